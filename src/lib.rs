@@ -1,0 +1,1 @@
+//! harnessx: run LLM agents under a harness, read the traces, evolve the harness.
