@@ -1,0 +1,200 @@
+//! The history of an episode: turns plus a running digest, so that a request is hashed by its new turns only (`system.md` §4).
+
+use super::id::Digest;
+use super::message::{Message, Turn};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Turns in order; `chain[i]` is the digest of turns `0..=i`.
+#[derive(Clone, Debug, Default)]
+pub struct Conversation {
+    turns: Vec<Arc<Turn>>,
+    chain: Vec<Digest>,
+}
+
+/// A change of whole turns, by index into the present history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "edit", rename_all = "snake_case")]
+pub enum HistoryEdit {
+    /// Drop turns `from..to`.
+    Drop {
+        /// First turn dropped.
+        from: usize,
+        /// First turn kept after it.
+        to: usize,
+    },
+    /// Put one user turn with a summary in the place of turns `from..to`.
+    Summarise {
+        /// First turn replaced.
+        from: usize,
+        /// First turn kept after it.
+        to: usize,
+        /// The summary.
+        text: String,
+    },
+    /// New order of all turns: `order[i]` is the old index of the new turn `i`.
+    Reorder {
+        /// A permutation of `0..len`.
+        order: Vec<usize>,
+    },
+}
+
+/// Digest of an empty conversation.
+fn root() -> Digest {
+    Digest::of(b"conversation")
+}
+
+impl Conversation {
+    /// Appends one message.
+    pub fn push(&mut self, message: Message) {
+        self.push_turn(Turn::new(message));
+    }
+
+    /// Appends one turn.
+    pub fn push_turn(&mut self, turn: Arc<Turn>) {
+        let digest = Digest::of_parts(&[&self.digest().0, &turn.digest.0]);
+        self.turns.push(turn);
+        self.chain.push(digest);
+    }
+
+    /// Takes the last turn off.
+    pub fn pop(&mut self) -> Option<Arc<Turn>> {
+        self.chain.pop();
+        self.turns.pop()
+    }
+
+    /// The turns.
+    pub fn turns(&self) -> &[Arc<Turn>] {
+        &self.turns
+    }
+
+    /// Digest of the whole conversation.
+    pub fn digest(&self) -> Digest {
+        self.chain.last().copied().unwrap_or_else(root)
+    }
+
+    /// How many leading turns are the same turns as in `other`.
+    pub fn shared_prefix(&self, other: &Self) -> usize {
+        // Chains agree exactly as far as the turns do, so the border can be found by halving.
+        let mut low = 0;
+        let mut high = self.chain.len().min(other.chain.len());
+        while low < high {
+            let middle = (low + high).div_ceil(2);
+            if self.chain[middle - 1] == other.chain[middle - 1] {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        low
+    }
+
+    /// Applies one edit.
+    ///
+    /// # Errors
+    /// A fragment that says why the edit does not fit: bad range, not a permutation, or a tool result parted from its call.
+    pub fn edited(&self, edit: &HistoryEdit) -> Result<Self, String> {
+        let turns: Vec<Arc<Turn>> = match edit {
+            HistoryEdit::Drop { from, to } => {
+                self.check_range(*from, *to)?;
+                self.turns[..*from].iter().chain(&self.turns[*to..]).cloned().collect()
+            }
+            HistoryEdit::Summarise { from, to, text } => {
+                self.check_range(*from, *to)?;
+                let summary = Turn::new(Message::user(text.clone()));
+                self.turns[..*from].iter().cloned().chain([summary]).chain(self.turns[*to..].iter().cloned()).collect()
+            }
+            HistoryEdit::Reorder { order } => {
+                let mut seen = vec![false; self.turns.len()];
+                for index in order {
+                    match seen.get_mut(*index) {
+                        Some(slot) if !*slot => *slot = true,
+                        _ => return Err(format!("turn {index} is named twice or not there")),
+                    }
+                }
+                if order.len() != self.turns.len() {
+                    return Err(format!("the order names {} of {} turns", order.len(), self.turns.len()));
+                }
+                order.iter().map(|index| self.turns[*index].clone()).collect()
+            }
+        };
+        check_pairing(&turns)?;
+        let mut edited = Self::default();
+        for turn in turns {
+            edited.push_turn(turn);
+        }
+        Ok(edited)
+    }
+
+    fn check_range(&self, from: usize, to: usize) -> Result<(), String> {
+        if from < to && to <= self.turns.len() {
+            Ok(())
+        } else {
+            Err(format!("turns {from}..{to} are not a range within the {} turns", self.turns.len()))
+        }
+    }
+}
+
+/// Every tool result must directly follow the assistant turn that called it, and every call must be answered.
+fn check_pairing(turns: &[Arc<Turn>]) -> Result<(), String> {
+    let mut open: Vec<&str> = Vec::new();
+    for turn in turns {
+        match &turn.message {
+            Message::Tool { call, .. } => match open.iter().position(|id| *id == call.as_str()) {
+                Some(index) => {
+                    open.remove(index);
+                }
+                None => return Err(format!("the result of tool call {call} has lost its call")),
+            },
+            Message::User { .. } | Message::Assistant { .. } if !open.is_empty() => {
+                return Err(format!("tool call {} has lost its result", open[0]));
+            }
+            Message::User { .. } => {}
+            Message::Assistant { tool_calls, .. } => open = tool_calls.iter().map(|call| call.id.as_str()).collect(),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::CallId;
+    use crate::domain::message::{Arguments, ToolCall};
+
+    fn sample() -> Conversation {
+        let mut conversation = Conversation::default();
+        conversation.push(Message::user("go"));
+        conversation.push(Message::Assistant {
+            text: String::new(),
+            tool_calls: vec![ToolCall { id: CallId::from("c1"), name: "echo".into(), arguments: Arguments(serde_json::json!({})) }],
+        });
+        conversation.push(Message::Tool { call: CallId::from("c1"), name: "echo".into(), text: "ok".into(), is_error: false });
+        conversation.push(Message::assistant("done"));
+        conversation
+    }
+
+    #[test]
+    fn dropping_a_call_without_its_result_is_refused() {
+        assert!(sample().edited(&HistoryEdit::Drop { from: 1, to: 2 }).is_err());
+        assert!(sample().edited(&HistoryEdit::Drop { from: 2, to: 3 }).is_err());
+        assert_eq!(sample().edited(&HistoryEdit::Drop { from: 1, to: 3 }).unwrap().turns().len(), 2);
+    }
+
+    #[test]
+    fn the_shared_prefix_ends_where_turns_differ() {
+        let one = sample();
+        let mut two = one.clone();
+        two.pop();
+        two.push(Message::assistant("other"));
+        assert_eq!(one.shared_prefix(&two), 3);
+        assert_eq!(one.shared_prefix(&one), 4);
+        assert_eq!(one.shared_prefix(&Conversation::default()), 0);
+    }
+
+    #[test]
+    fn bad_ranges_and_orders_are_refused() {
+        assert!(sample().edited(&HistoryEdit::Drop { from: 3, to: 9 }).is_err());
+        assert!(sample().edited(&HistoryEdit::Reorder { order: vec![0, 0, 1, 2] }).is_err());
+    }
+}

@@ -1,0 +1,223 @@
+//! A harness as data: `harness.toml` and the files beside it (`system.md` §2). Reading the folder is `store`'s, meaning is `runtime`'s.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Version of the folder format.
+pub const HARNESS_FORMAT: u32 = 1;
+
+/// The file that makes a folder a harness.
+pub const HARNESS_FILE: &str = "harness.toml";
+
+/// Something wrong in a harness or benchmark folder, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path within the folder.
+    pub file: String,
+    /// Line from 1; 0 when the whole file is meant.
+    pub line: usize,
+    /// What is wrong and what to do, a lower-case fragment.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of one line.
+    pub fn at(file: &str, line: usize, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line, message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            write!(out, "{}: {}", self.file, self.message)
+        } else {
+            write!(out, "{}:{}: {}", self.file, self.line, self.message)
+        }
+    }
+}
+
+/// The harness as written: manifest plus every other file by its path within the folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Harness {
+    /// `harness.toml`.
+    pub manifest: Manifest,
+    /// All files but `harness.toml`: path with `/`, to bytes.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Harness {
+    /// A text file of the folder.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+}
+
+/// `harness.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the folder format.
+    pub format: u32,
+    /// Short name.
+    pub name: String,
+    /// One or two sentences.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Processors in the order in which they run within a hook.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processors: Vec<ProcessorSpec>,
+    /// Shared resources.
+    #[serde(default, skip_serializing_if = "Slots::is_default")]
+    pub slots: Slots,
+}
+
+/// One `[[processors]]` entry. Exactly one of `use` and `script` is given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessorSpec {
+    /// A native processor.
+    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<String>,
+    /// A script of the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    /// Its parameters; absent ones have their defaults.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub params: toml::Table,
+    /// Lower runs first; equal ones in the order written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub order: i32,
+    /// At most one processor a group. Natives bring one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Run after the processor of this group, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Behaviour version of the native; written by the canonical form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<u32>,
+}
+
+impl ProcessorSpec {
+    /// The native's name or the script's path.
+    pub fn label(&self) -> &str {
+        self.native.as_deref().or(self.script.as_deref()).unwrap_or("?")
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
+}
+
+/// Resources shared by processors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Slots {
+    /// Tools of the environment that are offered; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
+    /// Most the agent may use in one episode. The benchmark's own limits hold beside these.
+    #[serde(skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
+    /// Default sampling of the main model, within the model config's bounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<super::request::Sampling>,
+}
+
+impl Slots {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Limits of one episode; absent means none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// Prompt and reply tokens together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// Seconds by the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+impl Limits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The tighter of two limits, field by field.
+    pub fn tightest(&self, other: &Self) -> Self {
+        fn least<T: PartialOrd>(one: Option<T>, two: Option<T>) -> Option<T> {
+            match (one, two) {
+                (Some(one), Some(two)) => Some(if one < two { one } else { two }),
+                (one, two) => one.or(two),
+            }
+        }
+        Self {
+            steps: least(self.steps, other.steps),
+            tokens: least(self.tokens, other.tokens),
+            cost: least(self.cost, other.cost),
+            seconds: least(self.seconds, other.seconds),
+        }
+    }
+}
+
+/// Line (from 1) of a byte offset.
+pub fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).fold(1, |line, byte| line + usize::from(byte == b'\n'))
+}
+
+/// Reads `harness.toml` and says on which line each processor stands.
+///
+/// # Errors
+/// The first problem: syntax, an unknown key, a missing key, a newer format.
+pub fn parse_manifest(text: &str) -> Result<(Manifest, Vec<usize>), Problem> {
+    #[derive(Deserialize)]
+    struct Lines {
+        #[serde(default)]
+        processors: Vec<toml::Spanned<toml::Table>>,
+    }
+    let problem = |error: &toml::de::Error| {
+        let line = error.span().map_or(0, |span| line_of(text, span.start));
+        Problem::at(HARNESS_FILE, line, error.message().trim().to_owned())
+    };
+    let manifest: Manifest = toml::from_str(text).map_err(|error| problem(&error))?;
+    if manifest.format != HARNESS_FORMAT {
+        let message = format!("format {} is not known here; this program reads format {HARNESS_FORMAT}", manifest.format);
+        return Err(Problem::at(HARNESS_FILE, 1, message));
+    }
+    let lines: Lines = toml::from_str(text).map_err(|error| problem(&error))?;
+    let lines = lines.processors.iter().map(|entry| line_of(text, entry.span().start)).collect();
+    Ok((manifest, lines))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let problem = parse_manifest("format = 1\nname = \"x\"\ncolour = 3\n").unwrap_err();
+        assert_eq!(problem.line, 3, "{problem}");
+        assert!(problem.message.contains("colour"), "{problem}");
+    }
+
+    #[test]
+    fn processors_know_their_lines() {
+        let text = "format = 1\nname = \"x\"\n\n[[processors]]\nuse = \"a\"\n\n[[processors]]\nuse = \"b\"\n";
+        let (manifest, lines) = parse_manifest(text).unwrap();
+        assert_eq!(manifest.processors.len(), 2);
+        assert_eq!(lines, vec![4, 7]);
+    }
+}

@@ -1,0 +1,103 @@
+//! How an episode ended and what it was worth (`system.md` §4).
+
+use super::request::Usage;
+use serde::{Deserialize, Serialize};
+
+/// Where plumbing broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Boundary {
+    /// The model's server: 429, 5xx, network, deadline.
+    Provider,
+    /// The command sandbox.
+    Sandbox,
+    /// An unmodified environment.
+    Environment,
+    /// A processor that came with the program.
+    Processor,
+    /// Host trouble while the harness was set up.
+    Harness,
+}
+
+/// Verdict on an episode. Failure of the thing studied is data; failure of our plumbing is missing data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
+pub enum Outcome {
+    /// The verifier says the goal was reached.
+    Solved,
+    /// It was not, or what the harness supplied broke.
+    Failed,
+    /// Plumbing broke: retried, never scored.
+    Error {
+        /// Where.
+        boundary: Boundary,
+        /// What.
+        message: String,
+    },
+}
+
+/// What ended the steps of an episode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ending", rename_all = "snake_case")]
+pub enum Ending {
+    /// The agent gave its answer.
+    FinalAnswer {
+        /// The answer.
+        text: String,
+    },
+    /// The environment said so.
+    EnvironmentDone,
+    /// A budget of the harness or the benchmark was used up.
+    Budget {
+        /// Which: `steps`, `tokens`, `cost`, `time`.
+        limit: String,
+    },
+    /// A processor ended it.
+    Interrupt {
+        /// Who.
+        processor: String,
+        /// Why.
+        reason: String,
+    },
+    /// What the harness supplied broke: scored 0.
+    HarnessFault {
+        /// Who: a processor, a template, a tool.
+        part: String,
+        /// What.
+        message: String,
+    },
+    /// Plumbing broke.
+    Fault {
+        /// Where.
+        boundary: Boundary,
+        /// What.
+        message: String,
+    },
+}
+
+/// The verifier's word: partial reward and success are kept apart, since partial reward can be farmed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// 0..1.
+    pub reward: f64,
+    /// Goal reached.
+    pub success: bool,
+}
+
+/// One finished episode, as `episodes.jsonl` keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeResult {
+    /// Verdict.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What ended it.
+    pub end: Ending,
+    /// 0..1.
+    pub reward: f64,
+    /// Steps taken.
+    pub steps: u32,
+    /// Model calls, ledger hits included.
+    pub calls: u32,
+    /// Tokens and money.
+    pub usage: Usage,
+}

@@ -1,0 +1,141 @@
+//! The trace of an episode: one JSON record a line, requests as deltas (`system.md` §4).
+
+use super::event::{Hook, ToolResult};
+use super::id::{Digest, HarnessId, PolicyVersion, ProcessorName, TaskId};
+use super::message::{Message, ToolCall, ToolSpec};
+use super::outcome::EpisodeResult;
+use super::request::{Decision, ModelRole, Reply, Sampling};
+use serde::{Deserialize, Serialize};
+
+/// Version of the trace format, in the first record of every file.
+pub const TRACE_FORMAT: u32 = 1;
+
+/// Which evidence an episode belongs to; streams never mix (`system.md` §4). Written as `visible`, `sealed/3`, `heldout`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Stream(pub String);
+
+impl Stream {
+    /// What the meta-agent may read.
+    pub fn visible() -> Self {
+        Self("visible".into())
+    }
+
+    /// Sealed scores of held-out tasks.
+    pub fn heldout() -> Self {
+        Self("heldout".into())
+    }
+}
+
+/// One episode among all of a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EpisodeKey {
+    /// The task.
+    pub task: TaskId,
+    /// The evidence stream.
+    pub stream: Stream,
+    /// Rollout of the task within the stream, from 0.
+    pub replicate: u32,
+}
+
+/// One line of a trace file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// First line.
+    Episode {
+        /// Version of this format.
+        format: u32,
+        /// Which episode.
+        #[serde(flatten)]
+        key: EpisodeKey,
+        /// Played under this harness.
+        harness: HarnessId,
+        /// Played by this policy.
+        policy: PolicyVersion,
+        /// Seed of the run.
+        seed: u64,
+        /// The task's text.
+        task_text: String,
+        /// The task's tags.
+        tags: super::task::Tags,
+    },
+    /// A model request: turns after the `kept` leading ones that it shares with the request before it.
+    Request {
+        /// Step, from 1.
+        step: u32,
+        /// Leading turns shared with the request before.
+        kept: usize,
+        /// The turns after those.
+        turns: Vec<Message>,
+        /// System prompt, when it differs from the request before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system: Option<String>,
+        /// Tools, when they differ from the request before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tools: Option<Vec<ToolSpec>>,
+        /// Form of the reply.
+        decision: Decision,
+        /// How it is drawn.
+        sampling: Sampling,
+        /// Who answers.
+        role: ModelRole,
+        /// Digest of the whole request.
+        digest: Digest,
+        /// The processor that asked, when it was not the run loop.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_by: Option<ProcessorName>,
+    },
+    /// The reply to the request before it.
+    Reply {
+        /// Step.
+        step: u32,
+        /// The reply.
+        #[serde(flatten)]
+        reply: Reply,
+        /// Milliseconds from request to reply.
+        latency_ms: u64,
+        /// Tries that failed before it, each with its cause.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        retries: Vec<String>,
+        /// Where it came from.
+        source: ReplySource,
+    },
+    /// A tool call and what came of it, as the model will read it.
+    Tool {
+        /// Step.
+        step: u32,
+        /// The call as it was made.
+        call: ToolCall,
+        /// The result as the tool gave it.
+        result: ToolResult,
+        /// Actions the environment admits after it; absent where it lists none or they are those of the record before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        actions: Option<Vec<String>>,
+    },
+    /// A change that a processor made, or a fault of it.
+    Trigger {
+        /// Step.
+        step: u32,
+        /// Where.
+        hook: Hook,
+        /// Who.
+        processor: ProcessorName,
+        /// What, in a few words.
+        change: String,
+    },
+    /// Last line of a finished episode.
+    Outcome(EpisodeResult),
+}
+
+/// Where a reply came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplySource {
+    /// The model.
+    Model,
+    /// The response ledger: paid for before.
+    Ledger,
+    /// A processor supplied it.
+    Processor,
+}
