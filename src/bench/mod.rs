@@ -1,0 +1,81 @@
+//! Benchmarks: tasks, the environments they run in, and the verifiers that score them. One folder a kind.
+
+pub mod echo;
+pub mod household;
+mod registry;
+
+pub use registry::{BenchError, Benchmark, LoadedTask};
+
+use crate::domain::message::{ToolCall, ToolSpec};
+use crate::domain::outcome::Score;
+
+/// What an environment shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Text for the model.
+    pub text: String,
+    /// Actions admitted now; empty where the environment lists none.
+    pub actions: Vec<String>,
+    /// The call failed.
+    pub is_error: bool,
+    /// The environment is done.
+    pub done: bool,
+}
+
+/// A fault of the environment itself, never of the agent.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WorldFault(pub String);
+
+/// The environment of one task, with its verifier. The set of kinds is closed.
+pub enum World {
+    /// The household text world.
+    Household(Box<household::HouseholdWorld>),
+    /// One tool that answers with its input; for load tests and templates.
+    Echo(echo::EchoWorld),
+}
+
+impl World {
+    /// What the agent sees first.
+    pub fn opening(&self) -> Observation {
+        match self {
+            Self::Household(world) => world.opening(),
+            Self::Echo(world) => world.opening(),
+        }
+    }
+
+    /// The tools it offers.
+    pub fn tools(&self) -> &[ToolSpec] {
+        match self {
+            Self::Household(world) => world.tools(),
+            Self::Echo(world) => world.tools(),
+        }
+    }
+
+    /// Where a plain text reply is an action: the tool and the argument that it stands for.
+    pub fn text_tool(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Household(_) => Some((household::TOOL, household::ARGUMENT)),
+            Self::Echo(_) => None,
+        }
+    }
+
+    /// One tool call.
+    ///
+    /// # Errors
+    /// A fault of the environment, never a bad call.
+    pub fn call(&mut self, call: &ToolCall) -> Result<Observation, WorldFault> {
+        match self {
+            Self::Household(world) => Ok(world.call(call)),
+            Self::Echo(world) => Ok(world.call(call)),
+        }
+    }
+
+    /// The verifier's word, with the final answer if there was one.
+    pub fn score(&self, answer: Option<&str>) -> Score {
+        match self {
+            Self::Household(world) => world.score(),
+            Self::Echo(world) => world.score(answer),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Benchmark folders: `benchmark.toml` to tasks with splits, and from a task to its world (`benchmarks.md`).
+
+use super::World;
+use super::echo::EchoWorld;
+use super::household::{Game, GameError, HouseholdWorld, Play, TaskKind, generate};
+use crate::domain::harness::{Limits, Problem, line_of};
+use crate::domain::id::{Digest, TaskId};
+use crate::domain::task::{Split, Tags, Task};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file that makes a folder a benchmark.
+pub const BENCHMARK_FILE: &str = "benchmark.toml";
+
+/// A benchmark could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// `benchmark.toml` is wrong.
+    #[error("read benchmark {}: {problem}", dir.display())]
+    Manifest {
+        /// The folder.
+        dir: PathBuf,
+        /// What and where.
+        problem: Problem,
+    },
+    /// A game file is wrong.
+    #[error(transparent)]
+    Game(#[from] GameError),
+    /// A folder of games could not be listed.
+    #[error("list games in {}: {source}", dir.display())]
+    List {
+        /// The folder.
+        dir: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: u32,
+    name: String,
+    kind: Kind,
+    #[serde(default, rename = "description")]
+    _description: String,
+    #[serde(default)]
+    default_harness: Option<String>,
+    #[serde(default)]
+    source: Source,
+    #[serde(default)]
+    limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Household,
+    Echo,
+}
+
+/// Where tasks come from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Source {
+    /// How many tasks are generated (household: scenes of each kind).
+    generated: u64,
+    /// A folder of game files, searched with its sub-folders, relative to the benchmark folder.
+    games: Option<PathBuf>,
+}
+
+/// What a task's world is made from.
+#[derive(Clone, Debug)]
+enum Origin {
+    Scene { kind: TaskKind, seed: u64 },
+    File(PathBuf),
+    Echo,
+}
+
+/// A task with what its world is made from.
+#[derive(Clone, Debug)]
+pub struct LoadedTask {
+    /// The task.
+    pub task: Task,
+    origin: Origin,
+}
+
+/// A benchmark, ready to play.
+#[derive(Debug)]
+pub struct Benchmark {
+    /// Name.
+    pub name: String,
+    /// Digest of the manifest and of all tasks: results of other contents never mix with these.
+    pub digest: Digest,
+    /// The benchmark's own limits.
+    pub limits: Limits,
+    /// Harness used where none is named.
+    pub default_harness: Option<String>,
+    /// All tasks, by split and rank.
+    pub tasks: Vec<LoadedTask>,
+}
+
+impl Benchmark {
+    /// Reads a benchmark from the text of its `benchmark.toml`; `dir` is its folder.
+    ///
+    /// # Errors
+    /// See [`BenchError`].
+    pub fn parse(text: &str, dir: &Path) -> Result<Self, BenchError> {
+        let problem = |line, message: String| BenchError::Manifest {
+            dir: dir.to_owned(),
+            problem: Problem::at(BENCHMARK_FILE, line, message),
+        };
+        let manifest: Manifest = toml::from_str(text).map_err(|error| {
+            problem(error.span().map_or(0, |span| line_of(text, span.start)), error.message().trim().to_owned())
+        })?;
+        if manifest.format != 1 {
+            return Err(problem(1, format!("format {} is not known here; this program reads format 1", manifest.format)));
+        }
+        let mut tasks = match manifest.kind {
+            Kind::Echo => (0..manifest.source.generated).map(|index| echo_task(&manifest.name, index)).collect(),
+            Kind::Household => household_tasks(&manifest, dir)?,
+        };
+        tasks.sort_by_cached_key(|loaded| (loaded.task.split, loaded.task.rank()));
+        if tasks.is_empty() {
+            return Err(problem(0, "no tasks: set `source.generated` or `source.games`".to_owned()));
+        }
+        let listing = serde_json::to_vec(&tasks.iter().map(|loaded| &loaded.task).collect::<Vec<_>>()).unwrap_or_default();
+        let digest = Digest::of_parts(&[text.as_bytes(), &listing]);
+        Ok(Self { name: manifest.name, digest, limits: manifest.limits, default_harness: manifest.default_harness, tasks })
+    }
+
+    /// Tasks of one split in rank order.
+    pub fn split(&self, split: Split) -> impl Iterator<Item = &LoadedTask> {
+        self.tasks.iter().filter(move |loaded| loaded.task.split == split)
+    }
+}
+
+impl LoadedTask {
+    /// A fresh world.
+    ///
+    /// # Errors
+    /// A game file that can no longer be read.
+    pub fn world(&self) -> Result<World, BenchError> {
+        Ok(match &self.origin {
+            Origin::Scene { kind, seed } => household(Arc::new(generate(*seed, *kind).game)),
+            Origin::File(path) => household(Arc::new(Game::read(path)?)),
+            Origin::Echo => World::Echo(EchoWorld::new(&self.task.text)),
+        })
+    }
+}
+
+fn household(game: Arc<Game>) -> World {
+    World::Household(Box::new(HouseholdWorld::new(Play::new(game))))
+}
+
+fn loaded(benchmark: &str, id: String, text: String, tags: Tags, group: String, origin: Origin) -> LoadedTask {
+    let split = Split::of_group(benchmark, &group);
+    LoadedTask { task: Task { id: TaskId(id), text, tags, group, split }, origin }
+}
+
+fn echo_task(benchmark: &str, index: u64) -> LoadedTask {
+    let text = format!("Task {index}: call the tool, then answer.");
+    loaded(benchmark, format!("echo/{index}"), text, Tags::new(), format!("echo {index}"), Origin::Echo)
+}
+
+fn household_tasks(manifest: &Manifest, dir: &Path) -> Result<Vec<LoadedTask>, BenchError> {
+    let mut tasks = Vec::new();
+    for kind in TaskKind::ALL {
+        for seed in 0..manifest.source.generated {
+            let scene = generate(seed, kind);
+            let text = scene.game.task_sentence().to_owned();
+            let group = format!("{} | {} {} | {}", kind.as_str(), scene.goal_object, scene.goal_place, scene.room.as_str());
+            let tags = Tags::from([("kind".to_owned(), kind.as_str().to_owned())]);
+            let id = format!("{}/{seed}", kind.as_str());
+            tasks.push(loaded(&manifest.name, id, text, tags, group, Origin::Scene { kind, seed }));
+        }
+    }
+    if let Some(games) = &manifest.source.games {
+        let mut paths = Vec::new();
+        find_games(&dir.join(games), &mut paths)?;
+        for path in paths {
+            tasks.push(file_task(manifest, &path)?);
+        }
+    }
+    Ok(tasks)
+}
+
+/// Files named `*.tw-pddl` or `*.tw-pddl.gz`, sorted.
+fn find_games(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), BenchError> {
+    let failed = |source| BenchError::List { dir: dir.to_owned(), source };
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(dir).map_err(failed)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(failed)?;
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            find_games(&path, found)?;
+        } else if path.to_string_lossy().trim_end_matches(".gz").ends_with(".tw-pddl") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The kind of a real game stands in the name of its folder or file.
+fn file_task(manifest: &Manifest, path: &Path) -> Result<LoadedTask, BenchError> {
+    let game = Game::read(path)?;
+    let text = game.task_sentence().to_owned();
+    let shown = path.to_string_lossy();
+    let kind = TaskKind::ALL.into_iter().find(|kind| shown.contains(kind.as_str())).map_or("unknown", TaskKind::as_str);
+    let tags = Tags::from([("kind".to_owned(), kind.to_owned())]);
+    let parent = path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let stem = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let group = format!("{kind} | {text}");
+    Ok(loaded(&manifest.name, format!("{parent}/{stem}"), text, tags, group, Origin::File(path.to_owned())))
+}

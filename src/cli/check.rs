@@ -1,0 +1,77 @@
+//! `check`: a harness or benchmark folder, or agreement with recorded transcripts.
+
+use super::failure::{Exit, Failure};
+use super::printer::Printer;
+use super::{Done, assets};
+use crate::bench::household::replay;
+use clap::Args;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Check a harness or a benchmark: errors with file and line, or "ok".
+#[derive(Debug, Args)]
+#[command(after_help = "Example: harnessx check harnesses/household-base")]
+pub(crate) struct CheckArgs {
+    /// Harness or benchmark: a folder or a name
+    target: String,
+    /// Replay recorded transcripts in this folder against the benchmark's environment; exit 1 on any difference
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Agreement {
+    agreed: usize,
+    total: usize,
+    first_difference: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
+    if let Some(dir) = &args.against {
+        return against(&args.target, dir, printer);
+    }
+    let target = &args.target;
+    let is_benchmark = Path::new(target).join("benchmark.toml").is_file()
+        || Path::new("benchmarks").join(target).join("benchmark.toml").is_file();
+    if is_benchmark {
+        return benchmark(target, printer);
+    }
+    match assets::harness(target) {
+        Ok(harness) => {
+            printer.line(&format!("ok: harness {target} ({})", harness.id));
+            Ok(Exit::Done)
+        }
+        Err(failure) if failure.what.starts_with("find harness") => benchmark(target, printer).map_err(|_| failure),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn benchmark(target: &str, printer: &Printer) -> Done {
+    let benchmark = assets::benchmark(target)?;
+    if let Some(harness) = &benchmark.default_harness {
+        assets::harness(harness)?;
+    }
+    printer.line(&format!("ok: benchmark {} ({} tasks)", benchmark.name, benchmark.tasks.len()));
+    Ok(Exit::Done)
+}
+
+fn against(target: &str, dir: &Path, printer: &Printer) -> Done {
+    if target != "household" && assets::benchmark(target)?.name != "household" {
+        return Err(Failure::settings(format!("check {target} against {}: only household has transcripts", dir.display())));
+    }
+    let found = replay(dir).map_err(|error| Failure::settings(error.to_string()))?;
+    if found.total == 0 {
+        return Err(Failure::settings(format!("check {target} against {}: no transcripts found there", dir.display()))
+            .hint("a transcript is NAME.transcript.json beside NAME.tw-pddl, each also as .gz"));
+    }
+    let first_difference = found.first_difference.map(|difference| difference.to_string());
+    let agreement = Agreement { agreed: found.agreed, total: found.total, first_difference };
+    printer.event(&agreement);
+    printer.line(&format!("{}/{} steps agree", agreement.agreed, agreement.total));
+    if let Some(difference) = &agreement.first_difference {
+        printer.line(&format!("first difference: {difference}"));
+        return Ok(Exit::Threshold);
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,130 @@
+//! Exit codes, and what went wrong with what to do about it.
+
+use crate::bench::BenchError;
+use crate::domain::harness::Problem;
+use crate::provider::ProviderError;
+use crate::runtime::desk::CallFault;
+use crate::runtime::episode::Abort;
+use crate::stages::rollout::RolloutError;
+use crate::store::atomic::FileError;
+use crate::store::harness_dir::HarnessError;
+use crate::store::run_dir::RunDirError;
+use std::process::ExitCode;
+
+/// Exit codes of every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done; a rejected candidate or a no-op round is done too.
+    Done = 0,
+    /// A threshold the user asked for was not met.
+    Threshold = 1,
+    /// Bad usage.
+    Usage = 2,
+    /// Settings, harness or run directory.
+    Settings = 3,
+    /// The outside world; trying again may help.
+    Outside = 4,
+    /// Our bug.
+    Bug = 70,
+    /// Interrupted; the same command continues.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What went wrong, for people.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Exit code.
+    pub exit: Exit,
+    /// What failed, on what, and why: fits after "failed to".
+    pub what: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Bad settings.
+    pub fn settings(what: impl Into<String>) -> Self {
+        Self::new(Exit::Settings, what)
+    }
+
+    /// Problems of a folder, one a line.
+    pub fn problems(dir: &str, problems: &[Problem]) -> Self {
+        let lines: Vec<String> = problems.iter().map(|problem| format!("  {dir}/{problem}")).collect();
+        Self::settings(format!("check {dir}: {} problem(s)\n{}", problems.len(), lines.join("\n")))
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        if error.is_disk_full() {
+            return Self::new(Exit::Outside, error.to_string()).hint("free some disk space; the same command continues");
+        }
+        Self::settings(error.to_string())
+    }
+}
+
+impl From<HarnessError> for Failure {
+    fn from(error: HarnessError) -> Self {
+        Self::settings(error.to_string())
+    }
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        Self::settings(error.to_string())
+    }
+}
+
+impl From<RunDirError> for Failure {
+    fn from(error: RunDirError) -> Self {
+        match error {
+            RunDirError::File(error) => error.into(),
+            RunDirError::Locked(_) => Self::settings(error.to_string()).hint("wait for it, or name another --run"),
+            RunDirError::Differs { .. } => {
+                Self::settings(error.to_string()).hint("use the old settings, name another --run, or go on with --force")
+            }
+        }
+    }
+}
+
+impl From<RolloutError> for Failure {
+    fn from(error: RolloutError) -> Self {
+        let message = error.to_string();
+        match error {
+            RolloutError::Bench(error) => error.into(),
+            RolloutError::RunDir(error) => error.into(),
+            RolloutError::Trace(error) => error.0.into(),
+            RolloutError::Episode { source: Abort::Trace(error), .. } => error.0.into(),
+            RolloutError::Episode { source: Abort::Call(CallFault::Ledger(error)), .. } => error.0.into(),
+            RolloutError::Episode { source: Abort::Call(CallFault::NoSeat(_)), .. } => Self::settings(message),
+            RolloutError::Episode { source: Abort::Call(CallFault::Provider(error)), .. } => of_provider(&error, message),
+        }
+    }
+}
+
+fn of_provider(error: &ProviderError, message: String) -> Failure {
+    match error {
+        ProviderError::BudgetSpent { .. } => {
+            Failure::new(Exit::Interrupted, message).hint("raise the cap and run the same command: finished episodes are kept")
+        }
+        ProviderError::Settings { .. } => Failure::settings(message),
+        _ => Failure::new(Exit::Outside, message).hint("the same command continues where it stopped"),
+    }
+}

@@ -1,0 +1,146 @@
+//! The command line (`cli.md`): one file a command — open, call, write, print.
+
+mod assets;
+mod check;
+mod completions;
+mod desk;
+mod failure;
+mod printer;
+mod run;
+mod settings;
+mod show;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use failure::{Exit, Failure};
+use printer::Printer;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs LLM agents under a harness, reads the traces, and evolves the harness.
+#[derive(Debug, Parser)]
+#[command(name = "harnessx", version, arg_required_else_help = true, max_term_width = 110)]
+#[command(after_help = "Example: harnessx run --bench household --model random --limit 8")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// How much is said, and in which form.
+#[derive(Clone, Copy, Debug, Args)]
+struct Output {
+    /// One JSON object per event on stdout, everything else on stderr
+    #[arg(long, global = true)]
+    json: bool,
+    /// Only results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// More on stderr; twice for debugging
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play tasks of a benchmark under a harness, and keep the traces
+    Run(run::RunArgs),
+    /// Print an episode's trace, readable
+    Show(show::ShowArgs),
+    /// Check a harness or a benchmark folder
+    Check(check::CheckArgs),
+    /// Write shell completions to stdout
+    Completions(completions::CompletionsArgs),
+}
+
+/// Settings shared by the commands that play tasks. A flag beats `HARNESSX_…` in the environment, that beats `--config`, that
+/// beats the benchmark's defaults.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Shared {
+    /// Run directory [default: made of benchmark, harness and model, under runs/]
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Benchmark: a name or a folder
+    #[arg(long, value_name = "NAME|DIR")]
+    bench: Option<String>,
+    /// Harness: a name or a folder
+    #[arg(long, value_name = "NAME|DIR")]
+    harness: Option<String>,
+    /// Model for a role (main, judge, meta, user): local:smollm2, openai:NAME, anthropic:NAME, a [models.NAME], scripted:FILE, random
+    #[arg(long, value_name = "[ROLE=]SPEC")]
+    model: Vec<String>,
+    /// train, gate, heldout or all
+    #[arg(long)]
+    split: Option<String>,
+    /// Only tasks whose id matches
+    #[arg(long, value_name = "GLOB")]
+    tasks: Option<String>,
+    /// The first N tasks of the split
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Times each task is played
+    #[arg(long, value_name = "K")]
+    rollouts: Option<u64>,
+    /// Episodes live at once
+    #[arg(long, value_name = "N")]
+    jobs: Option<u64>,
+    /// Seed of everything that is drawn
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Stop before more US dollars are spent
+    #[arg(long, value_name = "USD")]
+    max_cost: Option<f64>,
+    /// Stop before more tokens are used
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u64>,
+    /// Stop starting episodes after this time, such as 90s, 20m or 2h
+    #[arg(long, value_name = "TIME")]
+    max_time: Option<String>,
+    /// Settings file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Any setting by its key, such as sampling.temperature=0.4
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Parses, dispatches, and turns what went wrong into a message and an exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version count as done; clap prints to the right stream.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let printer = Printer::new(cli.output.json, cli.output.quiet);
+    log_to_stderr(cli.output.verbose);
+    let done = match &cli.command {
+        Command::Run(args) => run::run(args, &printer),
+        Command::Show(args) => show::show(args, &printer),
+        Command::Check(args) => check::check(args, &printer),
+        Command::Completions(args) => completions::completions(args, &mut Cli::command(), &printer),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "harnessx=info",
+        _ => "harnessx=debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HARNESSX_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+/// What a command answers.
+type Done = Result<Exit, Failure>;

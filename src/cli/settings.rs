@@ -1,0 +1,284 @@
+//! Settings in layers — flag, environment, file, benchmark, built-in — each value with its origin (`cli.md`).
+
+use super::Shared;
+use super::failure::Failure;
+use crate::domain::harness::line_of;
+use crate::domain::request::{ModelRole, Sampling};
+use crate::provider::spec::ModelEntry;
+use crate::runtime::assembly::did_you_mean;
+use crate::store::atomic::read_text;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Every key, for messages and for the environment.
+const KEYS: [&str; 16] = [
+    "run",
+    "bench",
+    "harness",
+    "model",
+    "split",
+    "tasks",
+    "limit",
+    "rollouts",
+    "jobs",
+    "seed",
+    "max_cost",
+    "max_tokens",
+    "max_time",
+    "sampling",
+    "models",
+    "threads",
+];
+
+/// Keys that may differ when a run is continued: they change how long it takes, not what comes out.
+const FREE: [&str; 6] = ["run", "jobs", "max_cost", "max_tokens", "max_time", "threads"];
+
+/// Built-in defaults.
+const BUILT_IN: &str = r#"
+bench = "household"
+split = "train"
+rollouts = 1
+jobs = 12
+seed = 1
+threads = 2
+[model]
+main = "local:smollm2"
+"#;
+
+/// The effective settings.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Run directory.
+    pub run: Option<PathBuf>,
+    /// Benchmark.
+    pub bench: String,
+    /// Harness; absent: the benchmark's own.
+    pub harness: Option<String>,
+    /// Model spec a role.
+    pub model: BTreeMap<ModelRole, String>,
+    /// Which split, or `all`.
+    pub split: String,
+    /// Glob over task ids.
+    pub tasks: Option<String>,
+    /// First N tasks.
+    pub limit: Option<usize>,
+    /// Rollouts a task.
+    pub rollouts: u32,
+    /// Live episodes.
+    pub jobs: usize,
+    /// Seed.
+    pub seed: u64,
+    /// US dollars.
+    pub max_cost: Option<f64>,
+    /// Tokens.
+    pub max_tokens: Option<u64>,
+    /// Such as `20m`.
+    pub max_time: Option<String>,
+    /// Sampling defaults of the main model.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// Models by name.
+    #[serde(default)]
+    pub models: BTreeMap<String, ModelEntry>,
+    /// Threads of a local policy.
+    pub threads: usize,
+}
+
+/// Settings with where each came from.
+pub(crate) struct Layered {
+    /// Typed.
+    pub settings: Settings,
+    /// As tables, for `run.toml`.
+    table: toml::Table,
+    origins: BTreeMap<String, String>,
+}
+
+/// Lays the layers over each other.
+pub(crate) fn layered(shared: &Shared) -> Result<Layered, Failure> {
+    let mut layers: Vec<(String, toml::Table)> = vec![("built-in".to_owned(), BUILT_IN.parse().unwrap_or_default())];
+    if let Some(path) = &shared.config {
+        let text = read_text(path)?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(0, |span| line_of(&text, span.start));
+            Failure::settings(format!("read {}:{line}: {}", path.display(), error.message().trim()))
+        })?;
+        layers.push((path.display().to_string(), table));
+    }
+    layers.push(("environment".to_owned(), from_environment()));
+    layers.push(("flag".to_owned(), from_flags(shared)?));
+    let mut table = toml::Table::new();
+    let mut origins = BTreeMap::new();
+    for (origin, layer) in layers {
+        for (key, value) in layer {
+            if !KEYS.contains(&key.as_str()) {
+                let hint = did_you_mean(&key, KEYS.into_iter());
+                return Err(Failure::settings(format!("read settings from {origin}: unknown key {key:?}; {hint}")));
+            }
+            origins.insert(key.clone(), origin.clone());
+            merge(&mut table, key, value);
+        }
+    }
+    let settings = Settings::deserialize(toml::Value::Table(table.clone()))
+        .map_err(|error| Failure::settings(format!("read settings: {}", error.message().trim().replace('\n', " "))))?;
+    if let Some(role) = ["rollouts", "jobs", "threads"].into_iter().find(|key| table.get(*key).and_then(toml::Value::as_integer) == Some(0)) {
+        return Err(Failure::settings(format!("read settings: {role} must be at least 1")));
+    }
+    Ok(Layered { settings, table, origins })
+}
+
+/// Tables are merged, other values replaced.
+fn merge(into: &mut toml::Table, key: String, value: toml::Value) {
+    match (into.get_mut(&key), value) {
+        (Some(toml::Value::Table(old)), toml::Value::Table(new)) => {
+            for (inner, value) in new {
+                merge(old, inner, value);
+            }
+        }
+        (_, value) => {
+            into.insert(key, value);
+        }
+    }
+}
+
+/// `HARNESSX_BENCH=shop` and so on, for the keys with plain values.
+fn from_environment() -> toml::Table {
+    let plain = KEYS.into_iter().filter(|key| !["sampling", "models", "model"].contains(key));
+    let mut table: toml::Table = plain
+        .filter_map(|key| {
+            let value = std::env::var(format!("HARNESSX_{}", key.to_uppercase())).ok()?;
+            Some((key.to_owned(), plain_value(&value)))
+        })
+        .collect();
+    if let Ok(spec) = std::env::var("HARNESSX_MODEL") {
+        table.insert("model".to_owned(), toml::Value::Table(toml::Table::from_iter([("main".to_owned(), spec.into())])));
+    }
+    table
+}
+
+/// A number or truth value where the text is one, else the text.
+fn plain_value(text: &str) -> toml::Value {
+    let parsed: Option<toml::Table> = format!("value = {text}").parse().ok();
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| text.into())
+}
+
+fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
+    let mut table = toml::Table::new();
+    let mut put = |key: &str, value: Option<toml::Value>| {
+        if let Some(value) = value {
+            table.insert(key.to_owned(), value);
+        }
+    };
+    let number = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok()).map(toml::Value::Integer);
+    put("run", shared.run.as_ref().map(|dir| dir.display().to_string().into()));
+    put("bench", shared.bench.clone().map(Into::into));
+    put("harness", shared.harness.clone().map(Into::into));
+    put("split", shared.split.clone().map(Into::into));
+    put("tasks", shared.tasks.clone().map(Into::into));
+    put("limit", number(shared.limit));
+    put("rollouts", number(shared.rollouts));
+    put("jobs", number(shared.jobs));
+    put("seed", number(shared.seed));
+    put("max_cost", shared.max_cost.map(Into::into));
+    put("max_tokens", number(shared.max_tokens));
+    put("max_time", shared.max_time.clone().map(Into::into));
+    let mut roles = toml::Table::new();
+    for spec in &shared.model {
+        let (role, spec) = match spec.split_once('=') {
+            Some((role, spec)) if ["main", "judge", "meta", "user"].contains(&role) => (role, spec),
+            _ => ("main", spec.as_str()),
+        };
+        roles.insert(role.to_owned(), spec.into());
+    }
+    if !roles.is_empty() {
+        table.insert("model".to_owned(), roles.into());
+    }
+    for entry in &shared.set {
+        let (key, value) = entry.split_once('=').ok_or_else(|| Failure::settings(format!("read --set {entry:?}: it needs KEY=VALUE")))?;
+        let mut parts = key.split('.').rev();
+        let last = parts.next().unwrap_or(key);
+        let mut nested = toml::Table::from_iter([(last.to_owned(), plain_value(value))]);
+        for part in parts {
+            nested = toml::Table::from_iter([(part.to_owned(), nested.into())]);
+        }
+        for (key, value) in nested {
+            merge(&mut table, key, value);
+        }
+    }
+    Ok(table)
+}
+
+impl Layered {
+    /// The text of `run.toml`: settings that must stay, those that may change, origins, and the facts given.
+    pub fn frozen(&self, facts: toml::Table, origins_too: bool) -> String {
+        let (free, fixed): (toml::Table, toml::Table) =
+            self.table.clone().into_iter().partition(|(key, _)| FREE.contains(&key.as_str()));
+        let mut whole = toml::Table::from_iter([("format".to_owned(), toml::Value::Integer(1))]);
+        whole.insert("facts".to_owned(), facts.into());
+        whole.insert("settings".to_owned(), fixed.into());
+        whole.insert("free".to_owned(), free.into());
+        if origins_too {
+            let origins: toml::Table = self.origins.iter().map(|(key, origin)| (key.clone(), origin.as_str().into())).collect();
+            whole.insert("origins".to_owned(), origins.into());
+        }
+        toml::to_string(&whole).unwrap_or_default()
+    }
+
+    /// Takes the harness of the benchmark where none was named.
+    pub fn default_harness(&mut self, name: Option<&str>) {
+        if self.settings.harness.is_none()
+            && let Some(name) = name
+        {
+            self.settings.harness = Some(name.to_owned());
+            self.table.insert("harness".to_owned(), name.into());
+            self.origins.insert("harness".to_owned(), "benchmark".to_owned());
+        }
+    }
+}
+
+/// Seconds of a duration such as `90s`, `20m`, `2h` or `45`.
+pub(crate) fn seconds(text: &str) -> Result<u64, Failure> {
+    let bad = || Failure::settings(format!("read max_time {text:?}: use a number with s, m or h, such as 20m"));
+    let (digits, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = digits.parse().map_err(|_| bad())?;
+    let scale = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(scale).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_beat_the_file_and_unknown_keys_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.toml");
+        std::fs::write(&path, "rollouts = 3\nseed = 9\n").unwrap();
+        let shared = Shared { config: Some(path.clone()), rollouts: Some(2), ..Shared::default() };
+        let layered = layered(&shared).unwrap();
+        assert_eq!((layered.settings.rollouts, layered.settings.seed), (2, 9));
+        std::fs::write(&path, "rolouts = 3\n").unwrap();
+        let failure = super::layered(&Shared { config: Some(path), ..Shared::default() }).err().unwrap();
+        assert!(failure.what.contains("did you mean \"rollouts\"?"), "{failure:?}");
+    }
+
+    #[test]
+    fn set_reaches_nested_keys() {
+        let shared = Shared { set: vec!["sampling.temperature=0.5".into(), "limit=4".into()], ..Shared::default() };
+        let layered = layered(&shared).unwrap();
+        assert_eq!(layered.settings.sampling.temperature, Some(0.5));
+        assert_eq!(layered.settings.limit, Some(4));
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(seconds("2h").unwrap(), 7200);
+        assert!(seconds("2 days").is_err() && seconds("").is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! `show`: an episode's trace as readable text. Reads one trace file, streaming.
+
+use super::Done;
+use super::failure::{Exit, Failure};
+use super::printer::Printer;
+use crate::domain::message::Message;
+use crate::domain::request::{ChoiceRecord, Decision};
+use crate::domain::trace::{Record, ReplySource};
+use crate::store::trace_file::TraceReader;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Print an episode's trace, readable.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: harnessx show runs/NAME/R0/trajectories/TASK_r0.jsonl")]
+pub(crate) struct ShowArgs {
+    /// A trace file, or a folder of them (lists the episodes)
+    path: PathBuf,
+    /// Whole texts: demonstrations, prompts, all scores
+    #[arg(long)]
+    full: bool,
+}
+
+/// Longest text shown without `--full`, in characters.
+const SHORT: usize = 600;
+
+/// Runs the command.
+pub(crate) fn show(args: &ShowArgs, printer: &Printer) -> Done {
+    if args.path.is_dir() {
+        return list(args, printer);
+    }
+    let reader = TraceReader::open(&args.path).map_err(|error| Failure::from(error.0))?;
+    let mut view = View { full: args.full, options: Vec::new(), step: 0 };
+    let mut finished = false;
+    for record in reader {
+        let record = record.map_err(|error| Failure::from(error.0))?;
+        printer.event(&record);
+        finished = matches!(record, Record::Outcome(_));
+        view.lines(&record).iter().for_each(|line| printer.line(line));
+    }
+    if !finished {
+        printer.line("(the episode has not finished)");
+    }
+    Ok(Exit::Done)
+}
+
+fn list(args: &ShowArgs, printer: &Printer) -> Done {
+    let dir = ["", "R0/trajectories", "trajectories"]
+        .iter()
+        .map(|inner| args.path.join(inner))
+        .find(|dir| has_traces(dir))
+        .ok_or_else(|| Failure::settings(format!("show {}: no traces in this folder", args.path.display())))?;
+    let entries = std::fs::read_dir(&dir).map_err(|error| Failure::settings(format!("show {}: {error}", dir.display())))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths {
+        printer.line(&path.display().to_string());
+    }
+    Ok(Exit::Done)
+}
+
+fn has_traces(dir: &std::path::Path) -> bool {
+    let is_trace = |path: &std::path::Path| path.to_string_lossy().contains("_r") && path.to_string_lossy().contains(".jsonl");
+    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| is_trace(&entry.path()))))
+}
+
+struct View {
+    full: bool,
+    options: Vec<String>,
+    step: u32,
+}
+
+impl View {
+    fn cut(&self, text: &str) -> String {
+        if self.full || text.chars().count() <= SHORT {
+            return text.to_owned();
+        }
+        let head: String = text.chars().take(SHORT).collect();
+        format!("{head} … ({} characters more; --full shows them)", text.chars().count() - SHORT)
+    }
+
+    fn heading(&mut self, step: u32) -> Vec<String> {
+        if step == self.step || step == 0 {
+            return Vec::new();
+        }
+        self.step = step;
+        vec![String::new(), format!("── step {step}")]
+    }
+
+    fn lines(&mut self, record: &Record) -> Vec<String> {
+        match record {
+            Record::Episode { key, harness, policy, task_text, .. } => vec![
+                format!("{} · rollout {} · stream {}", key.task, key.replicate, key.stream.0),
+                format!("harness {harness} · policy {policy}"),
+                format!("task: {task_text}"),
+            ],
+            Record::Request { step, turns, system, decision, asked_by, kept, .. } => {
+                let mut lines = self.heading(*step);
+                if let Some(who) = asked_by {
+                    lines.push(format!("{who} asks the model:"));
+                }
+                if let Some(system) = system.as_deref().filter(|text| !text.is_empty()) {
+                    lines.push(format!("system: {}", self.cut(system)));
+                }
+                let shown = if *step == 1 && !self.full && turns.len() > 3 {
+                    lines.push(format!("({} demonstration turns)", turns.len() - 1));
+                    &turns[turns.len() - 1..]
+                } else {
+                    turns.as_slice()
+                };
+                let _ = kept;
+                for turn in shown {
+                    match turn {
+                        Message::User { text } | Message::Tool { text, .. } => lines.push(format!("sees:  {}", self.cut(text))),
+                        Message::Assistant { .. } => {}
+                    }
+                }
+                self.options = match decision {
+                    Decision::Choice { options, .. } => options.clone(),
+                    Decision::Free | Decision::Schema { .. } => Vec::new(),
+                };
+                lines
+            }
+            Record::Reply { reply, latency_ms, retries, source, .. } => self.reply(reply, *latency_ms, retries, *source),
+            Record::Tool { call, result, .. } => {
+                let error = if result.is_error { " (error)" } else { "" };
+                vec![format!("calls: {} {}", call.name, call.arguments.0), format!("  → {}{error}", self.cut(&result.text))]
+            }
+            Record::Trigger { hook, processor, change, step } => {
+                let mut lines = self.heading(*step);
+                lines.push(format!("  · {processor} at {}: {change}", hook.as_str()));
+                lines
+            }
+            Record::Outcome(result) => {
+                let outcome = serde_json::to_string(&result.outcome).unwrap_or_default();
+                let end = serde_json::to_string(&result.end).unwrap_or_default();
+                vec![
+                    String::new(),
+                    format!("── {outcome} after {} steps, reward {}, {} tokens", result.steps, result.reward, result.usage.tokens()),
+                    format!("   {end}"),
+                ]
+            }
+        }
+    }
+
+    fn reply(&self, reply: &crate::domain::request::Reply, latency_ms: u64, retries: &[String], source: ReplySource) -> Vec<String> {
+        let from = match source {
+            ReplySource::Model => format!("{latency_ms} ms"),
+            ReplySource::Ledger => "from the ledger".to_owned(),
+            ReplySource::Processor => "supplied by a processor".to_owned(),
+            ReplySource::Forced => "the only option".to_owned(),
+        };
+        let mut lines: Vec<String> = retries.iter().map(|cause| format!("  retried: {cause}")).collect();
+        lines.push(format!("does:  {} ({from})", self.cut(&reply.text)));
+        if let Some(choice) = &reply.choice {
+            lines.extend(self.ranking(choice));
+        }
+        lines
+    }
+
+    fn ranking(&self, choice: &ChoiceRecord) -> Option<String> {
+        let mut order: Vec<usize> = (0..choice.scores.len().min(self.options.len())).collect();
+        order.sort_by(|one, two| choice.scores[*two].total_cmp(&choice.scores[*one]));
+        let most = if self.full { order.len() } else { 4 };
+        let best: Vec<String> =
+            order.iter().take(most).map(|index| format!("{} {:.2}", self.options[*index], choice.scores[*index])).collect();
+        (!best.is_empty()).then(|| format!("  of {}: {}", self.options.len(), best.join(" | ")))
+    }
+}

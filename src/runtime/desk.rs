@@ -1,0 +1,158 @@
+//! The one way from an episode to a model: ledger first, then the provider; every call metered and traced as a delta.
+
+use super::trace_log::TraceLog;
+use crate::clock::Clock;
+use crate::domain::conversation::Conversation;
+use crate::domain::id::{Digest, PolicyVersion, ProcessorName};
+use crate::domain::request::{ChoiceRecord, Decision, Finish, ModelRequest, ModelRole, Reply, RequestHead, Usage};
+use crate::domain::trace::{EpisodeKey, Record, ReplySource};
+use crate::provider::{Provider, ProviderError};
+use crate::store::ledger::{Ledger, LedgerError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// One model that plays a role.
+pub struct Seat {
+    /// Where its replies come from.
+    pub provider: Provider,
+    /// What they depend on besides the request.
+    pub policy: PolicyVersion,
+}
+
+/// The model config of a run, with its ledger: shared by all episodes.
+pub struct Desk {
+    /// Who plays which role. `main` must be there.
+    pub seats: BTreeMap<ModelRole, Seat>,
+    /// Replies received before.
+    pub ledger: Ledger,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// Why a call gave no reply.
+#[derive(Debug, thiserror::Error)]
+pub enum CallFault {
+    /// No model plays the role.
+    #[error("no model is set for the role `{}`", .0.as_str())]
+    NoSeat(ModelRole),
+    /// The provider gave up.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The ledger could not be written: going on would pay twice.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// The desk as one episode sees it.
+pub struct Line<'a> {
+    desk: &'a Desk,
+    base: Digest,
+    occurrences: HashMap<Digest, u32>,
+    last: Conversation,
+    last_head: Option<Arc<RequestHead>>,
+    /// Tokens and money of this episode.
+    pub usage: Usage,
+    /// Calls made, ledger hits included.
+    pub calls: u32,
+}
+
+impl Desk {
+    /// Policy version of the main model.
+    pub fn main_policy(&self) -> PolicyVersion {
+        self.seats.get(&ModelRole::Main).map_or_else(|| PolicyVersion::from("none"), |seat| seat.policy.clone())
+    }
+
+    /// Opens a line for one episode.
+    pub fn line(&self, key: &EpisodeKey) -> Line<'_> {
+        let base = Digest::of_parts(&[
+            &self.seed.to_le_bytes(),
+            key.task.as_str().as_bytes(),
+            key.stream.0.as_bytes(),
+            &key.replicate.to_le_bytes(),
+        ]);
+        Line {
+            desk: self,
+            base,
+            occurrences: HashMap::new(),
+            last: Conversation::default(),
+            last_head: None,
+            usage: Usage::default(),
+            calls: 0,
+        }
+    }
+}
+
+impl Line<'_> {
+    /// Puts one request.
+    ///
+    /// # Errors
+    /// See [`CallFault`].
+    pub async fn call(
+        &mut self,
+        request: &ModelRequest,
+        asked_by: Option<&ProcessorName>,
+        step: u32,
+        trace: &mut TraceLog,
+    ) -> Result<Reply, CallFault> {
+        let digest = request.digest();
+        trace.write(&self.record(request, digest, asked_by, step));
+        self.last = request.conversation.clone();
+        self.last_head = Some(request.head.clone());
+        self.calls += 1;
+        if let Some(reply) = forced(&request.decision) {
+            trace.write(&reply_record(step, &reply, 0, Vec::new(), ReplySource::Forced));
+            return Ok(reply);
+        }
+        let seat = self.desk.seats.get(&request.role).ok_or(CallFault::NoSeat(request.role))?;
+        let occurrence = self.occurrences.entry(digest).and_modify(|count| *count += 1).or_insert(0);
+        let key = Digest::of_parts(&[&digest.0, seat.policy.as_str().as_bytes(), &self.base.0, &occurrence.to_le_bytes()]);
+        if let Some(reply) = self.desk.ledger.find(&key)? {
+            self.usage.add(&reply.usage);
+            trace.write(&reply_record(step, &reply, 0, Vec::new(), ReplySource::Ledger));
+            return Ok(reply);
+        }
+        let called = seat.provider.call(request, key.seed()).await?;
+        self.desk.ledger.add(&key, &called.reply)?;
+        self.usage.add(&called.reply.usage);
+        trace.write(&reply_record(step, &called.reply, called.latency_ms, called.retries, ReplySource::Model));
+        Ok(called.reply)
+    }
+
+    /// The request as a delta to the one before it.
+    fn record(&self, request: &ModelRequest, digest: Digest, asked_by: Option<&ProcessorName>, step: u32) -> Record {
+        let kept = self.last.shared_prefix(&request.conversation);
+        let last = self.last_head.as_deref();
+        let head = &request.head;
+        Record::Request {
+            step,
+            kept,
+            turns: request.turns()[kept..].iter().map(|turn| turn.message.clone()).collect(),
+            system: last.is_none_or(|last| last.system != head.system).then(|| head.system.clone()),
+            tools: last.is_none_or(|last| last.tools != head.tools).then(|| head.tools.clone()),
+            decision: request.decision.clone(),
+            sampling: request.sampling.clone(),
+            role: request.role,
+            digest,
+            asked_by: asked_by.cloned(),
+        }
+    }
+}
+
+/// With one option left there is nothing to ask.
+fn forced(decision: &Decision) -> Option<Reply> {
+    match decision {
+        Decision::Choice { options, .. } if options.len() == 1 => Some(Reply {
+            text: options[0].clone(),
+            finish: Finish::Stop,
+            choice: Some(ChoiceRecord { chosen: 0, scores: Vec::new(), temperature: 0.0 }),
+            ..Reply::default()
+        }),
+        Decision::Choice { .. } | Decision::Free | Decision::Schema { .. } => None,
+    }
+}
+
+fn reply_record(step: u32, reply: &Reply, latency_ms: u64, retries: Vec<String>, source: ReplySource) -> Record {
+    Record::Reply { step, reply: reply.clone(), latency_ms, retries, source }
+}

@@ -1,0 +1,479 @@
+//! The eight hooks as the episode runs them: every answer of a processor is checked against the contract of `system.md` §3 before
+//! it takes effect, and every change is traced.
+
+use super::assembly::Station;
+use super::episode::{Episode, Stop, fault_of, stop_for};
+use super::processor::Fault;
+use crate::domain::conversation::{Conversation, HistoryEdit};
+use crate::domain::event::{Action, Event, Hook, Intercept, Question, Replace, RequestChange, Split, ToolResult};
+use crate::domain::message::{Message, ToolCall, ToolSpec, Turn};
+use crate::domain::outcome::Ending;
+use crate::domain::request::{Decision, ModelRequest, ModelRole, Reply, RequestHead, Sampling};
+use crate::domain::trace::{Record, ReplySource};
+use std::sync::Arc;
+
+/// Most model calls within one step, repeats asked for by processors included.
+const CALLS_A_STEP: u32 = 4;
+
+/// Most questions one processor may put about one event.
+const QUESTIONS_AN_EVENT: u32 = 4;
+
+/// Most calls one call may be split into.
+const CALLS_A_SPLIT: usize = 16;
+
+/// A reply that stands, or another round in the same step.
+enum Reading {
+    Stands(Reply),
+    Again,
+}
+
+/// One request as the processors change it.
+struct Draft {
+    conversation: Conversation,
+    tools: Vec<ToolSpec>,
+    actions: Vec<String>,
+    role: ModelRole,
+    sampling: Sampling,
+    decision: Decision,
+}
+
+impl Episode<'_> {
+    /// Puts an event to a processor, with its questions answered.
+    async fn answer(&mut self, station: &mut Station, event: &Event<'_>) -> Result<Action, Stop> {
+        let answered = station.processor.on(event, &self.scene());
+        let mut action = answered.map_err(|fault| self.blame(station, event.hook(), &fault.0))?;
+        let mut questions = 0;
+        while let Action::Ask(question) = action {
+            questions += 1;
+            if questions > QUESTIONS_AN_EVENT {
+                return Err(self.blame(station, event.hook(), "asked too many questions about one event"));
+            }
+            let request = request_of(question);
+            let step = self.step;
+            let reply = self.line.call(&request, Some(&station.name), step, &mut self.trace).await.map_err(stop_for)?;
+            let answered = station.processor.told(&reply, event, &self.scene());
+            action = answered.map_err(|fault| self.blame(station, event.hook(), &fault.0))?;
+        }
+        if let Some(note) = station.processor.note() {
+            self.trigger(station, event.hook(), note);
+        }
+        match action {
+            Action::Interrupt { reason } => {
+                self.trigger(station, event.hook(), format!("interrupted: {reason}"));
+                Err(Stop::End(Ending::Interrupt { processor: station.name.0.clone(), reason }))
+            }
+            Action::Pass | Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Ask(_) => Ok(action),
+        }
+    }
+
+    fn trigger(&mut self, station: &Station, hook: Hook, change: String) {
+        self.trace.write(&Record::Trigger { step: self.step, hook, processor: station.name.clone(), change });
+    }
+
+    /// A fault of a processor, on the record with its name.
+    fn blame(&mut self, station: &Station, hook: Hook, message: &str) -> Stop {
+        self.trigger(station, hook, format!("fault: {message}"));
+        fault_of(station, &Fault(message.to_owned()))
+    }
+
+    fn forbidden(&mut self, station: &Station, hook: Hook) -> Stop {
+        self.blame(station, hook, &format!("answered {} with something the hook does not allow", hook.as_str()))
+    }
+
+    pub(super) async fn on_task_start(&mut self, stations: &mut [Station]) -> Result<(), Stop> {
+        let mut system = String::new();
+        let mut demonstrations: Vec<Message> = Vec::new();
+        for station in attached(stations, Hook::TaskStart) {
+            let event = Event::TaskStart { system: &system, demonstrations: &demonstrations };
+            match self.answer(station, &event).await? {
+                Action::Pass => {}
+                Action::Replace(Replace::TaskStart { system: new_system, demonstrations: new_demonstrations }) => {
+                    if let Some(new) = new_system {
+                        self.trigger(station, Hook::TaskStart, format!("system prompt of {} bytes", new.len()));
+                        system = new;
+                    }
+                    if let Some(new) = new_demonstrations {
+                        if let Err(message) = check_demonstrations(&new) {
+                            return Err(self.blame(station, Hook::TaskStart, &message));
+                        }
+                        self.trigger(station, Hook::TaskStart, format!("{} demonstration turns", new.len()));
+                        demonstrations = new;
+                    }
+                }
+                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
+                    return Err(self.forbidden(station, Hook::TaskStart));
+                }
+            }
+        }
+        self.demonstrations = demonstrations.len();
+        for message in demonstrations {
+            self.conversation.push(message);
+        }
+        self.head = RequestHead::new(system, self.tools.clone());
+        Ok(())
+    }
+
+    pub(super) async fn on_step_start(&mut self, stations: &mut [Station]) -> Result<(), Stop> {
+        for station in attached(stations, Hook::StepStart) {
+            let turns = self.history();
+            match self.answer(station, &Event::StepStart { turns: &turns }).await? {
+                Action::Pass => {}
+                Action::Replace(Replace::StepStart { history }) => {
+                    for edit in history {
+                        let edited = self.conversation.edited(&shifted(&edit, self.demonstrations));
+                        match edited {
+                            Ok(edited) => self.conversation = edited,
+                            Err(message) => return Err(self.blame(station, Hook::StepStart, &message)),
+                        }
+                        self.trigger(station, Hook::StepStart, describe_edit(&edit));
+                    }
+                }
+                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
+                    return Err(self.forbidden(station, Hook::StepStart));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn history(&self) -> Vec<Arc<Turn>> {
+        self.conversation.turns()[self.demonstrations.min(self.conversation.turns().len())..].to_vec()
+    }
+
+    /// The reply of this step: model calls until a reply stands.
+    pub(super) async fn reply(&mut self, stations: &mut [Station]) -> Result<Reply, Stop> {
+        let mut calls = 0;
+        loop {
+            calls += 1;
+            let mut draft = Draft {
+                conversation: self.conversation.clone(),
+                tools: self.tools.clone(),
+                actions: self.actions.clone(),
+                role: ModelRole::Main,
+                sampling: self.sampling.clone(),
+                decision: Decision::Free,
+            };
+            let reply = match self.before_model(stations, &mut draft).await? {
+                Some(reply) => reply,
+                None => self.ask_model(&draft).await?,
+            };
+            match self.after_model(stations, reply, &draft, calls).await? {
+                Reading::Stands(reply) => return Ok(reply),
+                Reading::Again => {}
+            }
+        }
+    }
+
+    async fn ask_model(&mut self, draft: &Draft) -> Result<Reply, Stop> {
+        if draft.tools != self.head.tools {
+            self.head = RequestHead::new(self.head.system.clone(), draft.tools.clone());
+        }
+        let request = ModelRequest {
+            head: self.head.clone(),
+            conversation: draft.conversation.clone(),
+            decision: draft.decision.clone(),
+            sampling: draft.sampling.clone(),
+            role: draft.role,
+        };
+        self.line.call(&request, None, self.step, &mut self.trace).await.map_err(stop_for)
+    }
+
+    async fn before_model(&mut self, stations: &mut [Station], draft: &mut Draft) -> Result<Option<Reply>, Stop> {
+        for station in attached(stations, Hook::BeforeModel) {
+            let turns = draft.conversation.turns()[self.demonstrations.min(draft.conversation.turns().len())..].to_vec();
+            let event = Event::BeforeModel {
+                turns: &turns,
+                tools: &draft.tools,
+                actions: &draft.actions,
+                role: draft.role,
+                sampling: &draft.sampling,
+                decision: &draft.decision,
+            };
+            match self.answer(station, &event).await? {
+                Action::Pass => {}
+                Action::Replace(Replace::BeforeModel(change)) => match draft.apply(*change) {
+                    Ok(changes) => changes.into_iter().for_each(|change| self.trigger(station, Hook::BeforeModel, change)),
+                    Err(message) => return Err(self.blame(station, Hook::BeforeModel, &message)),
+                },
+                Action::Intercept(Intercept::Reply(reply)) => {
+                    self.trigger(station, Hook::BeforeModel, "supplied the reply".to_owned());
+                    let source = ReplySource::Processor;
+                    self.trace.write(&Record::Reply {
+                        step: self.step,
+                        reply: (*reply).clone(),
+                        latency_ms: 0,
+                        retries: Vec::new(),
+                        source,
+                    });
+                    return Ok(Some(*reply));
+                }
+                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
+                    return Err(self.forbidden(station, Hook::BeforeModel));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn after_model(&mut self, stations: &mut [Station], mut reply: Reply, draft: &Draft, calls: u32) -> Result<Reading, Stop> {
+        for station in attached(stations, Hook::AfterModel) {
+            let is_final = reply.tool_calls.is_empty() && self.world.text_tool().is_none();
+            let event = Event::AfterModel { reply: &reply, actions: &draft.actions, calls, is_final };
+            let (kept, message) = match self.answer(station, &event).await? {
+                Action::Pass => continue,
+                Action::Replace(Replace::AfterModel { reply: new, again }) => {
+                    if let Some(new) = new {
+                        self.trigger(station, Hook::AfterModel, "changed the reply".to_owned());
+                        reply = *new;
+                    }
+                    let Some(message) = again else { continue };
+                    (true, message)
+                }
+                Action::Intercept(Intercept::Again(message)) => (false, message),
+                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
+                    return Err(self.forbidden(station, Hook::AfterModel));
+                }
+            };
+            if calls >= CALLS_A_STEP {
+                self.trigger(station, Hook::AfterModel, format!("wanted call {} of one step: refused", calls + 1));
+                continue;
+            }
+            self.trigger(station, Hook::AfterModel, format!("asked again: {message}"));
+            if kept {
+                self.push_unanswered(reply);
+            }
+            self.conversation.push(Message::user(message));
+            return Ok(Reading::Again);
+        }
+        Ok(Reading::Stands(reply))
+    }
+
+    /// Keeps a reply whose tool calls will not be made: each gets a result that says so, so that pairing holds.
+    fn push_unanswered(&mut self, reply: Reply) {
+        let calls = reply.tool_calls.clone();
+        self.conversation.push(Message::Assistant { text: reply.text, tool_calls: reply.tool_calls });
+        for call in calls {
+            self.conversation.push(Message::Tool { call: call.id, name: call.name, text: "Not called.".to_owned(), is_error: true });
+        }
+    }
+
+    /// One tool call with its two hooks.
+    pub(super) async fn use_tool(&mut self, stations: &mut [Station], call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
+        let mut calls = vec![call.clone()];
+        let mut supplied = None;
+        for station in attached(stations, Hook::BeforeTool) {
+            let first = calls[0].clone();
+            match self.answer(station, &Event::BeforeTool { call: &first }).await? {
+                Action::Pass => {}
+                Action::Replace(Replace::BeforeTool { arguments }) => {
+                    self.trigger(station, Hook::BeforeTool, "changed the input".to_owned());
+                    calls[0].arguments = arguments;
+                }
+                Action::Split(Split::Calls(parts)) if (1..=CALLS_A_SPLIT).contains(&parts.len()) => {
+                    self.trigger(station, Hook::BeforeTool, format!("split into {} calls", parts.len()));
+                    calls = parts.into_iter().map(|(name, arguments)| ToolCall { id: first.id.clone(), name, arguments }).collect();
+                }
+                Action::Intercept(Intercept::Result(result)) => {
+                    self.trigger(station, Hook::BeforeTool, "supplied the result".to_owned());
+                    supplied = Some(result);
+                    break;
+                }
+                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
+                    return Err(self.forbidden(station, Hook::BeforeTool));
+                }
+            }
+        }
+        let (mut result, mut done) = match supplied {
+            Some(result) => {
+                let record = Record::Tool { step: self.step, call: calls[0].clone(), result: result.clone(), actions: None };
+                self.trace.write(&record);
+                (result, false)
+            }
+            None => self.call_world(&calls[0])?,
+        };
+        for call in calls.iter().skip(1) {
+            if done {
+                break;
+            }
+            let (more, finished) = self.call_world(call)?;
+            result = joined(&[result, more]);
+            done = finished;
+        }
+        let result = self.after_tool(stations, &calls[0], result).await?;
+        Ok((result, done))
+    }
+
+    async fn after_tool(&mut self, stations: &mut [Station], call: &ToolCall, mut result: ToolResult) -> Result<ToolResult, Stop> {
+        for station in attached(stations, Hook::AfterTool) {
+            let actions = self.actions.clone();
+            let event = Event::AfterTool { call, result: &result, actions: &actions };
+            match self.answer(station, &event).await? {
+                Action::Pass => {}
+                Action::Replace(Replace::AfterTool { result: new }) => {
+                    self.trigger(station, Hook::AfterTool, "changed the result".to_owned());
+                    result = new;
+                }
+                Action::Split(Split::Results(parts)) if !parts.is_empty() => {
+                    self.trigger(station, Hook::AfterTool, format!("split into {} results", parts.len()));
+                    result = joined(&parts);
+                }
+                Action::Intercept(Intercept::Hide { marker }) => {
+                    self.trigger(station, Hook::AfterTool, "hid the result".to_owned());
+                    result.text = marker;
+                }
+                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
+                    return Err(self.forbidden(station, Hook::AfterTool));
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    pub(super) async fn on_step_end(&mut self, stations: &mut [Station], before: usize) -> Result<(), Stop> {
+        for station in attached(stations, Hook::StepEnd) {
+            let turns = self.conversation.turns();
+            let turns = turns[before.min(turns.len())..].to_vec();
+            match self.answer(station, &Event::StepEnd { turns: &turns }).await? {
+                Action::Pass => {}
+                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
+                    return Err(self.forbidden(station, Hook::StepEnd));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn on_task_end(&mut self, stations: &mut [Station], ending: &Ending) -> Result<(), Stop> {
+        for station in attached(stations, Hook::TaskEnd) {
+            match self.answer(station, &Event::TaskEnd { ending }).await? {
+                Action::Pass => {}
+                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
+                    return Err(self.forbidden(station, Hook::TaskEnd));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Draft {
+    /// Applies a change within the contract; says what changed.
+    fn apply(&mut self, change: RequestChange) -> Result<Vec<String>, String> {
+        let mut changes = Vec::new();
+        if let Some(actions) = change.actions {
+            if actions.is_empty() || actions.iter().any(|action| !self.actions.contains(action)) {
+                return Err("actions must be a subset of those offered, and not empty".to_owned());
+            }
+            if actions != self.actions {
+                changes.push(format!("actions {} → {}", self.actions.len(), actions.len()));
+                self.actions = actions;
+            }
+        }
+        if let Some(names) = change.tools {
+            if names.iter().any(|name| !self.tools.iter().any(|tool| tool.name == *name)) {
+                return Err("tools must be a subset of those offered".to_owned());
+            }
+            changes.push(format!("tools {} → {}", self.tools.len(), names.len()));
+            self.tools.retain(|tool| names.contains(&tool.name));
+        }
+        if let Some(text) = change.last_user {
+            let last = self.conversation.pop().ok_or("there is no last user turn")?;
+            let message = match &last.message {
+                Message::User { .. } => Message::User { text },
+                Message::Tool { call, name, is_error, .. } => {
+                    Message::Tool { call: call.clone(), name: name.clone(), text, is_error: *is_error }
+                }
+                Message::Assistant { .. } => return Err("the last turn is the model's own".to_owned()),
+            };
+            self.conversation.push(message);
+            changes.push("last user content".to_owned());
+        }
+        if let Some(text) = change.append_user {
+            self.conversation.push(Message::user(text));
+            changes.push("appended a user message".to_owned());
+        }
+        if let Some(role) = change.role {
+            changes.push(format!("role {}", role.as_str()));
+            self.role = role;
+        }
+        if let Some(sampling) = change.sampling {
+            changes.push("sampling".to_owned());
+            self.sampling = sampling.or(&self.sampling);
+        }
+        if let Some(decision) = change.decision {
+            check_decision(&decision)?;
+            changes.push(match &decision {
+                Decision::Free => "decision free".to_owned(),
+                Decision::Choice { options, .. } => format!("choice of {}", options.len()),
+                Decision::Schema { .. } => "decision schema".to_owned(),
+            });
+            self.decision = decision;
+        }
+        Ok(changes)
+    }
+}
+
+fn attached(stations: &mut [Station], hook: Hook) -> impl Iterator<Item = &mut Station> {
+    stations.iter_mut().filter(move |station| station.hooks.contains(&hook))
+}
+
+fn request_of(question: Question) -> ModelRequest {
+    let mut conversation = Conversation::default();
+    conversation.push(Message::user(question.prompt));
+    ModelRequest {
+        head: RequestHead::new(question.system, Vec::new()),
+        conversation,
+        decision: question.decision,
+        sampling: Sampling { max_tokens: Some(question.max_tokens), ..Sampling::default() },
+        role: question.role,
+    }
+}
+
+fn check_decision(decision: &Decision) -> Result<(), String> {
+    match decision {
+        Decision::Choice { options, .. } => {
+            let distinct: std::collections::BTreeSet<&String> = options.iter().collect();
+            if options.is_empty() || distinct.len() != options.len() || options.iter().any(String::is_empty) {
+                return Err("the options of a choice must be distinct, not empty, and at least one".to_owned());
+            }
+            Ok(())
+        }
+        Decision::Free | Decision::Schema { .. } => Ok(()),
+    }
+}
+
+fn check_demonstrations(messages: &[Message]) -> Result<(), String> {
+    let plain = messages.iter().enumerate().all(|(index, message)| match message {
+        Message::User { .. } => index % 2 == 0,
+        Message::Assistant { tool_calls, .. } => index % 2 == 1 && tool_calls.is_empty(),
+        Message::Tool { .. } => false,
+    });
+    if plain && messages.len().is_multiple_of(2) {
+        Ok(())
+    } else {
+        Err("demonstrations must be user and assistant turns in turn, ending with the assistant".to_owned())
+    }
+}
+
+fn joined(results: &[ToolResult]) -> ToolResult {
+    let texts: Vec<&str> = results.iter().map(|result| result.text.as_str()).collect();
+    ToolResult { text: texts.join("\n\n"), is_error: results.iter().any(|result| result.is_error) }
+}
+
+/// The edit in terms of the whole conversation, demonstrations included.
+fn shifted(edit: &HistoryEdit, by: usize) -> HistoryEdit {
+    match edit {
+        HistoryEdit::Drop { from, to } => HistoryEdit::Drop { from: from + by, to: to + by },
+        HistoryEdit::Summarise { from, to, text } => HistoryEdit::Summarise { from: from + by, to: to + by, text: text.clone() },
+        HistoryEdit::Reorder { order } => HistoryEdit::Reorder { order: (0..by).chain(order.iter().map(|index| index + by)).collect() },
+    }
+}
+
+fn describe_edit(edit: &HistoryEdit) -> String {
+    match edit {
+        HistoryEdit::Drop { from, to } => format!("dropped {} turns", to - from),
+        HistoryEdit::Summarise { from, to, .. } => format!("summarised {} turns", to - from),
+        HistoryEdit::Reorder { .. } => "reordered turns".to_owned(),
+    }
+}
+

@@ -1,0 +1,3 @@
+//! Stages: typed in, typed out. Reading settings and printing happen in their callers.
+
+pub mod rollout;

@@ -1,0 +1,188 @@
+//! Plays tasks under a harness: many episodes at once, finished ones never again, plumbing failures retried and never scored
+//! (`system.md` §4). Reads `episodes.jsonl`, writes it and `trajectories/`.
+
+use crate::bench::{BenchError, LoadedTask};
+use crate::domain::id::TaskId;
+use crate::domain::interval::{Share, wilson};
+use crate::domain::outcome::{Ending, EpisodeResult, Outcome};
+use crate::domain::request::Usage;
+use crate::domain::trace::{EpisodeKey, Stream};
+use crate::runtime::episode::{Abort, Agent, play};
+use crate::runtime::trace_log::TraceLog;
+use crate::store::run_dir::{RoundDir, RunDirError};
+use crate::store::trace_file::{TraceError, TraceFile, settle};
+use futures::stream::{self, StreamExt};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Times an episode is tried before plumbing trouble is put on file.
+const TRIES: u32 = 3;
+
+/// What to play.
+pub struct Rollout<'a> {
+    /// Models and harness.
+    pub agent: &'a Agent<'a>,
+    /// Which tasks, in order.
+    pub tasks: Vec<&'a LoadedTask>,
+    /// Evidence stream.
+    pub stream: Stream,
+    /// Rollouts a task.
+    pub rollouts: u32,
+    /// Episodes live at once.
+    pub jobs: usize,
+    /// Where results go.
+    pub dir: &'a RoundDir,
+}
+
+/// Something that happened, for whoever watches.
+pub enum Progress<'a> {
+    /// An episode was on file before.
+    Kept(&'a EpisodeResult),
+    /// An episode is finished.
+    Finished(&'a EpisodeKey, &'a EpisodeResult),
+    /// An episode is tried again.
+    Retried(&'a EpisodeKey, &'a EpisodeResult),
+}
+
+/// The run must stop.
+#[derive(Debug, thiserror::Error)]
+pub enum RolloutError {
+    /// An episode that no retry can mend.
+    #[error("play {task}: {source}")]
+    Episode {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        source: Abort,
+    },
+    /// A task's world could not be made.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// The run directory.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A trace file.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+}
+
+/// Results by episode, in order.
+pub type Results = BTreeMap<EpisodeKey, EpisodeResult>;
+
+/// Plays what is not on file yet. `stopped` is asked before each episode: true leaves the rest for another time.
+///
+/// # Errors
+/// See [`RolloutError`]; what finished before is on file.
+pub async fn rollout(
+    plan: &Rollout<'_>,
+    watch: &(dyn Fn(Progress<'_>) + Sync),
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> Result<Results, RolloutError> {
+    let mut results: Results = plan.dir.finished()?.into_iter().map(|line| (line.key, line.result)).collect();
+    // Plumbing trouble is missing data: it is played again.
+    results.retain(|_, result| !matches!(result.outcome, Outcome::Error { .. }));
+    let wanted: Vec<(&LoadedTask, EpisodeKey)> = plan.episodes().collect();
+    let keys: BTreeSet<&EpisodeKey> = wanted.iter().map(|(_, key)| key).collect();
+    results.retain(|key, _| keys.contains(key));
+    results.values().for_each(|result| watch(Progress::Kept(result)));
+    let missing: Vec<(&LoadedTask, EpisodeKey)> = wanted.iter().filter(|(_, key)| !results.contains_key(key)).cloned().collect();
+    let mut played = stream::iter(missing)
+        .take_while(|_| std::future::ready(!stopped()))
+        .map(|(task, key)| async move { (plan.episode(task, &key, watch).await, key) })
+        .buffer_unordered(plan.jobs.max(1));
+    while let Some((result, key)) = played.next().await {
+        let result = result?;
+        plan.dir.finish(&key, &result)?;
+        watch(Progress::Finished(&key, &result));
+        results.insert(key, result);
+    }
+    Ok(results)
+}
+
+impl<'a> Rollout<'a> {
+    /// All episodes of the plan, every task's first rollout before any second one.
+    fn episodes(&self) -> impl Iterator<Item = (&'a LoadedTask, EpisodeKey)> {
+        (0..self.rollouts).flat_map(|replicate| {
+            self.tasks
+                .iter()
+                .map(move |task| (*task, EpisodeKey { task: task.task.id.clone(), stream: self.stream.clone(), replicate }))
+        })
+    }
+
+    /// One episode, tried again while plumbing fails, and once more, identically, after a fault of the harness.
+    async fn episode(
+        &self,
+        loaded: &LoadedTask,
+        key: &EpisodeKey,
+        watch: &(dyn Fn(Progress<'_>) + Sync),
+    ) -> Result<EpisodeResult, RolloutError> {
+        let path = self.dir.trace_path(key);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let trace = TraceLog::to(TraceFile::create(&path)?);
+            let world = loaded.world()?;
+            let result = play(self.agent, &loaded.task, world, key, trace)
+                .await
+                .map_err(|source| RolloutError::Episode { task: key.task.clone(), source })?;
+            let again = match (&result.outcome, &result.end) {
+                (Outcome::Error { .. }, _) => tries < TRIES,
+                (Outcome::Failed, Ending::HarnessFault { .. }) => tries < 2,
+                (Outcome::Solved | Outcome::Failed, _) => false,
+            };
+            if !again {
+                settle(&path)?;
+                return Ok(result);
+            }
+            watch(Progress::Retried(key, &result));
+        }
+    }
+}
+
+/// The figures of a set of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Tally {
+    /// Tasks with at least one scored rollout.
+    pub tasks: usize,
+    /// Scored rollouts.
+    pub scored: usize,
+    /// Rollouts solved.
+    pub solved: usize,
+    /// Rollouts missing because plumbing failed.
+    pub missing: usize,
+    /// Mean over tasks of the share of rollouts solved, with Wilson's interval on tasks.
+    pub pass_rate: Option<Share>,
+    /// Tokens and money.
+    pub usage: Usage,
+    /// Model calls.
+    pub calls: u64,
+    /// Steps.
+    pub steps: u64,
+}
+
+/// Adds results up.
+pub fn tally<'a>(results: impl Iterator<Item = (&'a EpisodeKey, &'a EpisodeResult)>) -> Tally {
+    let mut tally = Tally::default();
+    let mut by_task: BTreeMap<&TaskId, (u32, u32)> = BTreeMap::new();
+    for (key, result) in results {
+        tally.usage.add(&result.usage);
+        tally.calls += u64::from(result.calls);
+        tally.steps += u64::from(result.steps);
+        let solved = match &result.outcome {
+            Outcome::Solved => true,
+            Outcome::Failed => false,
+            Outcome::Error { .. } => {
+                tally.missing += 1;
+                continue;
+            }
+        };
+        let entry = by_task.entry(&key.task).or_default();
+        entry.0 += u32::from(solved);
+        entry.1 += 1;
+        tally.scored += 1;
+        tally.solved += usize::from(solved);
+    }
+    tally.tasks = by_task.len();
+    let mean: f64 = by_task.values().map(|(solved, scored)| f64::from(*solved) / f64::from(*scored)).sum();
+    tally.pass_rate = wilson(mean, tally.tasks);
+    tally
+}

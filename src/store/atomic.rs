@@ -1,0 +1,181 @@
+//! Whole files written atomically, and append-only JSON-lines files that survive a kill in the middle of a line.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+/// A file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The operating system refused.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`, `create`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The content is not what it should be.
+    #[error("read {}:{line}: {message}", path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// Line from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl FileError {
+    /// Wraps an IO error.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// Whether the disk is full: the outside world can cure it.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+    }
+}
+
+/// Writes a whole file: beside it first, then renamed over it.
+///
+/// # Errors
+/// What the operating system refused; the old file is as it was.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(FileError::io("create", parent))?;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let written = File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()));
+    let renamed = written.and_then(|()| fs::rename(&beside, path));
+    if renamed.is_err() {
+        // Best effort: the error below is the one to report.
+        let _ = fs::remove_file(&beside);
+    }
+    renamed.map_err(FileError::io("write", path))
+}
+
+/// Reads a whole text file.
+///
+/// # Errors
+/// What the operating system refused, or text that is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, FileError> {
+    fs::read_to_string(path).map_err(FileError::io("read", path))
+}
+
+/// An append-only file of one JSON value a line.
+#[derive(Debug)]
+pub struct JsonLines {
+    path: PathBuf,
+    file: File,
+}
+
+impl JsonLines {
+    /// Opens for appending; a last line that was cut off by a kill is taken away first.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(FileError::io("create", parent))?;
+        }
+        let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(FileError::io("open", path))?;
+        let whole = whole_length(&file).map_err(FileError::io("read", path))?;
+        file.set_len(whole).map_err(FileError::io("write", path))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Appends one value with one write call.
+    ///
+    /// # Errors
+    /// What the operating system refused; a full disk among them.
+    pub fn append<T: Serialize>(&mut self, value: &T) -> Result<(), FileError> {
+        let mut line = serde_json::to_vec(value).map_err(|error| FileError::io("write", &self.path)(error.into()))?;
+        line.push(b'\n');
+        let before = self.file.metadata().map_err(FileError::io("read", &self.path))?.len();
+        self.file.write_all(&line).map_err(|error| {
+            // Half a line must not stay in front of the next one.
+            let _ = self.file.set_len(before);
+            FileError::io("write", &self.path)(error)
+        })
+    }
+}
+
+/// Length up to and including the last newline. Reads only the tail.
+fn whole_length(file: &File) -> std::io::Result<u64> {
+    use std::os::unix::fs::FileExt;
+    let mut end = file.metadata()?.len();
+    let mut block = [0; 4096];
+    while end > 0 {
+        let size = block.len().min(usize::try_from(end).unwrap_or(usize::MAX));
+        let start = end - size as u64;
+        file.read_exact_at(&mut block[..size], start)?;
+        if let Some(last) = block[..size].iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + last as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Reads a JSON-lines file as a stream; a last line without newline is passed over, since it was cut off by a kill.
+///
+/// # Errors
+/// What the operating system refused, or a whole line that does not parse, with its number. A file that is not there is empty.
+pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FileError::io("read", path)(error)),
+    };
+    let mut reader = BufReader::new(file);
+    let mut values = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        reader.read_until(b'\n', &mut line).map_err(FileError::io("read", path))?;
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        let value = serde_json::from_slice(&line).map_err(|error| FileError::Content {
+            path: path.to_owned(),
+            line: number,
+            message: error.to_string(),
+        })?;
+        values.push(value);
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_off_line_is_dropped_and_the_next_append_starts_clean() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/log.jsonl");
+        JsonLines::open(&path).unwrap().append(&1).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"half").unwrap();
+        assert_eq!(read_lines::<u32>(&path).unwrap(), [1]);
+        JsonLines::open(&path).unwrap().append(&2).unwrap();
+        assert_eq!(read_lines::<u32>(&path).unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn a_bad_line_in_the_middle_is_an_error_with_its_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.jsonl");
+        fs::write(&path, "1\nx\n3\n").unwrap();
+        assert!(read_lines::<u32>(&path).unwrap_err().to_string().contains("log.jsonl:2:"));
+    }
+}

@@ -1,0 +1,7 @@
+//! Files: run directory, formats, atomic writes, traces, ledger, harness folders and their git identity.
+
+pub mod atomic;
+pub mod harness_dir;
+pub mod ledger;
+pub mod run_dir;
+pub mod trace_file;

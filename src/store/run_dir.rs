@@ -1,0 +1,171 @@
+//! The run directory: where everything of a run lies (`system.md` §5), and the lock that keeps a second process out.
+
+use super::atomic::{FileError, JsonLines, read_lines, write_whole};
+use super::trace_file;
+use crate::domain::outcome::EpisodeResult;
+use crate::domain::trace::EpisodeKey;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// A run directory could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirError {
+    /// A file of it.
+    #[error("use run directory: {0}")]
+    File(#[from] FileError),
+    /// Another process works in it.
+    #[error("open run directory {}: another process holds its lock", .0.display())]
+    Locked(PathBuf),
+    /// The settings differ from those the run was made with.
+    #[error("continue run {}: its settings differ: {difference}", dir.display())]
+    Differs {
+        /// The run.
+        dir: PathBuf,
+        /// What differs, `key: was → is`.
+        difference: String,
+    },
+}
+
+/// A run directory, locked while it is open.
+#[derive(Debug)]
+pub struct RunDir {
+    dir: PathBuf,
+    _lock: File,
+}
+
+/// One line of `episodes.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeLine {
+    /// Which episode.
+    #[serde(flatten)]
+    pub key: EpisodeKey,
+    /// Trace, relative to the round's folder.
+    pub trace: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub result: EpisodeResult,
+}
+
+impl RunDir {
+    /// Opens or makes a run directory.
+    ///
+    /// # Errors
+    /// See [`RunDirError`].
+    pub fn open(dir: &Path) -> Result<Self, RunDirError> {
+        std::fs::create_dir_all(dir).map_err(FileError::io("create", dir))?;
+        let path = dir.join("lock");
+        let lock = File::options().create(true).write(true).truncate(false).open(&path).map_err(FileError::io("create", &path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(RunDirError::Locked(dir.to_owned())),
+            Err(TryLockError::Error(source)) => Err(FileError::io("lock", &path)(source).into()),
+        }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The response ledger.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.dir.join("sealed/ledger.jsonl")
+    }
+
+    /// Freezes the settings of a new run, or compares them with those frozen. `text` is TOML; its `[settings]` must agree.
+    ///
+    /// # Errors
+    /// [`RunDirError::Differs`] names every key that differs.
+    pub fn freeze(&self, text: &str, force: bool) -> Result<(), RunDirError> {
+        let path = self.dir.join("run.toml");
+        if path.exists() && !force {
+            let old = super::atomic::read_text(&path)?;
+            let difference = differences(&old, text);
+            return if difference.is_empty() {
+                Ok(())
+            } else {
+                Err(RunDirError::Differs { dir: self.dir.clone(), difference: difference.join("; ") })
+            };
+        }
+        Ok(write_whole(&path, text.as_bytes())?)
+    }
+
+    /// The folder of one round's train episodes.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn round(&self, round: u32) -> Result<RoundDir, RunDirError> {
+        RoundDir::open(&self.dir.join(format!("R{round}")))
+    }
+
+    /// The folder of sealed episodes of one stream and harness.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn sealed(&self, stream: &str, harness: &str) -> Result<RoundDir, RunDirError> {
+        RoundDir::open(&self.dir.join("sealed").join(stream).join(harness))
+    }
+
+    /// Writes a whole file of the run.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
+        Ok(write_whole(&self.dir.join(name), bytes)?)
+    }
+}
+
+/// Keys of `[settings]` on which two `run.toml` disagree, as `key: was → is`.
+fn differences(old: &str, new: &str) -> Vec<String> {
+    let settings = |text: &str| -> toml::Table {
+        let whole: toml::Table = text.parse().unwrap_or_default();
+        whole.get("settings").and_then(toml::Value::as_table).cloned().unwrap_or_default()
+    };
+    let (old, new) = (settings(old), settings(new));
+    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let show = |value: Option<&toml::Value>| value.map_or_else(|| "unset".to_owned(), ToString::to_string);
+    keys.into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+        .map(|key| format!("{key}: {} → {}", show(old.get(key)), show(new.get(key))))
+        .collect()
+}
+
+/// Episodes of one harness on one stream: `episodes.jsonl` and `trajectories/`.
+#[derive(Debug)]
+pub struct RoundDir {
+    dir: PathBuf,
+    episodes: Mutex<JsonLines>,
+}
+
+impl RoundDir {
+    fn open(dir: &Path) -> Result<Self, RunDirError> {
+        let trajectories = dir.join("trajectories");
+        std::fs::create_dir_all(&trajectories).map_err(FileError::io("create", &trajectories))?;
+        Ok(Self { dir: dir.to_owned(), episodes: Mutex::new(JsonLines::open(&dir.join("episodes.jsonl"))?) })
+    }
+
+    /// Episodes that are finished.
+    ///
+    /// # Errors
+    /// What the operating system refused, or a line that does not parse.
+    pub fn finished(&self) -> Result<Vec<EpisodeLine>, RunDirError> {
+        Ok(read_lines(&self.dir.join("episodes.jsonl"))?)
+    }
+
+    /// Where an episode's trace goes.
+    pub fn trace_path(&self, key: &EpisodeKey) -> PathBuf {
+        self.dir.join("trajectories").join(trace_file::file_name(key))
+    }
+
+    /// Puts a finished episode on file; its trace must be whole by then.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn finish(&self, key: &EpisodeKey, result: &EpisodeResult) -> Result<(), RunDirError> {
+        let trace = format!("trajectories/{}", trace_file::file_name(key));
+        let line = EpisodeLine { key: key.clone(), trace, result: result.clone() };
+        Ok(self.episodes.lock().unwrap_or_else(PoisonError::into_inner).append(&line)?)
+    }
+}

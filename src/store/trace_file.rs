@@ -1,0 +1,147 @@
+//! Trace files: one JSON record a line, readable while the episode runs; finished ones that are large are compressed with zstd.
+
+use super::atomic::FileError;
+use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A trace could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("use a trace: {0}")]
+pub struct TraceError(#[from] pub FileError);
+
+/// Finished traces above this size are compressed.
+const COMPRESS_ABOVE: u64 = 256 * 1024;
+
+/// Bytes kept back before they are handed to the operating system; a step is flushed anyhow.
+const BUFFER: usize = 8 * 1024;
+
+/// A trace being written.
+#[derive(Debug)]
+pub struct TraceFile {
+    path: PathBuf,
+    file: File,
+    buffer: Vec<u8>,
+}
+
+/// File name of an episode's trace: percent-encoded task id, cut at 100 bytes plus a digest when longer, and the replicate.
+pub fn file_name(key: &EpisodeKey) -> String {
+    let mut slug = String::new();
+    for byte in key.task.as_str().bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+            slug.push(char::from(byte));
+        } else {
+            slug.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    if slug.len() > 100 {
+        let digest = crate::domain::id::Digest::of(key.task.as_str().as_bytes()).to_string();
+        slug = format!("{}-{}", &slug[..100], &digest[..16]);
+    }
+    format!("{slug}_r{}.jsonl", key.replicate)
+}
+
+impl TraceFile {
+    /// Starts a trace anew.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn create(path: &Path) -> Result<Self, TraceError> {
+        let file = File::create(path).map_err(FileError::io("create", path))?;
+        Ok(Self { path: path.to_owned(), file, buffer: Vec::with_capacity(BUFFER) })
+    }
+
+    /// Appends one record.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn append(&mut self, record: &Record) -> Result<(), TraceError> {
+        serde_json::to_writer(&mut self.buffer, record).map_err(|error| FileError::io("write", &self.path)(error.into()))?;
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands everything to the operating system.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn flush(&mut self) -> Result<(), TraceError> {
+        self.file.write_all(&self.buffer).map_err(FileError::io("write", &self.path))?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Compresses a finished trace when it is large. The plain file goes only when the compressed one is whole.
+///
+/// # Errors
+/// What the operating system refused.
+pub fn settle(path: &Path) -> Result<(), TraceError> {
+    let size = fs::metadata(path).map_err(FileError::io("read", path))?.len();
+    if size <= COMPRESS_ABOVE {
+        return Ok(());
+    }
+    let target = path.with_extension("jsonl.zst");
+    let part = path.with_extension("jsonl.zst.part");
+    let mut source = File::open(path).map_err(FileError::io("read", path))?;
+    let output = File::create(&part).map_err(FileError::io("create", &part))?;
+    zstd::stream::copy_encode(&mut source, output, 3).map_err(FileError::io("write", &part))?;
+    fs::rename(&part, &target).map_err(FileError::io("write", &target))?;
+    fs::remove_file(path).map_err(FileError::io("remove", path))?;
+    Ok(())
+}
+
+/// Reads a trace record by record. A last line that was cut off ends it.
+pub struct TraceReader {
+    path: PathBuf,
+    reader: BufReader<Box<dyn Read>>,
+    line: Vec<u8>,
+    number: usize,
+}
+
+impl TraceReader {
+    /// Opens a trace, plain or compressed; the plain name finds the compressed file too.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn open(path: &Path) -> Result<Self, TraceError> {
+        let compressed = path.with_extension("jsonl.zst");
+        let path = if !path.exists() && compressed.exists() { compressed } else { path.to_owned() };
+        let file = File::open(&path).map_err(FileError::io("read", &path))?;
+        let source: Box<dyn Read> = if path.extension().is_some_and(|end| end == "zst") {
+            Box::new(zstd::stream::read::Decoder::new(file).map_err(FileError::io("read", &path))?)
+        } else {
+            Box::new(file)
+        };
+        Ok(Self { path, reader: BufReader::new(source), line: Vec::new(), number: 0 })
+    }
+
+    fn content(&self, message: String) -> TraceError {
+        TraceError(FileError::Content { path: self.path.clone(), line: self.number, message })
+    }
+
+    fn read(&mut self) -> Result<Option<Record>, TraceError> {
+        self.line.clear();
+        self.number += 1;
+        self.reader.read_until(b'\n', &mut self.line).map_err(FileError::io("read", &self.path))?;
+        if self.line.last() != Some(&b'\n') {
+            return Ok(None);
+        }
+        let record = serde_json::from_slice(&self.line).map_err(|error| self.content(error.to_string()))?;
+        if let Record::Episode { format, .. } = &record
+            && *format > TRACE_FORMAT
+        {
+            return Err(self.content(format!("trace format {format} is newer than this program reads ({TRACE_FORMAT})")));
+        }
+        Ok(Some(record))
+    }
+}
+
+impl Iterator for TraceReader {
+    type Item = Result<Record, TraceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
