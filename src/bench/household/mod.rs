@@ -1,0 +1,31 @@
+//! The household world: ALFWorld's text games, natively.
+//!
+//! A [`Game`] is read from a real `game.tw-pddl` file or made by [`generate`]; a [`Play`] is one episode of it: commands in,
+//! observations out, reward 1 at the first truth of the goal. [`replay`] counts how many recorded steps of the original engine
+//! come out byte for byte the same, [`plan`] finds a shortest way to the goal.
+//!
+//! Reading order: `pddl` (text to lists), `problem` (lists to facts), `goal`, `grammar` (task sentence and texts), `game`,
+//! `state`, `command`, `play`, `planner`, `room` and `scene` (generator), `transcript`.
+
+mod command;
+mod error;
+mod game;
+mod goal;
+mod grammar;
+mod names;
+mod pddl;
+
+mod play;
+mod problem;
+
+
+mod state;
+mod transcript;
+
+pub use error::GameError;
+pub use game::Game;
+
+pub use play::{Play, StepResult};
+
+
+pub use transcript::{Agreement, Difference, replay};

@@ -1,0 +1,3 @@
+//! Benchmarks: environments and verifiers, one folder per benchmark.
+
+pub mod household;
