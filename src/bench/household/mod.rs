@@ -14,18 +14,21 @@ mod goal;
 mod grammar;
 mod names;
 mod pddl;
-
+mod planner;
 mod play;
 mod problem;
-
-
+mod room;
+mod scene;
 mod state;
 mod transcript;
 
 pub use error::GameError;
 pub use game::Game;
-
+pub use planner::plan;
 pub use play::{Play, StepResult};
-
-
+pub use room::Room;
+pub use scene::{Level, Scene, TaskKind, generate};
 pub use transcript::{Agreement, Difference, replay};
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,10 @@ impl Node {
     pub fn word(&self, wanted: &str) -> Result<&str, Fault> {
         match &self.form {
             Form::Word(word) => Ok(word),
-            Form::List(_) => Err(Fault::new(self.line, format!("a list where {wanted} is wanted"))),
+            Form::List(_) => Err(Fault::new(
+                self.line,
+                format!("a list where {wanted} is wanted"),
+            )),
         }
     }
 
@@ -36,7 +39,10 @@ impl Node {
     pub fn list(&self, wanted: &str) -> Result<&[Node], Fault> {
         match &self.form {
             Form::List(list) => Ok(list),
-            Form::Word(word) => Err(Fault::new(self.line, format!("{} where {wanted} is wanted", shown(word)))),
+            Form::Word(word) => Err(Fault::new(
+                self.line,
+                format!("{} where {wanted} is wanted", shown(word)),
+            )),
         }
     }
 
@@ -71,33 +77,62 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
         let code = row.split_once(';').map_or(row, |(before, _)| before);
         for token in tokens(code) {
             if whole.is_some() && (token != ")" || !open.is_empty()) {
-                return Err(Fault::new(line, format!("{} after the end of the problem", shown(token))));
+                return Err(Fault::new(
+                    line,
+                    format!("{} after the end of the problem", shown(token)),
+                ));
             }
             match token {
                 "(" if open.len() >= DEPTH_LIMIT => {
-                    return Err(Fault::new(line, format!("lists nested deeper than {DEPTH_LIMIT}")));
+                    return Err(Fault::new(
+                        line,
+                        format!("lists nested deeper than {DEPTH_LIMIT}"),
+                    ));
                 }
-                "(" => open.push(Node { line, form: Form::List(Vec::new()) }),
+                "(" => open.push(Node {
+                    line,
+                    form: Form::List(Vec::new()),
+                }),
                 ")" => {
                     let Some(done) = open.pop() else {
-                        return Err(Fault::new(line, "a closing parenthesis without an opening one"));
+                        return Err(Fault::new(
+                            line,
+                            "a closing parenthesis without an opening one",
+                        ));
                     };
                     match open.last_mut() {
-                        Some(Node { form: Form::List(list), .. }) => list.push(done),
+                        Some(Node {
+                            form: Form::List(list),
+                            ..
+                        }) => list.push(done),
                         Some(_) | None => whole = Some(done),
                     }
                 }
                 word => match open.last_mut() {
-                    Some(Node { form: Form::List(list), .. }) => {
-                        list.push(Node { line, form: Form::Word(word.to_lowercase()) });
+                    Some(Node {
+                        form: Form::List(list),
+                        ..
+                    }) => {
+                        list.push(Node {
+                            line,
+                            form: Form::Word(word.to_lowercase()),
+                        });
                     }
-                    Some(_) | None => return Err(Fault::new(line, format!("{} outside of any list", shown(word)))),
+                    Some(_) | None => {
+                        return Err(Fault::new(
+                            line,
+                            format!("{} outside of any list", shown(word)),
+                        ));
+                    }
                 },
             }
         }
     }
     if let Some(unclosed) = open.last() {
-        return Err(Fault::new(unclosed.line, "a parenthesis that is never closed"));
+        return Err(Fault::new(
+            unclosed.line,
+            "a parenthesis that is never closed",
+        ));
     }
     whole.ok_or_else(|| Fault::new(line, "no list in the text"))
 }
@@ -111,7 +146,8 @@ fn tokens(code: &str) -> impl Iterator<Item = &str> {
         let end = if matches!(first, '(' | ')') {
             1
         } else {
-            rest.find(|c: char| c.is_whitespace() || c == '(' || c == ')').unwrap_or(rest.len())
+            rest.find(|c: char| c.is_whitespace() || c == '(' || c == ')')
+                .unwrap_or(rest.len())
         };
         let (token, after) = rest.split_at(end);
         rest = after;
@@ -156,15 +192,29 @@ mod tests {
 
     #[test]
     fn faults_carry_the_line() {
-        for (text, line) in [("(a\n(b)", 1), ("(a)\n)", 2), ("\n\nx", 3), ("", 1), ("(a)\n(b)", 2)] {
+        for (text, line) in [
+            ("(a\n(b)", 1),
+            ("(a)\n)", 2),
+            ("\n\nx", 3),
+            ("", 1),
+            ("(a)\n(b)", 2),
+        ] {
             assert_eq!(read(text).unwrap_err().line, line, "{text:?}");
         }
-        assert!(read(&"(".repeat(100_000)).unwrap_err().reason.contains("deeper"));
+        assert!(
+            read(&"(".repeat(100_000))
+                .unwrap_err()
+                .reason
+                .contains("deeper")
+        );
     }
 
     #[test]
     fn a_type_holds_for_all_names_before_it() {
         let node = read("(a b - t c)").unwrap();
-        assert_eq!(typed(node.list("x").unwrap()).unwrap(), [("a", "t", 1), ("b", "t", 1), ("c", "object", 1)]);
+        assert_eq!(
+            typed(node.list("x").unwrap()).unwrap(),
+            [("a", "t", 1), ("b", "t", 1), ("c", "object", 1)]
+        );
     }
 }
