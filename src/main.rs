@@ -1,2 +1,5 @@
-//! The binary.
-fn main() {}
+//! The binary: calls [`harnessx::cli::main`], nothing else.
+
+fn main() -> std::process::ExitCode {
+    harnessx::cli::main()
+}

@@ -138,4 +138,6 @@ pub enum ReplySource {
     Ledger,
     /// A processor supplied it.
     Processor,
+    /// One option was left, so no model was asked.
+    Forced,
 }

@@ -1,5 +1,10 @@
 //! One episode: the step loop, the pipeline of processors, the hook contract, slots and native processors (`system.md` §3, §4).
 
+pub mod assembly;
+pub mod desk;
+pub mod episode;
+mod hooks;
 pub mod native;
 pub mod processor;
 pub mod template;
+pub mod trace_log;
