@@ -17,11 +17,6 @@ impl Printer {
         Self { json, quiet }
     }
 
-    /// Whether stdout carries JSON events.
-    pub fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// Whether a moving progress display makes sense.
     pub fn shows_progress(&self) -> bool {
         !self.quiet && !self.json && std::io::stderr().is_terminal()

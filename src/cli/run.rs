@@ -90,9 +90,9 @@ fn play_split(
 ) -> Result<Tally, Failure> {
     let wanted = plan.tasks.len() * plan.rollouts as usize;
     let clock = &plan.agent.desk.clock;
-    let started = clock.now_ms();
+    let started = clock.milliseconds();
     let display = Display::new(wanted, printer);
-    let stopped = || INTERRUPTED.load(Ordering::Relaxed) || deadline.is_some_and(|limit| clock.now_ms() - started >= limit);
+    let stopped = || INTERRUPTED.load(Ordering::Relaxed) || deadline.is_some_and(|limit| clock.milliseconds() - started >= limit);
     let watch = |progress: Progress<'_>| display.show(&progress);
     let results: Results = runtime.block_on(async {
         tokio::select! {
@@ -102,7 +102,7 @@ fn play_split(
     })?;
     display.finish();
     let tally = tally(results.iter());
-    let seconds = (clock.now_ms() - started) as f64 / 1000.0;
+    let seconds = (clock.milliseconds() - started) as f64 / 1000.0;
     let policy = plan.agent.desk.main_policy();
     printer.event(&RunEvent {
         event: "run",

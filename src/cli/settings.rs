@@ -4,7 +4,7 @@ use super::Shared;
 use super::failure::Failure;
 use crate::domain::harness::line_of;
 use crate::domain::request::{ModelRole, Sampling};
-use crate::provider::spec::ModelEntry;
+use crate::provider::ModelEntry;
 use crate::runtime::assembly::did_you_mean;
 use crate::store::atomic::read_text;
 use serde::Deserialize;

@@ -3,6 +3,7 @@
 use super::Done;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
+use crate::domain::event::Hook;
 use crate::domain::message::Message;
 use crate::domain::request::{ChoiceRecord, Decision};
 use crate::domain::trace::{Record, ReplySource};
@@ -30,7 +31,7 @@ pub(crate) fn show(args: &ShowArgs, printer: &Printer) -> Done {
         return list(args, printer);
     }
     let reader = TraceReader::open(&args.path).map_err(|error| Failure::from(error.0))?;
-    let mut view = View { full: args.full, options: Vec::new(), step: 0 };
+    let mut view = View { full: args.full, options: Vec::new(), step: 0, pending: Vec::new() };
     let mut finished = false;
     for record in reader {
         let record = record.map_err(|error| Failure::from(error.0))?;
@@ -68,6 +69,8 @@ struct View {
     full: bool,
     options: Vec<String>,
     step: u32,
+    /// Changes made to a request that is still to come.
+    pending: Vec<String>,
 }
 
 impl View {
@@ -94,7 +97,7 @@ impl View {
                 format!("harness {harness} · policy {policy}"),
                 format!("task: {task_text}"),
             ],
-            Record::Request { step, turns, system, decision, asked_by, kept, .. } => {
+            Record::Request { step, turns, system, decision, asked_by, .. } => {
                 let mut lines = self.heading(*step);
                 if let Some(who) = asked_by {
                     lines.push(format!("{who} asks the model:"));
@@ -108,13 +111,13 @@ impl View {
                 } else {
                     turns.as_slice()
                 };
-                let _ = kept;
                 for turn in shown {
                     match turn {
                         Message::User { text } | Message::Tool { text, .. } => lines.push(format!("sees:  {}", self.cut(text))),
                         Message::Assistant { .. } => {}
                     }
                 }
+                lines.append(&mut self.pending);
                 self.options = match decision {
                     Decision::Choice { options, .. } => options.clone(),
                     Decision::Free | Decision::Schema { .. } => Vec::new(),
@@ -127,8 +130,13 @@ impl View {
                 vec![format!("calls: {} {}", call.name, call.arguments.0), format!("  → {}{error}", self.cut(&result.text))]
             }
             Record::Trigger { hook, processor, change, step } => {
+                let line = format!("  · {processor} at {}: {change}", hook.as_str());
+                if *hook == Hook::BeforeModel {
+                    self.pending.push(line);
+                    return Vec::new();
+                }
                 let mut lines = self.heading(*step);
-                lines.push(format!("  · {processor} at {}: {change}", hook.as_str()));
+                lines.push(line);
                 lines
             }
             Record::Outcome(result) => {
@@ -143,14 +151,15 @@ impl View {
         }
     }
 
-    fn reply(&self, reply: &crate::domain::request::Reply, latency_ms: u64, retries: &[String], source: ReplySource) -> Vec<String> {
+    fn reply(&mut self, reply: &crate::domain::request::Reply, latency_ms: u64, retries: &[String], source: ReplySource) -> Vec<String> {
         let from = match source {
             ReplySource::Model => format!("{latency_ms} ms"),
             ReplySource::Ledger => "from the ledger".to_owned(),
             ReplySource::Processor => "supplied by a processor".to_owned(),
             ReplySource::Forced => "the only option".to_owned(),
         };
-        let mut lines: Vec<String> = retries.iter().map(|cause| format!("  retried: {cause}")).collect();
+        let mut lines = std::mem::take(&mut self.pending);
+        lines.extend(retries.iter().map(|cause| format!("  retried: {cause}")));
         lines.push(format!("does:  {} ({from})", self.cut(&reply.text)));
         if let Some(choice) = &reply.choice {
             lines.extend(self.ranking(choice));

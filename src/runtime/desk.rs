@@ -4,7 +4,7 @@ use super::trace_log::TraceLog;
 use crate::clock::Clock;
 use crate::domain::conversation::Conversation;
 use crate::domain::id::{Digest, PolicyVersion, ProcessorName};
-use crate::domain::request::{ChoiceRecord, Decision, Finish, ModelRequest, ModelRole, Reply, RequestHead, Usage};
+use crate::domain::request::{ChoiceRecord, Decision, Finish, ModelRequest, ModelRole, Reply, RequestHead, Sampling, Usage};
 use crate::domain::trace::{EpisodeKey, Record, ReplySource};
 use crate::provider::{Provider, ProviderError};
 use crate::store::ledger::{Ledger, LedgerError};
@@ -27,6 +27,8 @@ pub struct Desk {
     pub ledger: Ledger,
     /// Seed of the run.
     pub seed: u64,
+    /// Sampling of the main model where the harness is silent.
+    pub sampling: Sampling,
     /// Time.
     pub clock: Clock,
 }

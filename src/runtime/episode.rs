@@ -11,7 +11,7 @@ use crate::domain::harness::Limits;
 use crate::domain::id::{CallId, HarnessId, ToolName};
 use crate::domain::message::{Arguments, Message, ToolCall, ToolSpec};
 use crate::domain::outcome::{Boundary, Ending, EpisodeResult, Outcome, Score};
-use crate::domain::request::{Finish, Reply, RequestHead, Sampling};
+use crate::domain::request::{Reply, RequestHead, Sampling};
 use crate::domain::task::Task;
 use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT};
 use crate::provider::ProviderError;
@@ -117,12 +117,12 @@ impl<'a> Episode<'a> {
             demonstrations: 0,
             head: RequestHead::new(String::new(), Vec::new()),
             actions: Vec::new(),
-            sampling: slots.sampling.clone().unwrap_or_default(),
+            sampling: slots.sampling.clone().unwrap_or_default().or(&agent.desk.sampling),
             line: agent.desk.line(key),
             trace,
             step: 0,
             limits: slots.limits.tightest(&agent.limits),
-            started_ms: agent.desk.clock.now_ms(),
+            started_ms: agent.desk.clock.milliseconds(),
             next_call: 0,
         }
     }
@@ -222,7 +222,7 @@ impl<'a> Episode<'a> {
             tools: &self.tools,
             step: self.step,
             usage: &self.line.usage,
-            elapsed_ms: self.agent.desk.clock.now_ms().saturating_sub(self.started_ms),
+            elapsed_ms: self.agent.desk.clock.milliseconds().saturating_sub(self.started_ms),
         }
     }
 

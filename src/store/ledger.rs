@@ -39,7 +39,6 @@ struct EntryOut<'a> {
 
 #[derive(Deserialize)]
 struct Entry {
-    key: Digest,
     reply: Reply,
 }
 

@@ -46,6 +46,13 @@ pub struct Difference {
     pub found: String,
 }
 
+impl std::fmt::Display for Difference {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, step, command, field, expected, found } = self;
+        write!(out, "{} step {step} ({command:?}): {field} is {found:?}, recorded {expected:?}", file.display())
+    }
+}
+
 #[derive(Deserialize)]
 struct Transcript {
     steps: Vec<Step>,

