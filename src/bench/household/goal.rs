@@ -76,12 +76,16 @@ impl Formula {
     /// Collects conditions on one variable alone that must hold wherever the formula holds.
     fn necessary(&self, slot: usize, found: &mut Vec<Predicate2>) {
         match self {
-            Self::All(parts) => parts.iter().for_each(|part| part.necessary(slot, found)),
+            Self::All(parts) => {
+                for part in parts {
+                    part.necessary(slot, found);
+                }
+            }
             Self::Exists(_, body) => body.necessary(slot, found),
             Self::Holds(predicate, Term::Slot(one), two) if *one == slot => match two {
                 Term::Entity(two) => found.push((*predicate, Some(*two))),
                 Term::Slot(two) if *two == slot && predicate.arity() == 1 => {
-                    found.push((*predicate, None))
+                    found.push((*predicate, None));
                 }
                 Term::Slot(_) => {}
             },
@@ -93,10 +97,12 @@ impl Formula {
     pub fn constants(&self, found: &mut Vec<(Predicate, Id)>) {
         match self {
             Self::All(parts) | Self::Any(parts) => {
-                parts.iter().for_each(|part| part.constants(found))
+                for part in parts {
+                    part.constants(found);
+                }
             }
             Self::Not(part) | Self::Exists(_, part) | Self::Forall(_, part) => {
-                part.constants(found)
+                part.constants(found);
             }
             Self::Holds(predicate, _, Term::Entity(id)) => found.push((*predicate, *id)),
             Self::Holds(..) | Self::Same(..) => {}

@@ -261,7 +261,34 @@ impl Facts for Play {
                 .is_ok(),
             Predicate::Holds => self.state.held.binary_search(&second).is_ok(),
             Predicate::HoldsAny => self.state.hand_full,
-            other => self.game.facts.contains(&(other, first, second)),
+            Predicate::AtLocation
+            | Predicate::ReceptacleAtLocation
+            | Predicate::Openable
+            | Predicate::Opened
+            | Predicate::IsReceptacleObject
+            | Predicate::InReceptacleObject
+            | Predicate::IsReceptacleObjectFull
+            | Predicate::WasInReceptacle
+            | Predicate::Checked
+            | Predicate::Examined
+            | Predicate::ReceptacleType
+            | Predicate::CanContain
+            | Predicate::ObjectType
+            | Predicate::HoldsAnyReceptacleObject
+            | Predicate::Full
+            | Predicate::IsClean
+            | Predicate::Cleanable
+            | Predicate::IsHot
+            | Predicate::Heatable
+            | Predicate::IsCool
+            | Predicate::Coolable
+            | Predicate::Pickupable
+            | Predicate::Moveable
+            | Predicate::Toggleable
+            | Predicate::IsOn
+            | Predicate::IsToggled
+            | Predicate::Sliceable
+            | Predicate::IsSliced => self.game.facts.contains(&(predicate, first, second)),
         }
     }
 }
