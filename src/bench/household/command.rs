@@ -1,6 +1,6 @@
 //! Commands: which are admissible in a state, how each is written, what each does.
 //!
-//! The conditions and effects are those of the actions in ALFWorld's domain. Its `examineObject` has a slip (a comma in a type
+//! The conditions and effects are those of the actions in `ALFWorld`'s domain. Its `examineObject` has a slip (a comma in a type
 //! list) that leaves only held objects examinable; kept, as the original engine shows it.
 
 use super::game::{Game, Traits};

@@ -76,12 +76,16 @@ impl Formula {
     /// Collects conditions on one variable alone that must hold wherever the formula holds.
     fn necessary(&self, slot: usize, found: &mut Vec<Predicate2>) {
         match self {
-            Self::All(parts) => parts.iter().for_each(|part| part.necessary(slot, found)),
+            Self::All(parts) => {
+                for part in parts {
+                    part.necessary(slot, found);
+                }
+            }
             Self::Exists(_, body) => body.necessary(slot, found),
             Self::Holds(predicate, Term::Slot(one), two) if *one == slot => match two {
                 Term::Entity(two) => found.push((*predicate, Some(*two))),
                 Term::Slot(two) if *two == slot && predicate.arity() == 1 => {
-                    found.push((*predicate, None))
+                    found.push((*predicate, None));
                 }
                 Term::Slot(_) => {}
             },
@@ -89,14 +93,39 @@ impl Formula {
         }
     }
 
+    /// Binds a variable; what does not mention it is asked first and once, not for each candidate.
+    fn exists(self, variable: Variable) -> Self {
+        let Self::All(parts) = self else {
+            return Self::Exists(variable, Box::new(self));
+        };
+        let (inner, mut outer): (Vec<_>, Vec<_>) = parts
+            .into_iter()
+            .partition(|part| part.mentions(variable.slot));
+        outer.push(Self::Exists(variable, Box::new(Self::All(inner))));
+        Self::All(outer)
+    }
+
+    /// Whether the formula depends on a variable.
+    fn mentions(&self, slot: usize) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.mentions(slot)),
+            Self::Not(part) | Self::Exists(_, part) | Self::Forall(_, part) => part.mentions(slot),
+            Self::Same(one, two) | Self::Holds(_, one, two) => {
+                [*one, *two].contains(&Term::Slot(slot))
+            }
+        }
+    }
+
     /// Every predicate with a constant second argument, such as the goal's object and receptacle types.
     pub fn constants(&self, found: &mut Vec<(Predicate, Id)>) {
         match self {
             Self::All(parts) | Self::Any(parts) => {
-                parts.iter().for_each(|part| part.constants(found))
+                for part in parts {
+                    part.constants(found);
+                }
             }
             Self::Not(part) | Self::Exists(_, part) | Self::Forall(_, part) => {
-                part.constants(found)
+                part.constants(found);
             }
             Self::Holds(predicate, _, Term::Entity(id)) => found.push((*predicate, *id)),
             Self::Holds(..) | Self::Same(..) => {}
@@ -207,7 +236,7 @@ impl Compiler<'_> {
             let candidates = self.candidates(kind, &needed);
             let variable = Variable { slot, candidates };
             formula = match quantifier {
-                Quantifier::Exists => Formula::Exists(variable, Box::new(formula)),
+                Quantifier::Exists => formula.exists(variable),
                 Quantifier::Forall => Formula::Forall(variable, Box::new(formula)),
             };
         }
@@ -293,6 +322,8 @@ mod tests {
             "(exists (?o1 - object) (and (isHot ?o1) (exists (?o2 - object) (and (not (= ?o1 ?o2)) (objectType ?o2 T)))))",
             "(forall (?o - object) (imply (isHot ?o) (objectType ?o T)))",
             "(or (isHot b) (isHot a))",
+            "(exists (?o - object ?r - receptacle) (and (isHot ?o) (opened ?r)))",
+            "(not (exists (?l - location) (isHot a)))",
             "(exists (?o - object) (and (opened ?o) (exists (?o - object) (isHot ?o)) (opened ?o)))",
         ] {
             assert!(truth(goal), "{goal}");

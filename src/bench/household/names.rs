@@ -1,4 +1,4 @@
-//! From ids to the names that players see, as ALFWorld's demangler does it with its shuffle off.
+//! From ids to the names that players see, as `ALFWorld`'s demangler does it with its shuffle off.
 //!
 //! `Mug_bar__plus_00_dot_50...` becomes `mug 2`: the type is what stands before the first `_bar_`; numbers per type are handed
 //! out from the end of the sorted list of ids.

@@ -69,72 +69,71 @@ pub(super) fn shown(word: &str) -> String {
 
 /// Reads the one list that the text holds.
 pub(super) fn read(text: &str) -> Result<Node, Fault> {
-    let mut open: Vec<Node> = Vec::new();
-    let mut whole: Option<Node> = None;
+    let mut reader = Reader::default();
     let mut line = 0;
     for row in text.split('\n') {
         line += 1;
         let code = row.split_once(';').map_or(row, |(before, _)| before);
         for token in tokens(code) {
-            if whole.is_some() && (token != ")" || !open.is_empty()) {
-                return Err(Fault::new(
-                    line,
-                    format!("{} after the end of the problem", shown(token)),
-                ));
-            }
-            match token {
-                "(" if open.len() >= DEPTH_LIMIT => {
-                    return Err(Fault::new(
-                        line,
-                        format!("lists nested deeper than {DEPTH_LIMIT}"),
-                    ));
-                }
-                "(" => open.push(Node {
-                    line,
-                    form: Form::List(Vec::new()),
-                }),
-                ")" => {
-                    let Some(done) = open.pop() else {
-                        return Err(Fault::new(
-                            line,
-                            "a closing parenthesis without an opening one",
-                        ));
-                    };
-                    match open.last_mut() {
-                        Some(Node {
-                            form: Form::List(list),
-                            ..
-                        }) => list.push(done),
-                        Some(_) | None => whole = Some(done),
-                    }
-                }
-                word => match open.last_mut() {
-                    Some(Node {
-                        form: Form::List(list),
-                        ..
-                    }) => {
-                        list.push(Node {
-                            line,
-                            form: Form::Word(word.to_lowercase()),
-                        });
-                    }
-                    Some(_) | None => {
-                        return Err(Fault::new(
-                            line,
-                            format!("{} outside of any list", shown(word)),
-                        ));
-                    }
-                },
-            }
+            reader.take(token, line)?;
         }
     }
-    if let Some(unclosed) = open.last() {
-        return Err(Fault::new(
-            unclosed.line,
-            "a parenthesis that is never closed",
-        ));
+    if let Some((unclosed, _)) = reader.open.last() {
+        return Err(Fault::new(*unclosed, "a parenthesis that is never closed"));
     }
-    whole.ok_or_else(|| Fault::new(line, "no list in the text"))
+    reader
+        .whole
+        .ok_or_else(|| Fault::new(line, "no list in the text"))
+}
+
+/// Lists under way.
+#[derive(Default)]
+struct Reader {
+    /// Lists not closed yet, outermost first, with the line of their parenthesis.
+    open: Vec<(u32, Vec<Node>)>,
+    /// The outermost list, once closed.
+    whole: Option<Node>,
+}
+
+impl Reader {
+    fn take(&mut self, token: &str, line: u32) -> Result<(), Fault> {
+        let fault = |reason: String| Err(Fault::new(line, reason));
+        match token {
+            ")" if self.open.is_empty() => {
+                return fault("a closing parenthesis without an opening one".to_owned());
+            }
+            other if self.whole.is_some() => {
+                return fault(format!("{} after the end of the problem", shown(other)));
+            }
+            "(" if self.open.len() >= DEPTH_LIMIT => {
+                return fault(format!("lists nested deeper than {DEPTH_LIMIT}"));
+            }
+            "(" => self.open.push((line, Vec::new())),
+            ")" => {
+                if let Some((line, list)) = self.open.pop() {
+                    self.add(Node {
+                        line,
+                        form: Form::List(list),
+                    });
+                }
+            }
+            word if self.open.is_empty() => {
+                return fault(format!("{} outside of any list", shown(word)));
+            }
+            word => self.add(Node {
+                line,
+                form: Form::Word(word.to_lowercase()),
+            }),
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, node: Node) {
+        match self.open.last_mut() {
+            Some((_, list)) => list.push(node),
+            None => self.whole = Some(node),
+        }
+    }
 }
 
 /// Parentheses and the words between them.

@@ -146,31 +146,21 @@ impl Play {
             Command::ExamineObject { object } => self.object(object),
             // The original asks whether it was ever toggled, so it never says "off".
             Command::Use { object } => format!("You turn on the {}.", name(object)),
-            Command::Heat { object, receptacle } => {
-                format!(
-                    "You heat the {} using the {}.",
-                    name(object),
-                    name(receptacle)
-                )
-            }
-            Command::Clean { object, receptacle } => {
-                format!(
-                    "You clean the {} using the {}.",
-                    name(object),
-                    name(receptacle)
-                )
-            }
-            Command::Cool { object, receptacle } => {
-                format!(
-                    "You cool the {} using the {}.",
-                    name(object),
-                    name(receptacle)
-                )
-            }
+            Command::Heat { object, receptacle } => self.treated("heat", object, receptacle),
+            Command::Clean { object, receptacle } => self.treated("clean", object, receptacle),
+            Command::Cool { object, receptacle } => self.treated("cool", object, receptacle),
             Command::Slice { object, knife } => {
                 format!("You sliced the {} with the {}.", name(object), name(knife))
             }
         }
+    }
+
+    fn treated(&self, verb: &str, object: Id, receptacle: Id) -> String {
+        format!(
+            "You {verb} the {} using the {}.",
+            self.game.name(object),
+            self.game.name(receptacle)
+        )
     }
 
     /// What stands around the agent.
@@ -261,7 +251,34 @@ impl Facts for Play {
                 .is_ok(),
             Predicate::Holds => self.state.held.binary_search(&second).is_ok(),
             Predicate::HoldsAny => self.state.hand_full,
-            other => self.game.facts.contains(&(other, first, second)),
+            Predicate::AtLocation
+            | Predicate::ReceptacleAtLocation
+            | Predicate::Openable
+            | Predicate::Opened
+            | Predicate::IsReceptacleObject
+            | Predicate::InReceptacleObject
+            | Predicate::IsReceptacleObjectFull
+            | Predicate::WasInReceptacle
+            | Predicate::Checked
+            | Predicate::Examined
+            | Predicate::ReceptacleType
+            | Predicate::CanContain
+            | Predicate::ObjectType
+            | Predicate::HoldsAnyReceptacleObject
+            | Predicate::Full
+            | Predicate::IsClean
+            | Predicate::Cleanable
+            | Predicate::IsHot
+            | Predicate::Heatable
+            | Predicate::IsCool
+            | Predicate::Coolable
+            | Predicate::Pickupable
+            | Predicate::Moveable
+            | Predicate::Toggleable
+            | Predicate::IsOn
+            | Predicate::IsToggled
+            | Predicate::Sliceable
+            | Predicate::IsSliced => self.game.facts.contains(&(predicate, first, second)),
         }
     }
 }

@@ -97,33 +97,7 @@ impl Problem {
                 "the problem does not start with `(define`",
             ));
         }
-        let mut sections = HashMap::new();
-        for section in &root.list("a problem")?[1..] {
-            let head = section
-                .head()
-                .ok_or_else(|| Fault::new(section.line, "a section without a name"))?;
-            let known = [
-                "problem",
-                ":domain",
-                ":requirements",
-                ":objects",
-                ":init",
-                ":goal",
-                ":metric",
-            ];
-            if !known.contains(&head) {
-                return Err(Fault::new(
-                    section.line,
-                    format!("unknown section {}", shown(head)),
-                ));
-            }
-            if sections.insert(head, section).is_some() {
-                return Err(Fault::new(
-                    section.line,
-                    format!("section {} given twice", shown(head)),
-                ));
-            }
-        }
+        let sections = sections(&root)?;
         let section = |name: &str| {
             let node = sections.get(name).copied();
             node.ok_or_else(|| {
@@ -169,6 +143,38 @@ impl Problem {
             .ok()
             .map(|place| place as Id)
     }
+}
+
+/// The problem's sections by name.
+fn sections(root: &Node) -> Result<HashMap<&str, &Node>, Fault> {
+    let mut sections = HashMap::new();
+    for section in &root.list("a problem")?[1..] {
+        let head = section
+            .head()
+            .ok_or_else(|| Fault::new(section.line, "a section without a name"))?;
+        let known = [
+            "problem",
+            ":domain",
+            ":requirements",
+            ":objects",
+            ":init",
+            ":goal",
+            ":metric",
+        ];
+        if !known.contains(&head) {
+            return Err(Fault::new(
+                section.line,
+                format!("unknown section {}", shown(head)),
+            ));
+        }
+        if sections.insert(head, section).is_some() {
+            return Err(Fault::new(
+                section.line,
+                format!("section {} given twice", shown(head)),
+            ));
+        }
+    }
+    Ok(sections)
 }
 
 /// The declared entities with their types, sorted.

@@ -92,9 +92,8 @@ impl State {
 
     /// An object goes from a receptacle at the agent's place into the hand.
     pub fn take(&mut self, object: Id, receptacle: Id) {
-        remove(&mut self.contents[receptacle as usize], object);
-        let place = self.place;
-        remove(&mut self.lies_at[object as usize], place);
+        remove(&mut self.contents[receptacle as usize], &object);
+        remove(&mut self.lies_at[object as usize], &self.place);
         insert(&mut self.held, object);
         insert(&mut self.parted, (object, receptacle));
         self.hand_full = true;
@@ -104,8 +103,8 @@ impl State {
     pub fn put(&mut self, object: Id, receptacle: Id) {
         insert(&mut self.contents[receptacle as usize], object);
         insert(&mut self.lies_at[object as usize], self.place);
-        remove(&mut self.held, object);
-        remove(&mut self.parted, (object, receptacle));
+        remove(&mut self.held, &object);
+        remove(&mut self.parted, &(object, receptacle));
         self.hand_full = false;
     }
 }
@@ -140,8 +139,8 @@ fn insert<T: Ord>(sorted: &mut Vec<T>, item: T) {
     }
 }
 
-fn remove<T: Ord>(sorted: &mut Vec<T>, item: T) {
-    if let Ok(place) = sorted.binary_search(&item) {
+fn remove<T: Ord>(sorted: &mut Vec<T>, item: &T) {
+    if let Ok(place) = sorted.binary_search(item) {
         sorted.remove(place);
     }
 }

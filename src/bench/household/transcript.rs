@@ -66,7 +66,7 @@ struct Step {
     #[serde(default)]
     admissible: Option<Vec<String>>,
     #[serde(default)]
-    reward: Option<f64>,
+    reward: Option<serde_json::Number>,
     #[serde(default)]
     done: Option<bool>,
 }
@@ -136,8 +136,8 @@ fn difference(
             return Some(("admissible", expected.join("; "), found.join("; ")));
         }
     }
-    if let Some(expected) = step.reward
-        && expected != f64::from(result.reward)
+    if let Some(expected) = &step.reward
+        && expected.as_f64() != Some(f64::from(result.reward))
     {
         return Some(("reward", expected.to_string(), result.reward.to_string()));
     }
