@@ -17,5 +17,6 @@ pub mod net;
 // pub mod policy;
 pub mod provider;
 pub mod runtime;
+pub mod sandbox;
 pub mod stages;
 pub mod store;

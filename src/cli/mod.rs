@@ -4,6 +4,7 @@ mod assets;
 mod check;
 mod completions;
 mod desk;
+mod fetch;
 mod failure;
 mod printer;
 mod run;
@@ -49,6 +50,8 @@ enum Command {
     Show(show::ShowArgs),
     /// Check a harness or a benchmark folder
     Check(check::CheckArgs),
+    /// Fetch model weights through pip or uv
+    Fetch(fetch::FetchArgs),
     /// Write shell completions to stdout
     Completions(completions::CompletionsArgs),
 }
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, &printer),
         Command::Show(args) => show::show(args, &printer),
         Command::Check(args) => check::check(args, &printer),
+        Command::Fetch(args) => fetch::fetch(args, &printer),
         Command::Completions(args) => completions::completions(args, &mut Cli::command(), &printer),
     };
     match done {

@@ -5,3 +5,4 @@ pub mod harness_dir;
 pub mod ledger;
 pub mod run_dir;
 pub mod trace_file;
+pub mod weights;
