@@ -26,7 +26,8 @@ pub const NATIVE: Native = Native {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Params {
-    /// Patterns on the task's text; what they capture is a goal term. Named captures hold for captures of the same name in `verbs`.
+    /// Patterns on the task's text; what they capture is a goal term. Named captures hold for captures of the same name in `verbs`;
+    /// a name that this task has no term for holds nothing back.
     /// Empty: every word of the task but `stopwords`.
     goal: Vec<String>,
     /// Words of the task that are no goal terms.
@@ -54,8 +55,10 @@ struct Terms {
 }
 
 impl Terms {
-    fn of(&self, name: Option<&str>) -> &BTreeSet<String> {
-        name.and_then(|name| self.named.get(name)).unwrap_or(&self.all)
+    fn allow(&self, name: Option<&str>, part: &str) -> bool {
+        let named = name.and_then(|name| self.named.get(name));
+        let terms = named.unwrap_or(&self.all);
+        (named.is_some() && terms.is_empty()) || terms.contains(&joined(part))
     }
 }
 
@@ -101,6 +104,9 @@ impl GoalTermFilter {
             terms.all = terms_of(task, &stopwords);
         }
         for pattern in &self.goal {
+            for name in pattern.capture_names().flatten() {
+                terms.named.entry(name.to_owned()).or_default();
+            }
             for found in pattern.captures_iter(task) {
                 for (name, part) in captured(pattern, &found) {
                     let new = terms_of(part, &stopwords);
@@ -120,7 +126,7 @@ impl GoalTermFilter {
         }
         let matched = self.verbs.iter().find_map(|pattern| Some((pattern, pattern.captures(action)?)));
         let Some((pattern, found)) = matched else { return true };
-        captured(pattern, &found).iter().all(|(name, part)| terms.of(name.as_deref()).contains(&joined(part)))
+        captured(pattern, &found).iter().all(|(name, part)| terms.allow(name.as_deref(), part))
     }
 }
 
@@ -159,6 +165,18 @@ mod tests {
         "#;
         let mut drive = Drive::new(&NATIVE, params).task("bring a red stone to the yard");
         assert_eq!(drive.left(&ACTIONS), [ACTIONS[0], ACTIONS[3]]);
+    }
+
+    #[test]
+    fn a_name_without_a_term_in_this_task_holds_nothing_back() {
+        let params = r#"
+            goal = ["bring a (?P<object>.+) to", "near the (?P<place>\\w+)"]
+            verbs = ["^lift (?P<object>\\D+?) \\d+ off", "^drop (?P<object>\\D+?) \\d+ at (?P<place>\\D+?) \\d+"]
+        "#;
+        let mut drive = Drive::new(&NATIVE, params).task("look near the shelf");
+        assert_eq!(drive.left(&ACTIONS).len(), 4);
+        let mut drive = Drive::new(&NATIVE, params).task("look near the yard");
+        assert_eq!(drive.left(&ACTIONS), [ACTIONS[0], ACTIONS[1], ACTIONS[3]]);
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub fn cut(turns: &[Arc<Turn>], from: usize, to: usize) -> Option<(usize, usize)
     Some((from, to))
 }
 
+/// The last assistant turn at or before `index`.
+pub fn last_assistant(turns: &[Arc<Turn>], index: usize) -> Option<usize> {
+    let end = turns.len().min(index + 1);
+    turns[..end].iter().rposition(|turn| matches!(turn.message, Message::Assistant { .. }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,11 @@ pub fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
+/// The beginning of a text, at most `bytes` long, with a mark where it was cut.
+pub fn clipped(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes { text.to_owned() } else { format!("{}…", &text[..text.floor_char_boundary(bytes)]) }
+}
+
 /// A word without its plural ending.
 pub fn stem(word: &str) -> &str {
     match word.strip_suffix('s') {
