@@ -1,10 +1,7 @@
 //! Prints how many household steps a second one core makes, admissible commands included.
 //!
 //! `cargo run --release --example household_speed [GAME_FILE]`; without a file it plays generated scenes.
-#![expect(
-    clippy::print_stdout,
-    reason = "an example that reports to the terminal"
-)]
+#![expect(clippy::print_stdout, reason = "an example that reports to the terminal")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,9 +31,7 @@ fn measure(name: &str, game: Game) {
         let mut play = Play::new(Arc::clone(&game));
         for _ in 0..50 {
             let commands = play.admissible();
-            choice = choice
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            choice = choice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             steps += 1;
             if play.step(&commands[(choice >> 33) % commands.len()]).done {
                 break;

@@ -14,7 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod net;
-// pub mod policy;
+pub mod policy;
 pub mod provider;
 pub mod runtime;
 pub mod sandbox;

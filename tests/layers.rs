@@ -74,7 +74,8 @@ fn every_file_is_short_and_says_what_it_is() {
 
 #[test]
 fn each_danger_has_one_door() {
-    let doors = [("git2::", "store"), ("reqwest::", "net"), ("candle_core::", "policy"), ("std::process::Command", "sandbox"), ("println!", "cli")];
+    let doors =
+        [("git2::", "store"), ("reqwest::", "net"), ("candle_core::", "policy"), ("std::process::Command", "sandbox"), ("println!", "cli")];
     let mut wrong = Vec::new();
     for (path, text) in all() {
         let production = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -107,13 +107,10 @@ impl Benchmark {
     /// # Errors
     /// See [`BenchError`].
     pub fn parse(text: &str, dir: &Path) -> Result<Self, BenchError> {
-        let problem = |line, message: String| BenchError::Manifest {
-            dir: dir.to_owned(),
-            problem: Problem::at(BENCHMARK_FILE, line, message),
-        };
-        let manifest: Manifest = toml::from_str(text).map_err(|error| {
-            problem(error.span().map_or(0, |span| line_of(text, span.start)), error.message().trim().to_owned())
-        })?;
+        let problem =
+            |line, message: String| BenchError::Manifest { dir: dir.to_owned(), problem: Problem::at(BENCHMARK_FILE, line, message) };
+        let manifest: Manifest = toml::from_str(text)
+            .map_err(|error| problem(error.span().map_or(0, |span| line_of(text, span.start)), error.message().trim().to_owned()))?;
         if manifest.format != 1 {
             return Err(problem(1, format!("format {} is not known here; this program reads format 1", manifest.format)));
         }

@@ -32,8 +32,8 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
         return against(&args.target, dir, printer);
     }
     let target = &args.target;
-    let is_benchmark = Path::new(target).join("benchmark.toml").is_file()
-        || Path::new("benchmarks").join(target).join("benchmark.toml").is_file();
+    let is_benchmark =
+        Path::new(target).join("benchmark.toml").is_file() || Path::new("benchmarks").join(target).join("benchmark.toml").is_file();
     if is_benchmark {
         return benchmark(target, printer);
     }

@@ -26,7 +26,8 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
     let around = Surroundings { models: &settings.models, environment: &environment, client: &client, meter: &meter, clock: &clock };
     let mut seats = std::collections::BTreeMap::new();
     for (role, text) in &settings.model {
-        let spec: ModelSpec = text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))?;
+        let spec: ModelSpec =
+            text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))?;
         let provider = match &spec {
             ModelSpec::Local { source } => Provider::Local(Box::new(local(source, settings, &clock, printer)?)),
             ModelSpec::OpenAi { .. }
@@ -45,7 +46,8 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
 fn local(source: &str, settings: &Settings, clock: &Clock, printer: &Printer) -> Result<Local, Failure> {
     let path = weights(source)?;
     printer.note(&format!("loading {source} from {}", path.display()));
-    Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, clock).map_err(|error| Failure::settings(error.to_string()))
+    Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, clock)
+        .map_err(|error| Failure::settings(error.to_string()))
 }
 
 /// The weights file of a local model: a path, or the place of a fetched one.

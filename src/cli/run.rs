@@ -70,8 +70,7 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let mut worst = 1.0_f64;
     for (split, tasks) in parts {
         let (stream, round) = place(&run_dir, split, harness.id.as_str())?;
-        let plan =
-            Rollout { agent: &agent, tasks, stream, rollouts: layered.settings.rollouts, jobs: layered.settings.jobs, dir: &round };
+        let plan = Rollout { agent: &agent, tasks, stream, rollouts: layered.settings.rollouts, jobs: layered.settings.jobs, dir: &round };
         let tally = play_split(&runtime, &plan, split, &dir, deadline, printer)?;
         worst = worst.min(tally.pass_rate.map_or(0.0, |share| share.value));
         run_dir.write(&format!("curves-{}.json", split.as_str()), &serde_json::to_vec_pretty(&tally).unwrap_or_default())?;

@@ -122,7 +122,8 @@ pub(crate) fn layered(shared: &Shared) -> Result<Layered, Failure> {
     }
     let settings = Settings::deserialize(toml::Value::Table(table.clone()))
         .map_err(|error| Failure::settings(format!("read settings: {}", error.message().trim().replace('\n', " "))))?;
-    if let Some(role) = ["rollouts", "jobs", "threads"].into_iter().find(|key| table.get(*key).and_then(toml::Value::as_integer) == Some(0)) {
+    if let Some(role) = ["rollouts", "jobs", "threads"].into_iter().find(|key| table.get(*key).and_then(toml::Value::as_integer) == Some(0))
+    {
         return Err(Failure::settings(format!("read settings: {role} must be at least 1")));
     }
     Ok(Layered { settings, table, origins })
@@ -212,8 +213,7 @@ fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
 impl Layered {
     /// The text of `run.toml`: settings that must stay, those that may change, origins, and the facts given.
     pub fn frozen(&self, facts: toml::Table, origins_too: bool) -> String {
-        let (free, fixed): (toml::Table, toml::Table) =
-            self.table.clone().into_iter().partition(|(key, _)| FREE.contains(&key.as_str()));
+        let (free, fixed): (toml::Table, toml::Table) = self.table.clone().into_iter().partition(|(key, _)| FREE.contains(&key.as_str()));
         let mut whole = toml::Table::from_iter([("format".to_owned(), toml::Value::Integer(1))]);
         whole.insert("facts".to_owned(), facts.into());
         whole.insert("settings".to_owned(), fixed.into());

@@ -288,4 +288,3 @@ pub(super) fn stop_for(fault: CallFault) -> Stop {
 pub(super) fn fault_of(station: &Station, fault: &Fault) -> Stop {
     Stop::End(Ending::HarnessFault { part: station.name.0.clone(), message: fault.0.clone() })
 }
-

@@ -476,4 +476,3 @@ fn describe_edit(edit: &HistoryEdit) -> String {
         HistoryEdit::Reorder { .. } => "reordered turns".to_owned(),
     }
 }
-

@@ -102,9 +102,7 @@ impl<'a> Rollout<'a> {
     /// All episodes of the plan, every task's first rollout before any second one.
     fn episodes(&self) -> impl Iterator<Item = (&'a LoadedTask, EpisodeKey)> + '_ {
         (0..self.rollouts).flat_map(move |replicate| {
-            self.tasks
-                .iter()
-                .map(move |task| (*task, EpisodeKey { task: task.task.id.clone(), stream: self.stream.clone(), replicate }))
+            self.tasks.iter().map(move |task| (*task, EpisodeKey { task: task.task.id.clone(), stream: self.stream.clone(), replicate }))
         })
     }
 

@@ -67,7 +67,8 @@ pub fn unpack(package: &Path, expected: &'static str, inner: &str, target: &Path
         std::fs::create_dir_all(parent).map_err(FileError::io("create", parent))?;
     }
     let part = target.with_extension("part");
-    let copied = File::create(&part).and_then(|mut output| std::io::copy(&mut source, &mut output)).and_then(|_| std::fs::rename(&part, target));
+    let copied =
+        File::create(&part).and_then(|mut output| std::io::copy(&mut source, &mut output)).and_then(|_| std::fs::rename(&part, target));
     if copied.is_err() {
         // Nothing half-written stays; the error below is the one to report.
         let _ = std::fs::remove_file(&part);

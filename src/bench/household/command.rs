@@ -36,10 +36,7 @@ impl Command {
             }
             for &(receptacle, location) in &game.routes {
                 if location != state.place {
-                    each(Self::Go {
-                        receptacle,
-                        location,
-                    })?;
+                    each(Self::Go { receptacle, location })?;
                 }
             }
             for &object in &state.held {
@@ -54,21 +51,12 @@ impl Command {
     }
 
     /// Commands that need one receptacle at the agent's place.
-    fn each_at(
-        game: &Game,
-        state: &State,
-        receptacle: Id,
-        each: &mut impl FnMut(Self) -> Search,
-    ) -> Search {
+    fn each_at(game: &Game, state: &State, receptacle: Id, each: &mut impl FnMut(Self) -> Search) -> Search {
         each(Self::ExamineReceptacle { receptacle })?;
         let openable = game.has(receptacle, Traits::OPENABLE);
         let opened = state.is(receptacle, Mark::Opened);
         if openable {
-            each(if opened {
-                Self::Close { receptacle }
-            } else {
-                Self::Open { receptacle }
-            })?;
+            each(if opened { Self::Close { receptacle } } else { Self::Open { receptacle } })?;
         }
         let reachable = !openable || opened;
         for &object in state.inside(receptacle) {
@@ -98,11 +86,7 @@ impl Command {
 
     /// Slicing needs a held knife and the object at the place, even behind a closed door.
     fn each_slice(game: &Game, state: &State, each: &mut impl FnMut(Self) -> Search) -> Search {
-        for &knife in state
-            .held
-            .iter()
-            .filter(|held| game.has(**held, Traits::KNIFE))
-        {
+        for &knife in state.held.iter().filter(|held| game.has(**held, Traits::KNIFE)) {
             for &object in &game.sliceable {
                 if state.lies_at[object as usize].contains(&state.place) {
                     each(Self::Slice { object, knife })?;
@@ -122,22 +106,14 @@ impl Command {
             Self::Go { receptacle, .. } => ["go to ", name(receptacle), "", ""],
             Self::Open { receptacle } => ["open ", name(receptacle), "", ""],
             Self::Close { receptacle } => ["close ", name(receptacle), "", ""],
-            Self::Take { object, receptacle } => {
-                ["take ", name(object), " from ", name(receptacle)]
-            }
+            Self::Take { object, receptacle } => ["take ", name(object), " from ", name(receptacle)],
             Self::Move { object, receptacle } => ["move ", name(object), " to ", name(receptacle)],
             Self::ExamineReceptacle { receptacle } => ["examine ", name(receptacle), "", ""],
             Self::ExamineObject { object } => ["examine ", name(object), "", ""],
             Self::Use { object } => ["use ", name(object), "", ""],
-            Self::Heat { object, receptacle } => {
-                ["heat ", name(object), " with ", name(receptacle)]
-            }
-            Self::Clean { object, receptacle } => {
-                ["clean ", name(object), " with ", name(receptacle)]
-            }
-            Self::Cool { object, receptacle } => {
-                ["cool ", name(object), " with ", name(receptacle)]
-            }
+            Self::Heat { object, receptacle } => ["heat ", name(object), " with ", name(receptacle)],
+            Self::Clean { object, receptacle } => ["clean ", name(object), " with ", name(receptacle)],
+            Self::Cool { object, receptacle } => ["cool ", name(object), " with ", name(receptacle)],
             Self::Slice { object, knife } => ["slice ", name(object), " with ", name(knife)],
         }
     }

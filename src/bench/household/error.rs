@@ -81,9 +81,6 @@ pub(super) struct Fault {
 impl Fault {
     /// A fault at a line.
     pub fn new(line: u32, reason: impl Into<String>) -> Self {
-        Self {
-            line,
-            reason: reason.into(),
-        }
+        Self { line, reason: reason.into() }
     }
 }

@@ -94,22 +94,16 @@ impl Game {
         let bytes = unpack(bytes, source)?;
         let file: GameFile = parse_json(&bytes, source)?;
         let field = |text: Option<String>, field: &'static str| {
-            let missing = || GameError::MissingField {
-                path: source.to_owned(),
-                field,
-            };
-            text.filter(|text| !text.trim().is_empty())
-                .ok_or_else(missing)
+            let missing = || GameError::MissingField { path: source.to_owned(), field };
+            text.filter(|text| !text.trim().is_empty()).ok_or_else(missing)
         };
         let domain = field(file.pddl_domain, "pddl_domain")?;
         let grammar = field(file.grammar, "grammar")?;
         let problem = field(file.pddl_problem, "pddl_problem")?;
-        let task = grammar::task_sentence(&grammar).map_err(|Fault { line, reason }| {
-            GameError::Grammar {
-                path: source.to_owned(),
-                line,
-                reason,
-            }
+        let task = grammar::task_sentence(&grammar).map_err(|Fault { line, reason }| GameError::Grammar {
+            path: source.to_owned(),
+            line,
+            reason,
         })?;
         let mut game = Self::from_problem(&problem, task, source)?;
         game.warnings.extend(grammar::check_domain(&domain));
@@ -118,16 +112,8 @@ impl Game {
     }
 
     /// A game of the standard rules from a problem text and a task sentence.
-    pub(super) fn from_problem(
-        problem: &str,
-        task: String,
-        source: &str,
-    ) -> Result<Self, GameError> {
-        let named = |Fault { line, reason }| GameError::Problem {
-            path: source.to_owned(),
-            line,
-            reason,
-        };
+    pub(super) fn from_problem(problem: &str, task: String, source: &str) -> Result<Self, GameError> {
+        let named = |Fault { line, reason }| GameError::Problem { path: source.to_owned(), line, reason };
         Self::build(problem, task).map_err(named)
     }
 
@@ -144,17 +130,10 @@ impl Game {
     fn build(text: &str, task: String) -> Result<Self, Fault> {
         let problem = Problem::parse(text)?;
         let goal = Formula::compile(&problem)?;
-        let agent = match (0..)
-            .zip(&problem.kinds)
-            .filter(|(_, kind)| **kind == Kind::Agent)
-            .collect::<Vec<_>>()[..]
-        {
+        let agent = match (0..).zip(&problem.kinds).filter(|(_, kind)| **kind == Kind::Agent).collect::<Vec<_>>()[..] {
             [(agent, _)] => agent,
             ref agents => {
-                return Err(Fault::new(
-                    1,
-                    format!("{} agents instead of one", agents.len()),
-                ));
+                return Err(Fault::new(1, format!("{} agents instead of one", agents.len())));
             }
         };
         let start = State::start(&problem, agent)?;
@@ -170,16 +149,10 @@ impl Game {
                 inner[*two as usize].push(*one);
             }
         }
-        at.iter_mut()
-            .chain(&mut inner)
-            .for_each(|list| list.sort_unstable());
+        at.iter_mut().chain(&mut inner).for_each(|list| list.sort_unstable());
         routes.sort_unstable();
         let traits = traits(&problem);
-        let sliceable = (0..)
-            .zip(&traits)
-            .filter(|(_, marks)| marks.has(Traits::SLICEABLE))
-            .map(|(id, _)| id)
-            .collect();
+        let sliceable = (0..).zip(&traits).filter(|(_, marks)| marks.has(Traits::SLICEABLE)).map(|(id, _)| id).collect();
         Ok(Self {
             names: display_names(&problem),
             traits,
@@ -215,28 +188,13 @@ impl Game {
 
 /// Names; entities that no fact names are not counted.
 fn display_names(problem: &Problem) -> Vec<String> {
-    let known = || {
-        problem
-            .mentioned
-            .iter()
-            .zip(&problem.ids)
-            .filter(|(mentioned, _)| **mentioned)
-    };
+    let known = || problem.mentioned.iter().zip(&problem.ids).filter(|(mentioned, _)| **mentioned);
     let ids: Vec<&str> = known().map(|(_, id)| id.as_str()).collect();
     let mut given = names::demangle(&ids).into_iter();
     let name = |(mentioned, id): (&bool, &String)| {
-        if *mentioned {
-            given.next().unwrap_or_default()
-        } else {
-            id.clone()
-        }
+        if *mentioned { given.next().unwrap_or_default() } else { id.clone() }
     };
-    problem
-        .mentioned
-        .iter()
-        .zip(&problem.ids)
-        .map(name)
-        .collect()
+    problem.mentioned.iter().zip(&problem.ids).map(name).collect()
 }
 
 /// Uses of all entities.
@@ -266,13 +224,7 @@ fn traits(problem: &Problem) -> Vec<Traits> {
 
 /// Which receptacle may hold which object, from the types' `canContain`.
 fn fits(problem: &Problem) -> HashSet<(Id, Id)> {
-    let pairs = |wanted: Predicate| {
-        problem
-            .facts
-            .iter()
-            .filter(move |fact| fact.0 == wanted)
-            .map(|(_, one, two)| (*one, *two))
-    };
+    let pairs = |wanted: Predicate| problem.facts.iter().filter(move |fact| fact.0 == wanted).map(|(_, one, two)| (*one, *two));
     let mut fits = HashSet::new();
     let allowed: HashSet<(Id, Id)> = pairs(Predicate::CanContain).collect();
     let objects: Vec<(Id, Id)> = pairs(Predicate::ObjectType).collect();
@@ -288,29 +240,18 @@ fn fits(problem: &Problem) -> HashSet<(Id, Id)> {
 
 /// The bytes of a file, up to the limit.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, GameError> {
-    let failed = |source| GameError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| GameError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(SIZE_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(GameError::TooLarge {
-            path: path.display().to_string(),
-            limit: SIZE_LIMIT,
-        });
+        return Err(GameError::TooLarge { path: path.display().to_string(), limit: SIZE_LIMIT });
     }
     Ok(bytes)
 }
 
 /// The bytes without their gzip wrapping, if they have one.
-pub(super) fn unpack<'a>(
-    bytes: &'a [u8],
-    source: &str,
-) -> Result<std::borrow::Cow<'a, [u8]>, GameError> {
+pub(super) fn unpack<'a>(bytes: &'a [u8], source: &str) -> Result<std::borrow::Cow<'a, [u8]>, GameError> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes.into());
     }
@@ -318,27 +259,14 @@ pub(super) fn unpack<'a>(
     flate2::read::MultiGzDecoder::new(bytes)
         .take(SIZE_LIMIT + 1)
         .read_to_end(&mut plain)
-        .map_err(|error| GameError::Unpack {
-            path: source.to_owned(),
-            source: error,
-        })?;
+        .map_err(|error| GameError::Unpack { path: source.to_owned(), source: error })?;
     if plain.len() as u64 > SIZE_LIMIT {
-        return Err(GameError::TooLarge {
-            path: source.to_owned(),
-            limit: SIZE_LIMIT,
-        });
+        return Err(GameError::TooLarge { path: source.to_owned(), limit: SIZE_LIMIT });
     }
     Ok(plain.into())
 }
 
 /// JSON bytes as a value.
-pub(super) fn parse_json<T: for<'de> Deserialize<'de>>(
-    bytes: &[u8],
-    source: &str,
-) -> Result<T, GameError> {
-    serde_json::from_slice(bytes).map_err(|error| GameError::Json {
-        path: source.to_owned(),
-        line: error.line(),
-        source: error,
-    })
+pub(super) fn parse_json<T: for<'de> Deserialize<'de>>(bytes: &[u8], source: &str) -> Result<T, GameError> {
+    serde_json::from_slice(bytes).map_err(|error| GameError::Json { path: source.to_owned(), line: error.line(), source: error })
 }

@@ -44,12 +44,7 @@ pub(super) trait Facts {
 impl Formula {
     /// Compiles the problem's goal.
     pub fn compile(problem: &Problem) -> Result<Self, Fault> {
-        Compiler {
-            problem,
-            scope: Vec::new(),
-            next: 0,
-        }
-        .formula(&problem.goal)
+        Compiler { problem, scope: Vec::new(), next: 0 }.formula(&problem.goal)
     }
 
     /// Whether the formula holds.
@@ -63,13 +58,9 @@ impl Formula {
             Self::Any(parts) => parts.iter().any(|part| part.eval_in(facts, slots)),
             Self::Not(part) => !part.eval_in(facts, slots),
             Self::Exists(variable, body) => variable.any(slots, |slots| body.eval_in(facts, slots)),
-            Self::Forall(variable, body) => {
-                !variable.any(slots, |slots| !body.eval_in(facts, slots))
-            }
+            Self::Forall(variable, body) => !variable.any(slots, |slots| !body.eval_in(facts, slots)),
             Self::Same(one, two) => one.value(slots) == two.value(slots),
-            Self::Holds(predicate, one, two) => {
-                facts.holds(*predicate, one.value(slots), two.value(slots))
-            }
+            Self::Holds(predicate, one, two) => facts.holds(*predicate, one.value(slots), two.value(slots)),
         }
     }
 
@@ -98,9 +89,7 @@ impl Formula {
         let Self::All(parts) = self else {
             return Self::Exists(variable, Box::new(self));
         };
-        let (inner, mut outer): (Vec<_>, Vec<_>) = parts
-            .into_iter()
-            .partition(|part| part.mentions(variable.slot));
+        let (inner, mut outer): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.mentions(variable.slot));
         outer.push(Self::Exists(variable, Box::new(Self::All(inner))));
         Self::All(outer)
     }
@@ -110,9 +99,7 @@ impl Formula {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.mentions(slot)),
             Self::Not(part) | Self::Exists(_, part) | Self::Forall(_, part) => part.mentions(slot),
-            Self::Same(one, two) | Self::Holds(_, one, two) => {
-                [*one, *two].contains(&Term::Slot(slot))
-            }
+            Self::Same(one, two) | Self::Holds(_, one, two) => [*one, *two].contains(&Term::Slot(slot)),
         }
     }
 
@@ -170,9 +157,7 @@ impl Compiler<'_> {
         if list.is_empty() {
             return Ok(Formula::All(Vec::new()));
         }
-        let head = node
-            .head()
-            .ok_or_else(|| Fault::new(node.line, "a formula without an operator"))?;
+        let head = node.head().ok_or_else(|| Fault::new(node.line, "a formula without an operator"))?;
         let rest = &list[1..];
         match (head, rest) {
             ("and", parts) => Ok(Formula::All(self.formulas(parts)?)),
@@ -185,23 +170,16 @@ impl Compiler<'_> {
             ("exists", [variables, body]) => self.quantified(variables, body, Quantifier::Exists),
             ("forall", [variables, body]) => self.quantified(variables, body, Quantifier::Forall),
             ("=", [one, two]) => Ok(Formula::Same(self.term(one)?, self.term(two)?)),
-            ("not" | "imply" | "exists" | "forall" | "=", _) => Err(Fault::new(
-                node.line,
-                format!("{} with {} parts in the goal", shown(head), rest.len()),
-            )),
+            ("not" | "imply" | "exists" | "forall" | "=", _) => {
+                Err(Fault::new(node.line, format!("{} with {} parts in the goal", shown(head), rest.len())))
+            }
             (head, arguments) => {
                 let predicate = predicate(head, node)?;
-                let terms = arguments
-                    .iter()
-                    .map(|part| self.term(part))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let terms = arguments.iter().map(|part| self.term(part)).collect::<Result<Vec<_>, _>>()?;
                 match terms[..] {
                     [one] => Ok(Formula::Holds(predicate, one, one)),
                     [one, two] => Ok(Formula::Holds(predicate, one, two)),
-                    _ => Err(Fault::new(
-                        node.line,
-                        format!("{} with no arguments", shown(head)),
-                    )),
+                    _ => Err(Fault::new(node.line, format!("{} with no arguments", shown(head)))),
                 }
             }
         }
@@ -211,17 +189,11 @@ impl Compiler<'_> {
         nodes.iter().map(|node| self.formula(node)).collect()
     }
 
-    fn quantified(
-        &mut self,
-        variables: &Node,
-        body: &Node,
-        quantifier: Quantifier,
-    ) -> Result<Formula, Fault> {
+    fn quantified(&mut self, variables: &Node, body: &Node, quantifier: Quantifier) -> Result<Formula, Fault> {
         let before = self.scope.len();
         let mut bound = Vec::new();
         for (name, kind, line) in typed(variables.list("variables")?)? {
-            let kind = Kind::named(kind)
-                .ok_or_else(|| Fault::new(line, format!("unknown type {}", shown(kind))))?;
+            let kind = Kind::named(kind).ok_or_else(|| Fault::new(line, format!("unknown type {}", shown(kind))))?;
             self.scope.push((name.to_owned(), self.next));
             bound.push((self.next, kind));
             self.next += 1;
@@ -245,25 +217,16 @@ impl Compiler<'_> {
 
     /// Entities of a type that meet the conditions which never change during play.
     fn candidates(&self, kind: Kind, needed: &[Predicate2]) -> Vec<Id> {
-        let facts: std::collections::HashSet<_> = self
-            .problem
-            .facts
-            .iter()
-            .filter(|(predicate, ..)| is_type(*predicate))
-            .collect();
+        let facts: std::collections::HashSet<_> = self.problem.facts.iter().filter(|(predicate, ..)| is_type(*predicate)).collect();
         let fits = |id: Id| {
             let given = self.problem.kinds[id as usize];
             (kind == Kind::Object || given == kind)
                 && needed
                     .iter()
                     .filter(|(predicate, _)| is_type(*predicate))
-                    .all(|(predicate, second)| {
-                        facts.contains(&(*predicate, id, second.unwrap_or(id)))
-                    })
+                    .all(|(predicate, second)| facts.contains(&(*predicate, id, second.unwrap_or(id))))
         };
-        (0..self.problem.ids.len() as Id)
-            .filter(|id| fits(*id))
-            .collect()
+        (0..self.problem.ids.len() as Id).filter(|id| fits(*id)).collect()
     }
 
     fn term(&self, node: &Node) -> Result<Term, Fault> {
@@ -277,8 +240,7 @@ impl Compiler<'_> {
             return Ok(Term::Slot(*slot));
         }
         let entity = self.problem.entity(word).map(Term::Entity);
-        entity
-            .ok_or_else(|| Fault::new(node.line, format!("undeclared {} in the goal", shown(word))))
+        entity.ok_or_else(|| Fault::new(node.line, format!("undeclared {} in the goal", shown(word))))
     }
 }
 

@@ -43,11 +43,7 @@ pub(super) fn list<'a>(article: &str, names: impl IntoIterator<Item = &'a str>) 
     };
     let mut text = format!("{article}{first}");
     while let Some(name) = names.next() {
-        text.push_str(if names.peek().is_some() {
-            ", "
-        } else {
-            ", and "
-        });
+        text.push_str(if names.peek().is_some() { ", " } else { ", and " });
         text.push_str(article);
         text.push_str(name);
     }
@@ -58,12 +54,8 @@ pub(super) fn list<'a>(article: &str, names: impl IntoIterator<Item = &'a str>) 
 pub(super) fn task_sentence(grammar: &str) -> Result<String, Fault> {
     let (start, quoted) = task_literal(grammar)?;
     let line = grammar[..start].matches('\n').count() as u32 + 1;
-    let text: String = serde_json::from_str(quoted).map_err(|source| {
-        Fault::new(
-            line,
-            format!("the task sentence is not a JSON string: {source}"),
-        )
-    })?;
+    let text: String =
+        serde_json::from_str(quoted).map_err(|source| Fault::new(line, format!("the task sentence is not a JSON string: {source}")))?;
     // The engine turns a written-out \n into a line break.
     let text = text.replace("\\n", "\n");
     Ok(text.strip_prefix(TASK_PREFIX).unwrap_or(&text).to_owned())
@@ -72,9 +64,7 @@ pub(super) fn task_sentence(grammar: &str) -> Result<String, Fault> {
 /// Where the JSON string of the task sentence starts, and the string with its quotation marks.
 fn task_literal(grammar: &str) -> Result<(usize, &str), Fault> {
     let opening = format!("\"{TASK_PREFIX}");
-    let start = grammar
-        .find(&opening)
-        .ok_or_else(|| Fault::new(1, format!("no `{TASK_PREFIX}` in the grammar")))?;
+    let start = grammar.find(&opening).ok_or_else(|| Fault::new(1, format!("no `{TASK_PREFIX}` in the grammar")))?;
     let mut escaped = false;
     for (place, byte) in grammar.bytes().enumerate().skip(start + 1) {
         match byte {
@@ -95,9 +85,7 @@ pub(super) fn check_domain(domain: &str) -> Option<String> {
         plain.push('\n');
     }
     let found = digest(&plain.to_lowercase());
-    (found != DOMAIN_DIGEST).then(|| {
-        format!("pddl_domain is not the standard one (digest {found}); standard rules are used")
-    })
+    (found != DOMAIN_DIGEST).then(|| format!("pddl_domain is not the standard one (digest {found}); standard rules are used"))
 }
 
 /// A warning where the grammar's texts are not the standard ones.
@@ -107,9 +95,7 @@ pub(super) fn check_grammar(grammar: &str) -> Option<String> {
         Err(_) => grammar.to_owned(),
     };
     let found = digest(&blanked);
-    (found != GRAMMAR_DIGEST).then(|| {
-        format!("grammar is not the standard one (digest {found}); standard texts are used")
-    })
+    (found != GRAMMAR_DIGEST).then(|| format!("grammar is not the standard one (digest {found}); standard texts are used"))
 }
 
 /// Digest of a text whose whitespace does not count.
@@ -138,10 +124,7 @@ mod tests {
     fn the_task_sentence_is_unescaped() {
         let grammar = "x\n\"rhs\": \"Your task is to: say \\\"hi\\\" \\u00e9.\"";
         assert_eq!(task_sentence(grammar).unwrap(), "say \"hi\" é.");
-        assert_eq!(
-            task_sentence("\n\n\"Your task is to: x").unwrap_err().line,
-            3
-        );
+        assert_eq!(task_sentence("\n\n\"Your task is to: x").unwrap_err().line, 3);
         assert!(task_sentence("nothing").is_err());
     }
 
@@ -149,9 +132,6 @@ mod tests {
     fn only_whitespace_and_comments_are_free() {
         assert_eq!(check_domain("(a b) ; c"), check_domain("(A\n b)"));
         assert_ne!(check_domain("(a b)"), check_domain("(a c)"));
-        assert_eq!(
-            check_grammar("x \"Your task is to: a.\""),
-            check_grammar("x\n\"Your task is to: b.\"")
-        );
+        assert_eq!(check_grammar("x \"Your task is to: a.\""), check_grammar("x\n\"Your task is to: b.\""));
     }
 }

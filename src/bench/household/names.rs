@@ -30,19 +30,12 @@ pub(super) fn demangle(ids: &[&str]) -> Vec<String> {
 /// The type in an id; none where the id has no `_bar_`.
 fn kind_of(id: &str) -> Option<String> {
     let (kind, _) = id.split_once("_bar_")?;
-    Some(if id.contains("basin") {
-        format!("{kind}basin")
-    } else {
-        kind.to_owned()
-    })
+    Some(if id.contains("basin") { format!("{kind}basin") } else { kind.to_owned() })
 }
 
 /// The id's escapes put back as the signs that they stand for.
 fn plain(id: &str) -> String {
-    id.replace("_minus_", "-")
-        .replace("_plus_", "+")
-        .replace("_dot_", ".")
-        .replace("_comma_", ",")
+    id.replace("_minus_", "-").replace("_plus_", "+").replace("_dot_", ".").replace("_comma_", ",")
 }
 
 #[cfg(test)]
@@ -51,10 +44,7 @@ mod tests {
 
     #[test]
     fn the_last_id_gets_number_one() {
-        assert_eq!(
-            demangle(&["mug_bar_1", "mug_bar_2", "sink_bar_1_bar_sinkbasin"]),
-            ["mug 2", "mug 1", "sinkbasin 1"]
-        );
+        assert_eq!(demangle(&["mug_bar_1", "mug_bar_2", "sink_bar_1_bar_sinkbasin"]), ["mug 2", "mug 1", "sinkbasin 1"]);
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl Node {
     pub fn word(&self, wanted: &str) -> Result<&str, Fault> {
         match &self.form {
             Form::Word(word) => Ok(word),
-            Form::List(_) => Err(Fault::new(
-                self.line,
-                format!("a list where {wanted} is wanted"),
-            )),
+            Form::List(_) => Err(Fault::new(self.line, format!("a list where {wanted} is wanted"))),
         }
     }
 
@@ -39,10 +36,7 @@ impl Node {
     pub fn list(&self, wanted: &str) -> Result<&[Node], Fault> {
         match &self.form {
             Form::List(list) => Ok(list),
-            Form::Word(word) => Err(Fault::new(
-                self.line,
-                format!("{} where {wanted} is wanted", shown(word)),
-            )),
+            Form::Word(word) => Err(Fault::new(self.line, format!("{} where {wanted} is wanted", shown(word)))),
         }
     }
 
@@ -81,9 +75,7 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
     if let Some((unclosed, _)) = reader.open.last() {
         return Err(Fault::new(*unclosed, "a parenthesis that is never closed"));
     }
-    reader
-        .whole
-        .ok_or_else(|| Fault::new(line, "no list in the text"))
+    reader.whole.ok_or_else(|| Fault::new(line, "no list in the text"))
 }
 
 /// Lists under way.
@@ -111,19 +103,13 @@ impl Reader {
             "(" => self.open.push((line, Vec::new())),
             ")" => {
                 if let Some((line, list)) = self.open.pop() {
-                    self.add(Node {
-                        line,
-                        form: Form::List(list),
-                    });
+                    self.add(Node { line, form: Form::List(list) });
                 }
             }
             word if self.open.is_empty() => {
                 return fault(format!("{} outside of any list", shown(word)));
             }
-            word => self.add(Node {
-                line,
-                form: Form::Word(word.to_lowercase()),
-            }),
+            word => self.add(Node { line, form: Form::Word(word.to_lowercase()) }),
         }
         Ok(())
     }
@@ -145,8 +131,7 @@ fn tokens(code: &str) -> impl Iterator<Item = &str> {
         let end = if matches!(first, '(' | ')') {
             1
         } else {
-            rest.find(|c: char| c.is_whitespace() || c == '(' || c == ')')
-                .unwrap_or(rest.len())
+            rest.find(|c: char| c.is_whitespace() || c == '(' || c == ')').unwrap_or(rest.len())
         };
         let (token, after) = rest.split_at(end);
         rest = after;
@@ -191,29 +176,15 @@ mod tests {
 
     #[test]
     fn faults_carry_the_line() {
-        for (text, line) in [
-            ("(a\n(b)", 1),
-            ("(a)\n)", 2),
-            ("\n\nx", 3),
-            ("", 1),
-            ("(a)\n(b)", 2),
-        ] {
+        for (text, line) in [("(a\n(b)", 1), ("(a)\n)", 2), ("\n\nx", 3), ("", 1), ("(a)\n(b)", 2)] {
             assert_eq!(read(text).unwrap_err().line, line, "{text:?}");
         }
-        assert!(
-            read(&"(".repeat(100_000))
-                .unwrap_err()
-                .reason
-                .contains("deeper")
-        );
+        assert!(read(&"(".repeat(100_000)).unwrap_err().reason.contains("deeper"));
     }
 
     #[test]
     fn a_type_holds_for_all_names_before_it() {
         let node = read("(a b - t c)").unwrap();
-        assert_eq!(
-            typed(node.list("x").unwrap()).unwrap(),
-            [("a", "t", 1), ("b", "t", 1), ("c", "object", 1)]
-        );
+        assert_eq!(typed(node.list("x").unwrap()).unwrap(), [("a", "t", 1), ("b", "t", 1), ("c", "object", 1)]);
     }
 }

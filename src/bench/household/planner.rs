@@ -53,11 +53,7 @@ pub fn plan(play: &Play, limit: usize) -> Option<Vec<String>> {
 }
 
 /// The commands on the way to an entry, as text.
-fn commands_to(
-    paths: &[(Option<usize>, Option<Command>, usize)],
-    last: usize,
-    play: &Play,
-) -> Vec<String> {
+fn commands_to(paths: &[(Option<usize>, Option<Command>, usize)], last: usize, play: &Play) -> Vec<String> {
     let (mut commands, mut at) = (Vec::new(), Some(last));
     while let Some(place) = at {
         commands.extend(paths[place].1.map(|command| command.text(&play.game)));
@@ -79,45 +75,26 @@ impl Relevant {
         let mut constants = Vec::new();
         game.goal.constants(&mut constants);
         let of_type = |predicate: Predicate| -> HashSet<Id> {
-            let named = |fact: &&(Predicate, Id, Id)| {
-                fact.0 == predicate && constants.contains(&(predicate, fact.2))
-            };
+            let named = |fact: &&(Predicate, Id, Id)| fact.0 == predicate && constants.contains(&(predicate, fact.2));
             game.facts.iter().filter(named).map(|fact| fact.1).collect()
         };
         let objects = of_type(Predicate::ObjectType);
         let mut receptacles = of_type(Predicate::ReceptacleType);
         for (receptacle, _) in &game.routes {
-            let holds = state
-                .inside(*receptacle)
-                .iter()
-                .any(|object| objects.contains(object));
+            let holds = state.inside(*receptacle).iter().any(|object| objects.contains(object));
             let changes = [Traits::SINK, Traits::MICROWAVE, Traits::FRIDGE];
-            if holds
-                || changes
-                    .into_iter()
-                    .any(|change| game.has(*receptacle, change))
-            {
+            if holds || changes.into_iter().any(|change| game.has(*receptacle, change)) {
                 receptacles.insert(*receptacle);
             }
         }
-        Self {
-            objects,
-            receptacles,
-        }
+        Self { objects, receptacles }
     }
 
     fn matters(&self, command: Command) -> bool {
         match command {
-            Command::Go { receptacle, .. } | Command::Open { receptacle } => {
-                self.receptacles.contains(&receptacle)
-            }
-            Command::Take { object, .. } | Command::Use { object } => {
-                self.objects.contains(&object)
-            }
-            Command::Move { .. }
-            | Command::Heat { .. }
-            | Command::Clean { .. }
-            | Command::Cool { .. } => true,
+            Command::Go { receptacle, .. } | Command::Open { receptacle } => self.receptacles.contains(&receptacle),
+            Command::Take { object, .. } | Command::Use { object } => self.objects.contains(&object),
+            Command::Move { .. } | Command::Heat { .. } | Command::Clean { .. } | Command::Cool { .. } => true,
             Command::Look
             | Command::Inventory
             | Command::Help

@@ -39,19 +39,11 @@ impl Play {
     pub fn opening(&self) -> String {
         let game = &self.game;
         let room = if game.receptacles_at(self.state.place).is_empty() {
-            middle_of_room(&list(
-                "a ",
-                game.routes
-                    .iter()
-                    .map(|(receptacle, _)| game.name(*receptacle)),
-            ))
+            middle_of_room(&list("a ", game.routes.iter().map(|(receptacle, _)| game.name(*receptacle))))
         } else {
             self.look()
         };
-        format!(
-            "{WELCOME}\n\n{room}\n\n{TASK_PREFIX}{}",
-            game.task_sentence()
-        )
+        format!("{WELCOME}\n\n{room}\n\n{TASK_PREFIX}{}", game.task_sentence())
     }
 
     /// Every command that does something now, sorted by code points, without repeats.
@@ -76,11 +68,7 @@ impl Play {
             None => NOTHING_HAPPENS.to_owned(),
         };
         let done = self.won();
-        StepResult {
-            observation,
-            reward: u8::from(done),
-            done,
-        }
+        StepResult { observation, reward: u8::from(done), done }
     }
 
     /// Whether the goal holds now.
@@ -112,32 +100,18 @@ impl Play {
         let name = |id| self.game.name(id);
         match command {
             Command::Look => self.look(),
-            Command::Inventory if !self.state.hand_full => {
-                "You are not carrying anything.".to_owned()
-            }
+            Command::Inventory if !self.state.hand_full => "You are not carrying anything.".to_owned(),
             Command::Inventory => format!("You are carrying: {}.", self.things(&self.state.held)),
             Command::Help => HELP.to_owned(),
             Command::Go { receptacle, .. } => {
-                format!(
-                    "You arrive at {}. {}",
-                    name(receptacle),
-                    self.receptacle(receptacle)
-                )
+                format!("You arrive at {}. {}", name(receptacle), self.receptacle(receptacle))
             }
             Command::Open { receptacle } => {
-                format!(
-                    "You open the {}. {}",
-                    name(receptacle),
-                    self.receptacle(receptacle)
-                )
+                format!("You open the {}. {}", name(receptacle), self.receptacle(receptacle))
             }
             Command::Close { receptacle } => format!("You close the {}.", name(receptacle)),
             Command::Take { object, receptacle } => {
-                format!(
-                    "You pick up the {} from the {}.",
-                    name(object),
-                    name(receptacle)
-                )
+                format!("You pick up the {} from the {}.", name(object), name(receptacle))
             }
             Command::Move { object, receptacle } => {
                 format!("You move the {} to the {}.", name(object), name(receptacle))
@@ -156,11 +130,7 @@ impl Play {
     }
 
     fn treated(&self, verb: &str, object: Id, receptacle: Id) -> String {
-        format!(
-            "You {verb} the {} using the {}.",
-            self.game.name(object),
-            self.game.name(receptacle)
-        )
+        format!("You {verb} the {} using the {}.", self.game.name(object), self.game.name(receptacle))
     }
 
     /// What stands around the agent.
@@ -174,9 +144,7 @@ impl Play {
         let beside = state
             .parted
             .iter()
-            .filter(|(object, receptacle)| {
-                near.contains(receptacle) && state.lies_at[*object as usize].contains(&state.place)
-            })
+            .filter(|(object, receptacle)| near.contains(receptacle) && state.lies_at[*object as usize].contains(&state.place))
             .map(|(object, _)| game.name(*object));
         let beside = list("a ", beside);
         let near = list("", near.iter().map(|receptacle| game.name(*receptacle)));
@@ -200,18 +168,10 @@ impl Play {
         let (game, state) = (&self.game, &self.state);
         let name = game.name(object);
         if game.has(object, Traits::HOLDS_THINGS) {
-            return format!(
-                "This is a normal {name}. In it, you see {}.",
-                self.things(&game.inner[object as usize])
-            );
+            return format!("This is a normal {name}. In it, you see {}.", self.things(&game.inner[object as usize]));
         }
         let is = |mark| state.is(object, mark);
-        let adjective = match (
-            is(Mark::Clean),
-            is(Mark::Hot),
-            is(Mark::Cool),
-            is(Mark::Sliced),
-        ) {
+        let adjective = match (is(Mark::Clean), is(Mark::Hot), is(Mark::Cool), is(Mark::Sliced)) {
             (true, true, _, true) => "hot and clean sliced",
             (true, false, true, true) => "cool and clean sliced",
             (true, false, false, true) => "clean sliced",
@@ -222,9 +182,7 @@ impl Play {
             (false, true, _, false) => "hot",
             (true, false, false, false) => "clean",
             (false, false, true, false) => "cold",
-            (false, false, false, _)
-                if game.has(object, Traits::TOGGLEABLE) && is(Mark::Toggled) =>
-            {
+            (false, false, false, _) if game.has(object, Traits::TOGGLEABLE) && is(Mark::Toggled) => {
                 return format!("This {name} is on.");
             }
             (false, false, false, true) if game.has(object, Traits::SLICEABLE) => "sliced",
@@ -246,9 +204,7 @@ impl Facts for Play {
         match predicate {
             Predicate::AtLocation if first == self.game.agent => self.state.place == second,
             Predicate::InReceptacle => self.state.inside(second).binary_search(&first).is_ok(),
-            Predicate::ObjectAtLocation => self.state.lies_at[first as usize]
-                .binary_search(&second)
-                .is_ok(),
+            Predicate::ObjectAtLocation => self.state.lies_at[first as usize].binary_search(&second).is_ok(),
             Predicate::Holds => self.state.held.binary_search(&second).is_ok(),
             Predicate::HoldsAny => self.state.hand_full,
             Predicate::AtLocation

@@ -92,28 +92,16 @@ impl Problem {
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let root = pddl::read(text)?;
         if root.head() != Some("define") {
-            return Err(Fault::new(
-                root.line,
-                "the problem does not start with `(define`",
-            ));
+            return Err(Fault::new(root.line, "the problem does not start with `(define`"));
         }
         let sections = sections(&root)?;
         let section = |name: &str| {
             let node = sections.get(name).copied();
-            node.ok_or_else(|| {
-                Fault::new(
-                    root.line,
-                    format!("no {} section in the problem", shown(name)),
-                )
-            })
+            node.ok_or_else(|| Fault::new(root.line, format!("no {} section in the problem", shown(name))))
         };
         let entities = entities(section(":objects")?)?;
         let ids: Vec<String> = entities.keys().map(|id| (*id).to_owned()).collect();
-        let index: HashMap<&str, Id> = ids
-            .iter()
-            .zip(0..)
-            .map(|(id, place)| (id.as_str(), place))
-            .collect();
+        let index: HashMap<&str, Id> = ids.iter().zip(0..).map(|(id, place)| (id.as_str(), place)).collect();
         let (facts, seen) = facts(section(":init")?, &index)?;
         let mut mentioned = vec![false; ids.len()];
         for id in seen {
@@ -127,21 +115,12 @@ impl Problem {
             }
         };
         let kinds = entities.into_values().collect();
-        Ok(Self {
-            ids,
-            kinds,
-            mentioned,
-            facts,
-            goal,
-        })
+        Ok(Self { ids, kinds, mentioned, facts, goal })
     }
 
     /// The entity of that lower-case id.
     pub fn entity(&self, id: &str) -> Option<Id> {
-        self.ids
-            .binary_search_by(|known| known.as_str().cmp(id))
-            .ok()
-            .map(|place| place as Id)
+        self.ids.binary_search_by(|known| known.as_str().cmp(id)).ok().map(|place| place as Id)
     }
 }
 
@@ -149,29 +128,13 @@ impl Problem {
 fn sections(root: &Node) -> Result<HashMap<&str, &Node>, Fault> {
     let mut sections = HashMap::new();
     for section in &root.list("a problem")?[1..] {
-        let head = section
-            .head()
-            .ok_or_else(|| Fault::new(section.line, "a section without a name"))?;
-        let known = [
-            "problem",
-            ":domain",
-            ":requirements",
-            ":objects",
-            ":init",
-            ":goal",
-            ":metric",
-        ];
+        let head = section.head().ok_or_else(|| Fault::new(section.line, "a section without a name"))?;
+        let known = ["problem", ":domain", ":requirements", ":objects", ":init", ":goal", ":metric"];
         if !known.contains(&head) {
-            return Err(Fault::new(
-                section.line,
-                format!("unknown section {}", shown(head)),
-            ));
+            return Err(Fault::new(section.line, format!("unknown section {}", shown(head))));
         }
         if sections.insert(head, section).is_some() {
-            return Err(Fault::new(
-                section.line,
-                format!("section {} given twice", shown(head)),
-            ));
+            return Err(Fault::new(section.line, format!("section {} given twice", shown(head))));
         }
     }
     Ok(sections)
@@ -181,22 +144,12 @@ fn sections(root: &Node) -> Result<HashMap<&str, &Node>, Fault> {
 fn entities(section: &Node) -> Result<BTreeMap<&str, Kind>, Fault> {
     let mut entities = BTreeMap::new();
     for (id, kind, line) in pddl::typed(&section.list("objects")?[1..])? {
-        let kind = Kind::named(kind)
-            .ok_or_else(|| Fault::new(line, format!("unknown type {}", shown(kind))))?;
-        if entities
-            .insert(id, kind)
-            .is_some_and(|before| before != kind)
-        {
-            return Err(Fault::new(
-                line,
-                format!("{} declared with two types", shown(id)),
-            ));
+        let kind = Kind::named(kind).ok_or_else(|| Fault::new(line, format!("unknown type {}", shown(kind))))?;
+        if entities.insert(id, kind).is_some_and(|before| before != kind) {
+            return Err(Fault::new(line, format!("{} declared with two types", shown(id))));
         }
         if entities.len() > ENTITY_LIMIT {
-            return Err(Fault::new(
-                line,
-                format!("more than {ENTITY_LIMIT} objects"),
-            ));
+            return Err(Fault::new(line, format!("more than {ENTITY_LIMIT} objects")));
         }
     }
     Ok(entities)
@@ -206,9 +159,7 @@ fn entities(section: &Node) -> Result<BTreeMap<&str, Kind>, Fault> {
 fn facts(section: &Node, index: &HashMap<&str, Id>) -> Result<(Vec<Fact>, BTreeSet<Id>), Fault> {
     let (mut facts, mut known, mut mentioned) = (Vec::new(), HashSet::new(), BTreeSet::new());
     for node in &section.list("facts")?[1..] {
-        let head = node
-            .head()
-            .ok_or_else(|| Fault::new(node.line, "a fact without a predicate"))?;
+        let head = node.head().ok_or_else(|| Fault::new(node.line, "a fact without a predicate"))?;
         // Costs and distances play no part here; what is denied at the start is what is not listed.
         if head == "=" || head == "not" {
             continue;
@@ -217,9 +168,7 @@ fn facts(section: &Node, index: &HashMap<&str, Id>) -> Result<(Vec<Fact>, BTreeS
         let mut arguments = Vec::with_capacity(2);
         for argument in &node.list("a fact")?[1..] {
             let word = argument.word("an object")?;
-            let id = *index.get(word).ok_or_else(|| {
-                Fault::new(argument.line, format!("undeclared object {}", shown(word)))
-            })?;
+            let id = *index.get(word).ok_or_else(|| Fault::new(argument.line, format!("undeclared object {}", shown(word))))?;
             mentioned.insert(id);
             arguments.push(id);
         }
@@ -237,15 +186,11 @@ fn facts(section: &Node, index: &HashMap<&str, Id>) -> Result<(Vec<Fact>, BTreeS
 
 /// The predicate that a list starts with, its number of arguments checked.
 pub(super) fn predicate(head: &str, node: &Node) -> Result<Predicate, Fault> {
-    let predicate = Predicate::named(head)
-        .ok_or_else(|| Fault::new(node.line, format!("unknown predicate {}", shown(head))))?;
+    let predicate = Predicate::named(head).ok_or_else(|| Fault::new(node.line, format!("unknown predicate {}", shown(head))))?;
     let given = node.list("a fact")?.len() - 1;
     if given != predicate.arity() {
         let wanted = predicate.arity();
-        return Err(Fault::new(
-            node.line,
-            format!("{} with {given} arguments instead of {wanted}", shown(head)),
-        ));
+        return Err(Fault::new(node.line, format!("{} with {given} arguments instead of {wanted}", shown(head))));
     }
     Ok(predicate)
 }
@@ -260,44 +205,18 @@ mod tests {
             (:init (= (total-cost) 0) (inReceptacle A_bar_1 r)\n(pickupable b_bar_1)) (:goal (and)))";
         let problem = Problem::parse(text).unwrap();
         assert_eq!(problem.ids, ["a_bar_1", "b_bar_1", "r"]);
-        assert_eq!(
-            problem.facts,
-            [
-                (Predicate::InReceptacle, 0, 2),
-                (Predicate::Pickupable, 1, 1)
-            ]
-        );
+        assert_eq!(problem.facts, [(Predicate::InReceptacle, 0, 2), (Predicate::Pickupable, 1, 1)]);
         assert_eq!(problem.entity("r"), Some(2));
     }
 
     #[test]
     fn faults_name_line_and_word() {
         for (text, line, word) in [
-            (
-                "(define\n(:objects a - thing) (:init) (:goal (and)))",
-                2,
-                "unknown type `thing`",
-            ),
-            (
-                "(define (:objects a - object)\n(:init\n(flies a)) (:goal (and)))",
-                3,
-                "unknown predicate `flies`",
-            ),
-            (
-                "(define (:objects a - object)\n(:init (pickupable b)) (:goal (and)))",
-                2,
-                "undeclared object `b`",
-            ),
-            (
-                "(define (:objects a - object)\n(:init (pickupable a a)) (:goal (and)))",
-                2,
-                "2 arguments",
-            ),
-            (
-                "(define (:objects a - object) (:goal (and)))",
-                1,
-                "no `:init`",
-            ),
+            ("(define\n(:objects a - thing) (:init) (:goal (and)))", 2, "unknown type `thing`"),
+            ("(define (:objects a - object)\n(:init\n(flies a)) (:goal (and)))", 3, "unknown predicate `flies`"),
+            ("(define (:objects a - object)\n(:init (pickupable b)) (:goal (and)))", 2, "undeclared object `b`"),
+            ("(define (:objects a - object)\n(:init (pickupable a a)) (:goal (and)))", 2, "2 arguments"),
+            ("(define (:objects a - object) (:goal (and)))", 1, "no `:init`"),
             ("(define)", 1, "no `:objects`"),
         ] {
             let fault = Problem::parse(text).unwrap_err();

@@ -36,9 +36,7 @@ impl Room {
 
     /// Objects that may be found here.
     pub(super) fn things(self) -> impl Iterator<Item = &'static Thing> {
-        THINGS
-            .iter()
-            .filter(move |thing| thing.rooms.contains(&self))
+        THINGS.iter().filter(move |thing| thing.rooms.contains(&self))
     }
 }
 
@@ -92,14 +90,7 @@ impl Use {
 }
 
 /// Receptacle types with a door, lid or slide.
-pub(super) const OPENABLE: &[&str] = &[
-    "Cabinet",
-    "Drawer",
-    "Fridge",
-    "Microwave",
-    "Safe",
-    "LaundryHamper",
-];
+pub(super) const OPENABLE: &[&str] = &["Cabinet", "Drawer", "Fridge", "Microwave", "Safe", "LaundryHamper"];
 
 const fn some(kind: &'static str, least: usize, most: usize) -> Furniture {
     Furniture { kind, least, most }
@@ -161,105 +152,22 @@ const B: &[Room] = &[Room::Bedroom];
 const W: &[Room] = &[Room::Bathroom];
 const LB: &[Room] = &[Room::LivingRoom, Room::Bedroom];
 
-const FOOD: &[&str] = &[
-    "CounterTop",
-    "DiningTable",
-    "Fridge",
-    "Microwave",
-    "SinkBasin",
-    "GarbageCan",
-];
-const PRODUCE: &[&str] = &[
-    "CounterTop",
-    "DiningTable",
-    "Fridge",
-    "SinkBasin",
-    "GarbageCan",
-];
-const VESSEL: &[&str] = &[
-    "CounterTop",
-    "DiningTable",
-    "Cabinet",
-    "Shelf",
-    "Fridge",
-    "Microwave",
-    "SinkBasin",
-    "CoffeeMachine",
-];
-const DISH: &[&str] = &[
-    "CounterTop",
-    "DiningTable",
-    "Cabinet",
-    "Shelf",
-    "Fridge",
-    "Microwave",
-    "SinkBasin",
-];
-const PAN: &[&str] = &[
-    "CounterTop",
-    "DiningTable",
-    "Cabinet",
-    "StoveBurner",
-    "SinkBasin",
-    "Fridge",
-];
+const FOOD: &[&str] = &["CounterTop", "DiningTable", "Fridge", "Microwave", "SinkBasin", "GarbageCan"];
+const PRODUCE: &[&str] = &["CounterTop", "DiningTable", "Fridge", "SinkBasin", "GarbageCan"];
+const VESSEL: &[&str] = &["CounterTop", "DiningTable", "Cabinet", "Shelf", "Fridge", "Microwave", "SinkBasin", "CoffeeMachine"];
+const DISH: &[&str] = &["CounterTop", "DiningTable", "Cabinet", "Shelf", "Fridge", "Microwave", "SinkBasin"];
+const PAN: &[&str] = &["CounterTop", "DiningTable", "Cabinet", "StoveBurner", "SinkBasin", "Fridge"];
 const CUTLERY: &[&str] = &["CounterTop", "DiningTable", "Drawer", "SinkBasin"];
 const SPICE: &[&str] = &["CounterTop", "DiningTable", "Cabinet", "Drawer", "Shelf"];
-const SMALL: &[&str] = &[
-    "CoffeeTable",
-    "SideTable",
-    "TVStand",
-    "Shelf",
-    "Drawer",
-    "Safe",
-    "Desk",
-    "Dresser",
-    "Sofa",
-    "ArmChair",
-    "DiningTable",
-];
-const READING: &[&str] = &[
-    "CoffeeTable",
-    "SideTable",
-    "TVStand",
-    "Shelf",
-    "Drawer",
-    "Desk",
-    "Dresser",
-    "Sofa",
-    "ArmChair",
-    "Bed",
-    "Cabinet",
-];
+const SMALL: &[&str] =
+    &["CoffeeTable", "SideTable", "TVStand", "Shelf", "Drawer", "Safe", "Desk", "Dresser", "Sofa", "ArmChair", "DiningTable"];
+const READING: &[&str] =
+    &["CoffeeTable", "SideTable", "TVStand", "Shelf", "Drawer", "Desk", "Dresser", "Sofa", "ArmChair", "Bed", "Cabinet"];
 const SOFT: &[&str] = &["Sofa", "ArmChair", "Bed"];
-const SCREEN: &[&str] = &[
-    "CoffeeTable",
-    "Sofa",
-    "ArmChair",
-    "Bed",
-    "Desk",
-    "Dresser",
-    "SideTable",
-];
+const SCREEN: &[&str] = &["CoffeeTable", "Sofa", "ArmChair", "Bed", "Desk", "Dresser", "SideTable"];
 const LAMP: &[&str] = &["SideTable", "Desk", "Dresser", "CoffeeTable", "TVStand"];
-const WASH: &[&str] = &[
-    "CounterTop",
-    "SinkBasin",
-    "BathtubBasin",
-    "Toilet",
-    "Cabinet",
-    "Drawer",
-    "Shelf",
-    "GarbageCan",
-];
-const BOTTLE: &[&str] = &[
-    "CounterTop",
-    "Toilet",
-    "Cabinet",
-    "Drawer",
-    "Shelf",
-    "GarbageCan",
-];
+const WASH: &[&str] = &["CounterTop", "SinkBasin", "BathtubBasin", "Toilet", "Cabinet", "Drawer", "Shelf", "GarbageCan"];
+const BOTTLE: &[&str] = &["CounterTop", "Toilet", "Cabinet", "Drawer", "Shelf", "GarbageCan"];
 
 const TAKE: &[Use] = &[Use::Take];
 const EAT: &[Use] = &[Use::Take, Use::Clean, Use::Heat, Use::Cool];
@@ -269,18 +177,8 @@ const BAKED: &[Use] = &[Use::Take, Use::Heat, Use::Cool, Use::Slice];
 const RINSE: &[Use] = &[Use::Take, Use::Clean];
 const CHILL: &[Use] = &[Use::Take, Use::Clean, Use::Cool];
 
-const fn thing(
-    kind: &'static str,
-    rooms: &'static [Room],
-    uses: &'static [Use],
-    places: &'static [&'static str],
-) -> Thing {
-    Thing {
-        kind,
-        rooms,
-        uses,
-        places,
-    }
+const fn thing(kind: &'static str, rooms: &'static [Room], uses: &'static [Use], places: &'static [&'static str]) -> Thing {
+    Thing { kind, rooms, uses, places }
 }
 
 const THINGS: &[Thing] = &[
@@ -327,16 +225,6 @@ const THINGS: &[Thing] = &[
     thing("Candle", W, TAKE, BOTTLE),
     thing("ToiletPaper", W, TAKE, BOTTLE),
     thing("Plunger", W, TAKE, &["Cabinet", "BathtubBasin"]),
-    thing(
-        "Towel",
-        W,
-        TAKE,
-        &["TowelHolder", "BathtubBasin", "CounterTop"],
-    ),
-    thing(
-        "HandTowel",
-        W,
-        TAKE,
-        &["HandTowelHolder", "CounterTop", "SinkBasin"],
-    ),
+    thing("Towel", W, TAKE, &["TowelHolder", "BathtubBasin", "CounterTop"]),
+    thing("HandTowel", W, TAKE, &["HandTowelHolder", "CounterTop", "SinkBasin"]),
 ];

@@ -47,9 +47,7 @@ pub fn generate(seed: u64, kind: TaskKind) -> Scene {
     let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed ^ (kind as u64) << 56));
     // Every draft is accepted sooner or later: each room has objects for each task that it is listed for.
     loop {
-        if let Some(scene) =
-            Draft::roll(&mut dice, kind).and_then(|draft| draft.finish(&mut dice).ok())
-        {
+        if let Some(scene) = Draft::roll(&mut dice, kind).and_then(|draft| draft.finish(&mut dice).ok()) {
             return scene;
         }
     }
@@ -91,68 +89,36 @@ impl Draft {
         let room = dice.pick(kind.rooms())?;
         let level = dice.pick(&[Level::Easy, Level::Medium, Level::Hard])?;
         let receptacles = furnish(dice, room, level);
-        let fits: Vec<&Thing> = room
-            .things()
-            .filter(|thing| thing.uses.contains(&kind.needs()))
-            .collect();
+        let fits: Vec<&Thing> = room.things().filter(|thing| thing.uses.contains(&kind.needs())).collect();
         let goal = dice.pick(&fits)?;
         let place = if kind == TaskKind::LookInLight {
             "DeskLamp"
         } else {
             let avoided = kind.device();
-            let places: Vec<&str> = goal
-                .places
-                .iter()
-                .copied()
-                .filter(|place| receptacles.contains(place) && *place != avoided)
-                .collect();
+            let places: Vec<&str> = goal.places.iter().copied().filter(|place| receptacles.contains(place) && *place != avoided).collect();
             dice.pick(&places)?
         };
-        let mut draft = Self {
-            kind,
-            room,
-            level,
-            receptacles,
-            objects: Vec::new(),
-            goal,
-            place,
-        };
+        let mut draft = Self { kind, room, level, receptacles, objects: Vec::new(), goal, place };
         draft.fill(dice)?;
         Some(draft)
     }
 
     /// Puts the goal objects, the lamp and distractors into the receptacles.
     fn fill(&mut self, dice: &mut Dice) -> Option<()> {
-        let copies = if self.kind == TaskKind::PlaceTwo {
-            2
-        } else {
-            1
-        } + dice.below(2);
+        let copies = if self.kind == TaskKind::PlaceTwo { 2 } else { 1 } + dice.below(2);
         for copy in 0..copies {
             let mut starts = self.starts(self.goal);
             starts.retain(|start| self.receptacles[*start] != self.place);
             let closed = |start: &usize| OPENABLE.contains(&self.receptacles[*start]);
             let wanted: Vec<usize> = match self.level {
-                Level::Easy => starts
-                    .iter()
-                    .copied()
-                    .filter(|start| !closed(start))
-                    .collect(),
+                Level::Easy => starts.iter().copied().filter(|start| !closed(start)).collect(),
                 Level::Medium => Vec::new(),
                 Level::Hard => starts.iter().copied().filter(closed).collect(),
             };
-            let start = if wanted.is_empty() || copy > 0 {
-                dice.pick(&starts)?
-            } else {
-                dice.pick(&wanted)?
-            };
+            let start = if wanted.is_empty() || copy > 0 { dice.pick(&starts)? } else { dice.pick(&wanted)? };
             self.objects.push((self.goal, start));
         }
-        let others: Vec<&Thing> = self
-            .room
-            .things()
-            .filter(|thing| thing.kind != self.goal.kind)
-            .collect();
+        let others: Vec<&Thing> = self.room.things().filter(|thing| thing.kind != self.goal.kind).collect();
         if let Some(lamp) = others.iter().find(|thing| thing.kind == self.place) {
             let start = dice.pick(&self.starts(lamp))?;
             self.objects.push((lamp, start));
@@ -160,12 +126,7 @@ impl Draft {
         for _ in 0..dice.between(6, 8 + self.receptacles.len()) {
             let thing = dice.pick(&others)?;
             // One lamp at most: a second would make the task's "the" a lie.
-            if thing.uses.contains(&Use::Toggle)
-                && self
-                    .objects
-                    .iter()
-                    .any(|(known, _)| known.kind == thing.kind)
-            {
+            if thing.uses.contains(&Use::Toggle) && self.objects.iter().any(|(known, _)| known.kind == thing.kind) {
                 continue;
             }
             if let Some(start) = dice.pick(&self.starts(thing)) {
@@ -177,9 +138,7 @@ impl Draft {
 
     /// Receptacles that can hold a thing.
     fn starts(&self, thing: &Thing) -> Vec<usize> {
-        (0..self.receptacles.len())
-            .filter(|place| thing.places.contains(&self.receptacles[*place]))
-            .collect()
+        (0..self.receptacles.len()).filter(|place| thing.places.contains(&self.receptacles[*place])).collect()
     }
 
     /// Writes the problem and reads it back as a game.
@@ -188,29 +147,15 @@ impl Draft {
         let (goal_object, goal_place) = (self.goal.kind.to_lowercase(), self.place.to_lowercase());
         let phrasings = self.kind.phrasings();
         let phrasing = phrasings[dice.below(phrasings.len())];
-        let task = phrasing
-            .replace("{o}", &goal_object)
-            .replace("{p}", &goal_place);
+        let task = phrasing.replace("{o}", &goal_object).replace("{p}", &goal_place);
         let game = Game::from_problem(&problem, task, "generated scene")?;
-        Ok(Scene {
-            game,
-            kind: self.kind,
-            room: self.room,
-            level: self.level,
-            goal_object,
-            goal_place,
-            problem,
-        })
+        Ok(Scene { game, kind: self.kind, room: self.room, level: self.level, goal_object, goal_place, problem })
     }
 
     fn problem(&self, dice: &mut Dice) -> String {
         let (mut objects, mut facts) = (String::new(), String::new());
-        let receptacles: Vec<String> = self
-            .receptacles
-            .iter()
-            .enumerate()
-            .map(|(number, kind)| receptacle_id(kind, number, dice))
-            .collect();
+        let receptacles: Vec<String> =
+            self.receptacles.iter().enumerate().map(|(number, kind)| receptacle_id(kind, number, dice)).collect();
         let mut kinds: Vec<&str> = self.receptacles.clone();
         kinds.sort_unstable();
         kinds.dedup();
@@ -221,25 +166,15 @@ impl Draft {
         for (number, id) in receptacles.iter().enumerate() {
             let (kind, location) = (self.receptacles[number], number + 1);
             let _ = writeln!(objects, "{id} - receptacle loc_{location} - location");
-            let _ = writeln!(
-                facts,
-                "(receptacleType {id} {kind}Type) (receptacleAtLocation {id} loc_{location})"
-            );
+            let _ = writeln!(facts, "(receptacleType {id} {kind}Type) (receptacleAtLocation {id} loc_{location})");
             if OPENABLE.contains(&kind) {
                 let _ = writeln!(facts, "(openable {id})");
             }
         }
         for (number, (thing, start)) in self.objects.iter().enumerate() {
-            let (id, location) = (
-                format!("{}{}", thing.kind, place_suffix(number, dice)),
-                start + 1,
-            );
+            let (id, location) = (format!("{}{}", thing.kind, place_suffix(number, dice)), start + 1);
             let _ = writeln!(objects, "{id} - object");
-            let _ = write!(
-                facts,
-                "(objectType {id} {}Type) (inReceptacle {id} {})",
-                thing.kind, receptacles[*start]
-            );
+            let _ = write!(facts, "(objectType {id} {}Type) (inReceptacle {id} {})", thing.kind, receptacles[*start]);
             let _ = write!(facts, " (objectAtLocation {id} loc_{location})");
             for usage in thing.uses {
                 let _ = write!(facts, " ({} {id})", usage.predicate());
@@ -302,17 +237,8 @@ fn furnish(dice: &mut Dice, room: Room, level: Level) -> Vec<&'static str> {
     let each = |item: &Furniture| std::iter::repeat_n(item.kind, item.least);
     let mut receptacles: Vec<&'static str> = furniture.iter().flat_map(each).collect();
     while receptacles.len() < count {
-        let here = |item: &Furniture| {
-            receptacles
-                .iter()
-                .filter(|kind| **kind == item.kind)
-                .count()
-        };
-        let more: Vec<&'static str> = furniture
-            .iter()
-            .filter(|item| here(item) < item.most)
-            .map(|item| item.kind)
-            .collect();
+        let here = |item: &Furniture| receptacles.iter().filter(|kind| **kind == item.kind).count();
+        let more: Vec<&'static str> = furniture.iter().filter(|item| here(item) < item.most).map(|item| item.kind).collect();
         let Some(kind) = dice.pick(&more) else { break };
         receptacles.push(kind);
     }
@@ -334,9 +260,5 @@ fn place_suffix(number: usize, dice: &mut Dice) -> String {
         let sign = if dice.below(2) == 0 { "plus" } else { "minus" };
         format!("_bar__{sign}_0{}_dot_{:02}", dice.below(4), dice.below(100))
     };
-    format!(
-        "{}{}_bar__plus_00_dot_{number:02}",
-        coordinate(),
-        coordinate()
-    )
+    format!("{}{}_bar__plus_00_dot_{number:02}", coordinate(), coordinate())
 }

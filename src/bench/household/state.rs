@@ -122,10 +122,7 @@ impl Mark {
             (Predicate::IsSliced, Self::Sliced),
             (Predicate::Checked, Self::Checked),
         ];
-        marks
-            .into_iter()
-            .find(|(known, _)| *known == predicate)
-            .map(|(_, mark)| mark)
+        marks.into_iter().find(|(known, _)| *known == predicate).map(|(_, mark)| mark)
     }
 
     fn bit(self) -> u8 {

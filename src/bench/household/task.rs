@@ -21,14 +21,8 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// All six.
-    pub const ALL: [Self; 6] = [
-        Self::Place,
-        Self::LookInLight,
-        Self::CleanThenPlace,
-        Self::HeatThenPlace,
-        Self::CoolThenPlace,
-        Self::PlaceTwo,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Place, Self::LookInLight, Self::CleanThenPlace, Self::HeatThenPlace, Self::CoolThenPlace, Self::PlaceTwo];
 
     /// ALFRED's name for the type.
     pub fn as_str(self) -> &'static str {
@@ -45,12 +39,7 @@ impl TaskKind {
     /// Rooms that have what the task needs.
     pub(super) fn rooms(self) -> &'static [Room] {
         match self {
-            Self::Place | Self::PlaceTwo => &[
-                Room::Kitchen,
-                Room::LivingRoom,
-                Room::Bedroom,
-                Room::Bathroom,
-            ],
+            Self::Place | Self::PlaceTwo => &[Room::Kitchen, Room::LivingRoom, Room::Bedroom, Room::Bathroom],
             Self::LookInLight => &[Room::LivingRoom, Room::Bedroom],
             Self::CleanThenPlace => &[Room::Kitchen, Room::Bathroom],
             Self::HeatThenPlace | Self::CoolThenPlace => &[Room::Kitchen],
@@ -70,36 +59,12 @@ impl TaskKind {
     /// How the task is put, in three ways; `{o}` is the object, `{p}` the place or lamp.
     pub(super) fn phrasings(self) -> [&'static str; 3] {
         match self {
-            Self::Place => [
-                "put a {o} in {p}.",
-                "put some {o} on {p}.",
-                "find some {o} and put it in {p}.",
-            ],
-            Self::LookInLight => [
-                "look at {o} under the {p}.",
-                "examine the {o} with the {p}.",
-                "hold the {o} under the lit {p}.",
-            ],
-            Self::CleanThenPlace => [
-                "put a clean {o} in {p}.",
-                "clean some {o} and put it in {p}.",
-                "wash the {o} and put it in {p}.",
-            ],
-            Self::HeatThenPlace => [
-                "put a hot {o} in {p}.",
-                "heat some {o} and put it in {p}.",
-                "warm up the {o} and put it in {p}.",
-            ],
-            Self::CoolThenPlace => [
-                "put a cool {o} in {p}.",
-                "cool some {o} and put it in {p}.",
-                "chill the {o} and put it in {p}.",
-            ],
-            Self::PlaceTwo => [
-                "put two {o} in {p}.",
-                "find two {o} and put them in {p}.",
-                "put both {o} together in {p}.",
-            ],
+            Self::Place => ["put a {o} in {p}.", "put some {o} on {p}.", "find some {o} and put it in {p}."],
+            Self::LookInLight => ["look at {o} under the {p}.", "examine the {o} with the {p}.", "hold the {o} under the lit {p}."],
+            Self::CleanThenPlace => ["put a clean {o} in {p}.", "clean some {o} and put it in {p}.", "wash the {o} and put it in {p}."],
+            Self::HeatThenPlace => ["put a hot {o} in {p}.", "heat some {o} and put it in {p}.", "warm up the {o} and put it in {p}."],
+            Self::CoolThenPlace => ["put a cool {o} in {p}.", "cool some {o} and put it in {p}.", "chill the {o} and put it in {p}."],
+            Self::PlaceTwo => ["put two {o} in {p}.", "find two {o} and put them in {p}.", "put both {o} together in {p}."],
         }
     }
 

@@ -32,9 +32,7 @@ const TINY: &str = "(define (problem p) (:domain alfred)
 (:goal (exists (?o - object) (and (objectType ?o LettuceType) (isSliced ?o) (isCool ?o)))))";
 
 fn tiny() -> Play {
-    Play::new(Arc::new(
-        Game::from_problem(TINY, "slice it.".to_owned(), "tiny").unwrap(),
-    ))
+    Play::new(Arc::new(Game::from_problem(TINY, "slice it.".to_owned(), "tiny").unwrap()))
 }
 
 fn say(play: &mut Play, command: &str) -> String {
@@ -56,32 +54,18 @@ fn the_opening_lists_receptacles_and_task() {
 fn looking_before_moving_shows_nothing() {
     let mut play = tiny();
     assert!(say(&mut play, "look").ends_with("you see nothing."));
-    assert_eq!(
-        say(&mut play, "go to shelf 1"),
-        "You arrive at shelf 1. On the shelf 1, you see nothing."
-    );
-    assert_eq!(
-        say(&mut play, "look"),
-        "You are facing the desk 1, shelf 2, and shelf 1. Next to it, you see nothing."
-    );
+    assert_eq!(say(&mut play, "go to shelf 1"), "You arrive at shelf 1. On the shelf 1, you see nothing.");
+    assert_eq!(say(&mut play, "look"), "You are facing the desk 1, shelf 2, and shelf 1. Next to it, you see nothing.");
 }
 
 #[test]
 fn an_object_taken_out_of_a_shared_place_lies_next_to_it() {
     let mut play = tiny();
-    for command in [
-        "go to desk 1",
-        "take mug 2 from desk 1",
-        "move mug 2 to shelf 1",
-        "take mug 2 from shelf 1",
-    ] {
+    for command in ["go to desk 1", "take mug 2 from desk 1", "move mug 2 to shelf 1", "take mug 2 from shelf 1"] {
         say(&mut play, command);
     }
     assert!(say(&mut play, "look").ends_with("Next to it, you see nothing."));
-    assert_eq!(
-        say(&mut play, "move mug 2 to shelf 2"),
-        "You move the mug 2 to the shelf 2."
-    );
+    assert_eq!(say(&mut play, "move mug 2 to shelf 2"), "You move the mug 2 to the shelf 2.");
     assert!(say(&mut play, "look").ends_with("Next to it, you see a mug 2, and a mug 2."));
 }
 
@@ -90,22 +74,11 @@ fn what_is_not_admissible_changes_nothing() {
     let mut play = tiny();
     say(&mut play, "go to desk 1");
     let before = play.admissible();
-    for command in [
-        "",
-        "Look",
-        "go to desk 1",
-        "take mug 1 from desk 1",
-        "look around",
-        "examine mug 2",
-        "use lamp 1",
-    ] {
+    for command in ["", "Look", "go to desk 1", "take mug 1 from desk 1", "look around", "examine mug 2", "use lamp 1"] {
         assert_eq!(say(&mut play, command), "Nothing happens.", "{command:?}");
     }
     assert_eq!(play.admissible(), before);
-    assert_eq!(
-        say(&mut play, " inventory \t"),
-        "You are not carrying anything."
-    );
+    assert_eq!(say(&mut play, " inventory \t"), "You are not carrying anything.");
 }
 
 #[test]
@@ -114,18 +87,10 @@ fn closed_doors_keep_things_in_but_not_from_use_and_knives() {
     for command in ["go to desk 1", "take knife 1 from desk 1", "go to fridge 1"] {
         say(&mut play, command);
     }
-    assert!(
-        !play
-            .admissible()
-            .iter()
-            .any(|command| command.starts_with("take"))
-    );
+    assert!(!play.admissible().iter().any(|command| command.starts_with("take")));
     assert_eq!(say(&mut play, "use lamp 1"), "You turn on the lamp 1.");
     assert_eq!(say(&mut play, "use lamp 1"), "You turn on the lamp 1.");
-    assert_eq!(
-        say(&mut play, "slice lettuce 1 with knife 1"),
-        "You sliced the lettuce 1 with the knife 1."
-    );
+    assert_eq!(say(&mut play, "slice lettuce 1 with knife 1"), "You sliced the lettuce 1 with the knife 1.");
 }
 
 #[test]
@@ -134,48 +99,25 @@ fn examining_tells_what_was_done_to_an_object() {
     for command in ["go to desk 1", "take mug 2 from desk 1"] {
         say(&mut play, command);
     }
-    assert_eq!(
-        say(&mut play, "examine mug 2"),
-        "There's nothing special about mug 2."
-    );
+    assert_eq!(say(&mut play, "examine mug 2"), "There's nothing special about mug 2.");
     say(&mut play, "go to sinkbasin 1");
     say(&mut play, "cool mug 2 with fridge 1");
     assert_eq!(say(&mut play, "examine mug 2"), "This is a cold mug 2.");
     say(&mut play, "clean mug 2 with sinkbasin 1");
-    assert_eq!(
-        say(&mut play, "examine mug 2"),
-        "This is a cool and clean mug 2."
-    );
-    for command in [
-        "move mug 2 to sinkbasin 1",
-        "go to shelf 1",
-        "take plate 1 from shelf 2",
-    ] {
+    assert_eq!(say(&mut play, "examine mug 2"), "This is a cool and clean mug 2.");
+    for command in ["move mug 2 to sinkbasin 1", "go to shelf 1", "take plate 1 from shelf 2"] {
         say(&mut play, command);
     }
-    assert_eq!(
-        say(&mut play, "examine plate 1"),
-        "This is a normal plate 1. In it, you see a mug 1."
-    );
+    assert_eq!(say(&mut play, "examine plate 1"), "This is a normal plate 1. In it, you see a mug 1.");
 }
 
 #[test]
 fn the_goal_ends_the_play_once() {
     let mut play = tiny();
-    for command in [
-        "go to desk 1",
-        "take knife 1 from desk 1",
-        "go to fridge 1",
-        "slice lettuce 1 with knife 1",
-    ] {
+    for command in ["go to desk 1", "take knife 1 from desk 1", "go to fridge 1", "slice lettuce 1 with knife 1"] {
         assert_eq!(play.step(command).reward, 0);
     }
-    for command in [
-        "go to desk 1",
-        "move knife 1 to shelf 1",
-        "go to fridge 1",
-        "open fridge 1",
-    ] {
+    for command in ["go to desk 1", "move knife 1 to shelf 1", "go to fridge 1", "open fridge 1"] {
         assert_eq!(play.step(command).reward, 0);
     }
     assert_eq!(play.step("take lettuce 1 from fridge 1").reward, 0);
@@ -185,19 +127,13 @@ fn the_goal_ends_the_play_once() {
 
 fn game_file() -> Vec<u8> {
     let grammar = "grammar :: \"Your task is to: x.\"";
-    serde_json::to_vec(
-        &serde_json::json!({"pddl_domain": "(define)", "grammar": grammar, "pddl_problem": TINY}),
-    )
-    .unwrap()
+    serde_json::to_vec(&serde_json::json!({"pddl_domain": "(define)", "grammar": grammar, "pddl_problem": TINY})).unwrap()
 }
 
 #[test]
 fn a_file_without_its_domain_says_so() {
     let error = Game::parse(br#"{"grammar": "x", "pddl_problem": "x"}"#, "a.tw-pddl").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "parse a.tw-pddl, line 1: no pddl_domain in the game file"
-    );
+    assert_eq!(error.to_string(), "parse a.tw-pddl, line 1: no pddl_domain in the game file");
 }
 
 #[test]
@@ -214,24 +150,13 @@ fn damaged_gzip_is_an_error() {
     encoder.write_all(&game_file()).unwrap();
     let bytes = encoder.finish().unwrap();
     assert!(Game::parse(&bytes, "a").is_ok());
-    assert!(
-        Game::parse(&bytes[..bytes.len() / 2], "a")
-            .unwrap_err()
-            .to_string()
-            .starts_with("unpack a")
-    );
+    assert!(Game::parse(&bytes[..bytes.len() / 2], "a").unwrap_err().to_string().starts_with("unpack a"));
 }
 
 #[test]
 fn a_seed_always_gives_the_same_scene() {
-    let (one, two) = (
-        generate(7, TaskKind::HeatThenPlace),
-        generate(7, TaskKind::HeatThenPlace),
-    );
-    assert_eq!(
-        (&one.problem, one.game.task_sentence()),
-        (&two.problem, two.game.task_sentence())
-    );
+    let (one, two) = (generate(7, TaskKind::HeatThenPlace), generate(7, TaskKind::HeatThenPlace));
+    assert_eq!((&one.problem, one.game.task_sentence()), (&two.problem, two.game.task_sentence()));
     assert_ne!(one.problem, generate(8, TaskKind::HeatThenPlace).problem);
 }
 
@@ -241,30 +166,17 @@ fn every_generated_game_can_be_won_in_thirty_steps() {
     for kind in TaskKind::ALL {
         for seed in 0..300 {
             let scene = generate(seed, kind);
-            *rooms
-                .entry((kind.as_str(), scene.room.as_str()))
-                .or_insert(0) += 1;
+            *rooms.entry((kind.as_str(), scene.room.as_str())).or_insert(0) += 1;
             let count = scene.game.routes.len();
-            assert!(
-                (8..=16).contains(&count),
-                "{seed} {kind:?}: {count} receptacles"
-            );
+            assert!((8..=16).contains(&count), "{seed} {kind:?}: {count} receptacles");
             assert!(scene.level != Level::Hard || count >= 13, "{seed} {kind:?}");
             let mut play = Play::new(Arc::new(scene.game));
             assert!(!play.won(), "{seed} {kind:?} is won at the start");
-            let commands =
-                plan(&play, 30).unwrap_or_else(|| panic!("{seed} {kind:?} cannot be won"));
+            let commands = plan(&play, 30).unwrap_or_else(|| panic!("{seed} {kind:?} cannot be won"));
             longest = longest.max(commands.len());
             for (place, command) in commands.iter().enumerate() {
-                assert!(
-                    play.admissible().contains(command),
-                    "{seed} {kind:?} {command}"
-                );
-                assert_eq!(
-                    play.step(command).done,
-                    place + 1 == commands.len(),
-                    "{seed} {kind:?} {command}"
-                );
+                assert!(play.admissible().contains(command), "{seed} {kind:?} {command}");
+                assert_eq!(play.step(command).done, place + 1 == commands.len(), "{seed} {kind:?} {command}");
             }
         }
     }

@@ -95,26 +95,20 @@ fn replay_one(game: &Path, file: &Path, agreement: &mut Agreement) -> Result<(),
     for (number, step) in transcript.steps.iter().enumerate() {
         let result = match &step.cmd {
             Some(command) => play.step(command),
-            None => StepResult {
-                observation: play.opening(),
-                reward: u8::from(play.won()),
-                done: play.won(),
-            },
+            None => StepResult { observation: play.opening(), reward: u8::from(play.won()), done: play.won() },
         };
         agreement.total += 1;
         match difference(step, &result, &play) {
             None => agreement.agreed += 1,
             Some((field, expected, found)) => {
-                agreement
-                    .first_difference
-                    .get_or_insert_with(|| Difference {
-                        file: file.to_owned(),
-                        step: number,
-                        command: step.cmd.clone().unwrap_or_default(),
-                        field: field.to_owned(),
-                        expected,
-                        found,
-                    });
+                agreement.first_difference.get_or_insert_with(|| Difference {
+                    file: file.to_owned(),
+                    step: number,
+                    command: step.cmd.clone().unwrap_or_default(),
+                    field: field.to_owned(),
+                    expected,
+                    found,
+                });
             }
         }
     }
@@ -122,11 +116,7 @@ fn replay_one(game: &Path, file: &Path, agreement: &mut Agreement) -> Result<(),
 }
 
 /// The first field that differs, with both values.
-fn difference(
-    step: &Step,
-    result: &StepResult,
-    play: &Play,
-) -> Option<(&'static str, String, String)> {
+fn difference(step: &Step, result: &StepResult, play: &Play) -> Option<(&'static str, String, String)> {
     if step.obs != result.observation {
         return Some(("obs", step.obs.clone(), result.observation.clone()));
     }
@@ -142,19 +132,14 @@ fn difference(
         return Some(("reward", expected.to_string(), result.reward.to_string()));
     }
     match step.done {
-        Some(expected) if expected != result.done => {
-            Some(("done", expected.to_string(), result.done.to_string()))
-        }
+        Some(expected) if expected != result.done => Some(("done", expected.to_string(), result.done.to_string())),
         Some(_) | None => None,
     }
 }
 
 /// All files in a folder and below; links are not followed.
 fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), GameError> {
-    let failed = |source| GameError::Read {
-        path: dir.to_owned(),
-        source,
-    };
+    let failed = |source| GameError::Read { path: dir.to_owned(), source };
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let kind = entry.file_type().map_err(failed)?;
@@ -176,8 +161,5 @@ fn game_of(file: &Path) -> Option<PathBuf> {
         other => other.strip_suffix(".transcript.json")?,
     };
     let beside = |ending: &str| file.with_file_name(format!("{stem}{ending}"));
-    [".tw-pddl", ".tw-pddl.gz"]
-        .map(beside)
-        .into_iter()
-        .find(|path| path.exists())
+    [".tw-pddl", ".tw-pddl.gz"].map(beside).into_iter().find(|path| path.exists())
 }

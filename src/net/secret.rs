@@ -1,0 +1,45 @@
+//! Keys: a text that never shows itself in debug output, errors or logs.
+
+use std::fmt;
+
+/// What stands in the place of a key wherever text is shown.
+const REDACTED: &str = "[key]";
+
+/// A key. Only this folder can read it; it cannot be displayed or serialised.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a key in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The key, for a header.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` with every occurrence of the key blotted out: servers like to repeat what they were sent.
+    pub fn blot(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, REDACTED) }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(REDACTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let key = Secret::new("sk-123");
+        assert_eq!(format!("{key:?}"), "[key]");
+        assert_eq!(key.blot("bad key sk-123."), "bad key [key].");
+    }
+}

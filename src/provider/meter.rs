@@ -1,0 +1,84 @@
+//! The run's meter: tokens and money of every call of every model, and the caps beyond which no call is started.
+
+use super::error::ProviderError;
+use crate::domain::request::Usage;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Caps of a run; absent ones do not bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Caps {
+    /// Prompt and reply tokens.
+    pub max_tokens: Option<u64>,
+    /// US dollars.
+    pub max_cost: Option<f64>,
+}
+
+/// Counts what a run spends. Calls under way when a cap is reached still end and are counted, so the total can pass the cap by them.
+#[derive(Debug, Default)]
+pub struct Meter {
+    caps: Caps,
+    tokens: AtomicU64,
+    /// Billionths of a US dollar.
+    nanodollars: AtomicU64,
+}
+
+const NANO: f64 = 1e9;
+
+impl Meter {
+    /// A meter at zero.
+    pub fn new(caps: Caps) -> Self {
+        Self { caps, ..Self::default() }
+    }
+
+    /// Tokens so far.
+    pub fn tokens(&self) -> u64 {
+        self.tokens.load(Ordering::Relaxed)
+    }
+
+    /// US dollars so far.
+    pub fn cost(&self) -> f64 {
+        self.nanodollars.load(Ordering::Relaxed) as f64 / NANO
+    }
+
+    /// Whether money is capped, so that a model without prices must be refused.
+    pub fn caps_cost(&self) -> bool {
+        self.caps.max_cost.is_some()
+    }
+
+    /// Counts a finished call. A resumed run counts here what it had spent before.
+    pub fn charge(&self, usage: &Usage) {
+        self.tokens.fetch_add(usage.tokens(), Ordering::Relaxed);
+        self.nanodollars.fetch_add((usage.cost * NANO).round() as u64, Ordering::Relaxed);
+    }
+
+    /// Refuses once a cap is reached.
+    ///
+    /// # Errors
+    /// [`ProviderError::BudgetSpent`].
+    pub fn admit(&self, model: &str) -> Result<(), ProviderError> {
+        let spent = |what, spent: String, cap: String| ProviderError::BudgetSpent { model: model.to_owned(), what, spent, cap };
+        if let Some(cap) = self.caps.max_tokens.filter(|cap| self.tokens() >= *cap) {
+            return Err(spent("token", self.tokens().to_string(), cap.to_string()));
+        }
+        if let Some(cap) = self.caps.max_cost.filter(|cap| self.cost() >= *cap) {
+            return Err(spent("cost", format!("${:.4}", self.cost()), format!("${cap:.4}")));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_refused_once_a_cap_is_reached() {
+        let meter = Meter::new(Caps { max_tokens: None, max_cost: Some(0.01) });
+        let call = Usage { input_tokens: 10, output_tokens: 5, cost: 0.006, ..Usage::default() };
+        meter.charge(&call);
+        meter.admit("m").unwrap();
+        meter.charge(&call);
+        assert!(matches!(meter.admit("m"), Err(ProviderError::BudgetSpent { what: "cost", .. })));
+        assert_eq!(meter.tokens(), 30);
+    }
+}
