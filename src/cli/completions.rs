@@ -1,6 +1,5 @@
 //! `completions`: shell completions on stdout.
 
-use super::Done;
 use super::failure::Exit;
 use super::printer::Printer;
 use clap::{Args, Command};
@@ -14,9 +13,9 @@ pub(crate) struct CompletionsArgs {
 }
 
 /// Runs the command.
-pub(crate) fn completions(args: &CompletionsArgs, command: &mut Command, printer: &Printer) -> Done {
+pub(crate) fn completions(args: &CompletionsArgs, command: &mut Command, printer: &Printer) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, command, "harnessx", &mut script);
     printer.raw(&script);
-    Ok(Exit::Done)
+    Exit::Done
 }

@@ -110,8 +110,7 @@ impl From<RolloutError> for Failure {
         match error {
             RolloutError::Bench(error) => error.into(),
             RolloutError::RunDir(error) => error.into(),
-            RolloutError::Trace(error) => error.0.into(),
-            RolloutError::Episode { source: Abort::Trace(error), .. } => error.0.into(),
+            RolloutError::Trace(error) | RolloutError::Episode { source: Abort::Trace(error), .. } => error.0.into(),
             RolloutError::Episode { source: Abort::Call(CallFault::Ledger(error)), .. } => error.0.into(),
             RolloutError::Episode { source: Abort::Call(CallFault::NoSeat(_)), .. } => Self::settings(message),
             RolloutError::Episode { source: Abort::Call(CallFault::Provider(error)), .. } => of_provider(&error, message),
@@ -124,7 +123,10 @@ fn of_provider(error: &ProviderError, message: String) -> Failure {
         ProviderError::BudgetSpent { .. } => {
             Failure::new(Exit::Interrupted, message).hint("raise the cap and run the same command: finished episodes are kept")
         }
-        ProviderError::Settings { .. } => Failure::settings(message),
-        _ => Failure::new(Exit::Outside, message).hint("the same command continues where it stopped"),
+        ProviderError::MissingKey { .. } => Failure::settings(message).hint("keys come from the environment only: export it and try again"),
+        ProviderError::Settings { .. } | ProviderError::Script { .. } | ProviderError::Unsupported { .. } => Failure::settings(message),
+        ProviderError::Rejected { .. } | ProviderError::ContextTooLong { .. } | ProviderError::Outage { .. } => {
+            Failure::new(Exit::Outside, message).hint("the same command continues where it stopped")
+        }
     }
 }

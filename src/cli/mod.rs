@@ -45,7 +45,7 @@ struct Output {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Play tasks of a benchmark under a harness, and keep the traces
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Print an episode's trace, readable
     Show(show::ShowArgs),
     /// Check a harness or a benchmark folder
@@ -120,19 +120,26 @@ pub fn main() -> ExitCode {
     };
     let printer = Printer::new(cli.output.json, cli.output.quiet);
     log_to_stderr(cli.output.verbose);
-    let done = match &cli.command {
-        Command::Run(args) => run::run(args, &printer),
-        Command::Show(args) => show::show(args, &printer),
-        Command::Check(args) => check::check(args, &printer),
-        Command::Fetch(args) => fetch::fetch(args, &printer),
-        Command::Completions(args) => completions::completions(args, &mut Cli::command(), &printer),
-    };
+    // A panic is our bug: it has printed itself, and gets an exit code of its own.
+    let done = std::panic::catch_unwind(|| dispatch(&cli.command, &printer)).unwrap_or_else(|_| {
+        Err(Failure::new(Exit::Bug, "go on: this is a bug of harnessx").hint("please report it with the lines above; finished episodes are kept"))
+    });
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
             printer.failure(&failure);
             failure.exit.into()
         }
+    }
+}
+
+fn dispatch(command: &Command, printer: &Printer) -> Done {
+    match command {
+        Command::Run(args) => run::run(args, printer),
+        Command::Show(args) => show::show(args, printer),
+        Command::Check(args) => check::check(args, printer),
+        Command::Fetch(args) => fetch::fetch(args, printer),
+        Command::Completions(args) => Ok(completions::completions(args, &mut Cli::command(), printer)),
     }
 }
 

@@ -47,7 +47,8 @@ impl Printer {
 
     /// Text as it is, to stdout: completions, exported files.
     pub fn raw(&self, bytes: &[u8]) {
-        let _ = std::io::stdout().write_all(bytes);
+        // Under `--json` stdout carries events only.
+        let _ = if self.json { std::io::stderr().write_all(bytes) } else { std::io::stdout().write_all(bytes) };
     }
 
     /// What went wrong.
