@@ -1,8 +1,12 @@
 //! The innermost loops, written once over any vector width: tiles of a matrix product, and the exponential.
 //!
 //! Each element of a tile is one chain of fused multiply-adds in ascending order of depth, so its bits do not depend on the
-//! tile's size, on the vector width, or on the processor.
-#![expect(clippy::inline_always, reason = "a vector kernel must be compiled inside the function that enables the instructions")]
+//! tile's size, on the vector width, or on the processor. No closure may surround vector code: it would be compiled as a function
+//! of its own, without the instructions.
+#![expect(
+    clippy::inline_always,
+    reason = "a vector kernel must be compiled inside the function that enables the instructions"
+)]
 
 use pulp::Simd;
 
@@ -34,20 +38,28 @@ pub fn tile<S: Simd, const FIRST: usize, const R: usize, const V: usize>(
 #[inline(always)]
 pub fn exponential<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding it leaves the nearest integer in the low bits
-    let constant = |value: f32| simd.splat_f32s(value);
-    let small = simd.less_than_f32s(x, constant(-87.0));
-    let x = simd.min_f32s(x, constant(88.0));
-    let shifted = simd.mul_add_f32s(x, constant(std::f32::consts::LOG2_E), constant(ROUND));
-    let whole = simd.sub_f32s(shifted, constant(ROUND));
-    let rest = simd.mul_add_f32s(whole, constant(-0.693_359_4), x);
-    let rest = simd.mul_add_f32s(whole, constant(2.121_944_4e-4), rest);
-    let mut sum = constant(1.987_569_1e-4);
-    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5, 1.0, 1.0] {
-        sum = simd.mul_add_f32s(sum, rest, constant(coefficient));
+    let round = simd.splat_f32s(ROUND);
+    let small = simd.less_than_f32s(x, simd.splat_f32s(-87.0));
+    let x = simd.min_f32s(x, simd.splat_f32s(88.0));
+    let shifted = simd.mul_add_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), round);
+    let whole = simd.sub_f32s(shifted, round);
+    let rest = simd.mul_add_f32s(whole, simd.splat_f32s(-0.693_359_4), x);
+    let rest = simd.mul_add_f32s(whole, simd.splat_f32s(2.121_944_4e-4), rest);
+    let mut sum = simd.splat_f32s(1.987_569_1e-4);
+    for coefficient in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+        1.0,
+        1.0,
+    ] {
+        sum = simd.mul_add_f32s(sum, rest, simd.splat_f32s(coefficient));
     }
     let power = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
     let scaled = simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(sum), power));
-    simd.select_f32s(small, constant(0.0), scaled)
+    simd.select_f32s(small, simd.splat_f32s(0.0), scaled)
 }
 
 /// `x / (1 + e^−x)`.
@@ -83,7 +95,10 @@ mod tests {
         pulp::Arch::new().dispatch(Exponentials(&mut outputs));
         for (x, y) in inputs.iter().zip(&outputs) {
             let exact = f64::from(*x).exp();
-            assert!((f64::from(*y) / exact - 1.0).abs() < 3e-7, "{x}: {y} {exact}");
+            assert!(
+                (f64::from(*y) / exact - 1.0).abs() < 3e-7,
+                "{x}: {y} {exact}"
+            );
         }
         let mut far = [f32::NEG_INFINITY; 16];
         pulp::Arch::new().dispatch(Exponentials(&mut far));

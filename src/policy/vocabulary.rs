@@ -38,7 +38,9 @@ impl Distribution {
 
     /// Log-probabilities of all tokens after one of the rows kept whole.
     pub fn row(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
-        self.full[row].iter().map(move |logit| (f64::from(*logit) - self.normalizers[row]) as f32)
+        self.full[row]
+            .iter()
+            .map(move |logit| (f64::from(*logit) - self.normalizers[row]) as f32)
     }
 }
 
@@ -52,7 +54,13 @@ struct Block {
 }
 
 /// Projects `rows` rows; the first `whole` of them are kept whole.
-pub fn project(left: &[[f32; ROWS]], rows: usize, matrix: &Matrix, wanted: &[Wanted], whole: usize) -> Distribution {
+pub fn project(
+    left: &[[f32; ROWS]],
+    rows: usize,
+    matrix: &Matrix,
+    wanted: &[Wanted],
+    whole: usize,
+) -> Distribution {
     if rows == 0 {
         return combine(&[], rows, wanted.len(), whole);
     }
@@ -74,16 +82,29 @@ pub fn project(left: &[[f32; ROWS]], rows: usize, matrix: &Matrix, wanted: &[Wan
 }
 
 /// What is kept of the logits `[panel][rows][32]` of a block whose first token is `first`.
-fn summarise(logits: &[f32], rows: usize, first: usize, order: &[(Wanted, usize)], whole: usize) -> Block {
+fn summarise(
+    logits: &[f32],
+    rows: usize,
+    first: usize,
+    order: &[(Wanted, usize)],
+    whole: usize,
+) -> Block {
     let size = logits.len() / rows;
     let start = order.partition_point(|(wanted, _)| (wanted.token as usize) < first);
     let end = order.partition_point(|(wanted, _)| (wanted.token as usize) < first + size);
-    let at = |token: usize, row: usize| logits[(token / PANEL * rows + row) * PANEL + token % PANEL];
-    let found = order[start..end].iter().map(|(wanted, index)| (*index, at(wanted.token as usize - first, wanted.row)));
+    let at =
+        |token: usize, row: usize| logits[(token / PANEL * rows + row) * PANEL + token % PANEL];
+    let found = order[start..end]
+        .iter()
+        .map(|(wanted, index)| (*index, at(wanted.token as usize - first, wanted.row)));
     Block {
         found: found.collect(),
-        parts: (0..rows).map(|row| pulp::Arch::new().dispatch(RowSum { logits, rows, row })).collect(),
-        full: (0..whole).map(|row| (0..size).map(|token| at(token, row)).collect()).collect(),
+        parts: (0..rows)
+            .map(|row| pulp::Arch::new().dispatch(RowSum { logits, rows, row }))
+            .collect(),
+        full: (0..whole)
+            .map(|row| (0..size).map(|token| at(token, row)).collect())
+            .collect(),
     }
 }
 
@@ -94,13 +115,29 @@ fn combine(blocks: &[Block], rows: usize, wanted: usize, whole: usize) -> Distri
     }
     let normalizer = |row: usize| {
         let parts = || blocks.iter().map(|block| block.parts[row]);
-        let maximum = f64::from(parts().map(|(maximum, _)| maximum).fold(f32::NEG_INFINITY, f32::max));
-        maximum + parts().map(|(part, sum)| sum * (f64::from(part) - maximum).exp()).sum::<f64>().ln()
+        let maximum = f64::from(
+            parts()
+                .map(|(maximum, _)| maximum)
+                .fold(f32::NEG_INFINITY, f32::max),
+        );
+        maximum
+            + parts()
+                .map(|(part, sum)| sum * (f64::from(part) - maximum).exp())
+                .sum::<f64>()
+                .ln()
     };
     Distribution {
         logits,
         normalizers: (0..rows).map(normalizer).collect(),
-        full: (0..whole).map(|row| blocks.iter().flat_map(|block| &block.full[row]).copied().collect()).collect(),
+        full: (0..whole)
+            .map(|row| {
+                blocks
+                    .iter()
+                    .flat_map(|block| &block.full[row])
+                    .copied()
+                    .collect()
+            })
+            .collect(),
     }
 }
 
@@ -116,20 +153,26 @@ impl WithSimd for RowSum<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> (f32, f64) {
-        let panels = || self.logits.chunks_exact(self.rows * PANEL).map(|panel| &panel[self.row * PANEL..][..PANEL]);
+        let row = self.row * PANEL..(self.row + 1) * PANEL;
         let mut maxima = simd.splat_f32s(f32::NEG_INFINITY);
-        for vector in panels().flat_map(|panel| S::as_simd_f32s(panel).0) {
-            maxima = simd.max_f32s(maxima, *vector);
+        for panel in self.logits.chunks_exact(self.rows * PANEL) {
+            for logit in S::as_simd_f32s(&panel[row.clone()]).0 {
+                maxima = simd.max_f32s(maxima, *logit);
+            }
         }
         let maximum = simd.reduce_max_f32s(maxima);
         let mut sums = [0.0; PANEL];
-        let sum_vectors = S::as_mut_simd_f32s(&mut sums).0;
-        for panel in panels() {
-            for (sum, logit) in sum_vectors.iter_mut().zip(S::as_simd_f32s(panel).0) {
+        for panel in self.logits.chunks_exact(self.rows * PANEL) {
+            let logits = S::as_simd_f32s(&panel[row.clone()]).0;
+            for (sum, logit) in S::as_mut_simd_f32s(&mut sums).0.iter_mut().zip(logits) {
                 let above = exponential(simd, simd.sub_f32s(*logit, simd.splat_f32s(maximum)));
                 *sum = simd.add_f32s(*sum, above);
             }
         }
-        (maximum, sums.iter().map(|sum| f64::from(*sum)).sum())
+        let mut total = 0.0;
+        for sum in sums {
+            total += f64::from(sum);
+        }
+        (maximum, total)
     }
 }
