@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "an example prints its figures")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use harnessx::policy::{Engine, Job, Output, Policy, Work};
@@ -13,55 +14,34 @@ const NEW: usize = 30;
 const CACHE_BYTES: usize = 4 << 30;
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args()
-        .skip(1)
-        .map(|argument| argument.parse::<usize>());
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<usize>());
     let threads = arguments.next().transpose()?.unwrap_or(2);
     let sequences = arguments.next().transpose()?.unwrap_or(12);
     let steps = arguments.next().transpose()?.unwrap_or(30);
-    let path = PathBuf::from(
-        std::env::var_os("HARNESSX_SMOLLM2").context("set HARNESSX_SMOLLM2 to the weights file")?,
-    );
+    let path = PathBuf::from(std::env::var_os("HARNESSX_SMOLLM2").context("set HARNESSX_SMOLLM2 to the weights file")?);
     let policy = Policy::load(&path, threads)?;
     let options: Vec<Vec<u32>> = OPTIONS.iter().map(|option| policy.encode(option)).collect();
     let story = policy.encode(&STORY.repeat(200));
     let mut contexts: Vec<Vec<u32>> = vec![story[..SHARED].to_vec(); sequences];
-    let mut engine = Engine::new(policy, CACHE_BYTES);
+    let mut engine = Engine::new(Arc::new(policy), CACHE_BYTES);
     for step in 0..steps {
         for (index, context) in contexts.iter_mut().enumerate() {
             let start = (index * 97 + step * 31) % (story.len() - NEW);
             context.extend_from_slice(&story[start..start + NEW]);
         }
-        let jobs: Vec<Job> = contexts
-            .iter()
-            .map(|context| Job {
-                context: context.clone(),
-                work: Work::Score {
-                    options: options.clone(),
-                },
-            })
-            .collect();
+        let jobs: Vec<Job> =
+            contexts.iter().map(|context| Job { context: context.clone(), work: Work::Score { options: options.clone() } }).collect();
         let before = engine.meter();
         for (context, output) in contexts.iter_mut().zip(engine.run(&jobs)) {
             let Output::Scores(scores) = output? else {
                 continue;
             };
-            let best = scores
-                .iter()
-                .enumerate()
-                .max_by(|a, b| a.1.total().total_cmp(&b.1.total()));
+            let best = scores.iter().enumerate().max_by(|a, b| a.1.total().total_cmp(&b.1.total()));
             context.extend(best.map(|(index, _)| &options[index]).into_iter().flatten());
         }
         let after = engine.meter();
-        let (tokens, seconds) = (
-            after.computed_tokens - before.computed_tokens,
-            after.busy_seconds - before.busy_seconds,
-        );
-        println!(
-            "step {step}: context {}, {tokens} tokens, {:.0} tok/s",
-            contexts[0].len(),
-            tokens as f64 / seconds
-        );
+        let (tokens, seconds) = (after.computed_tokens - before.computed_tokens, after.busy_seconds - before.busy_seconds);
+        println!("step {step}: context {}, {tokens} tokens, {:.0} tok/s", contexts[0].len(), tokens as f64 / seconds);
     }
     let meter = engine.meter();
     let all = meter.computed_tokens + meter.cached_tokens;

@@ -2,10 +2,7 @@
 //!
 //! Queries lie in the lanes of a vector, so maximum, sum and weighted sum over the keys are chains in the order of the keys, with
 //! no step across lanes; a masked key has weight zero exactly. The result does not depend on where the keys come from.
-#![expect(
-    clippy::inline_always,
-    reason = "a vector kernel must be compiled inside the function that enables the instructions"
-)]
+#![expect(clippy::inline_always, reason = "a vector kernel must be compiled inside the function that enables the instructions")]
 
 use std::cell::RefCell;
 
@@ -48,10 +45,7 @@ impl<const D: usize> PanelAttention<'_, D> {
         WEIGHTS.with_borrow_mut(|weights| {
             let size = self.slots.len() * PANEL;
             weights.resize(weights.len().max(size), 0.0);
-            pulp::Arch::new().dispatch(Dispatched {
-                panel: self,
-                weights: &mut weights[..size],
-            });
+            pulp::Arch::new().dispatch(Dispatched { panel: self, weights: &mut weights[..size] });
         });
     }
 }
@@ -94,25 +88,16 @@ impl<const D: usize> PanelAttention<'_, D> {
 
     /// Writes the masked scores and returns their maxima.
     #[inline(always)]
-    fn scores<S: Simd, const V: usize>(
-        &self,
-        simd: S,
-        queries: &[S::f32s],
-        scores: &mut [S::f32s],
-    ) -> [S::f32s; V] {
+    fn scores<S: Simd, const V: usize>(&self, simd: S, queries: &[S::f32s], scores: &mut [S::f32s]) -> [S::f32s; V] {
         let stride = PANEL / S::F32_LANES;
         let keys = self.keys.as_chunks::<D>().0;
         let mask = S::as_simd_f32s(self.mask.as_flattened()).0;
         let unmasked = self.slots.len() - self.mask.len();
         let mut maxima = [simd.splat_f32s(f32::NEG_INFINITY); V];
-        let groups = self
-            .slots
-            .chunks(KEYS)
-            .zip(scores.chunks_mut(KEYS * stride));
+        let groups = self.slots.chunks(KEYS).zip(scores.chunks_mut(KEYS * stride));
         for (index, (slots, scores)) in groups.enumerate() {
             let last = slots.len() - 1;
-            let rows: [&[f32; D]; KEYS] =
-                std::array::from_fn(|i| &keys[slots[i.min(last)] as usize]);
+            let rows: [&[f32; D]; KEYS] = std::array::from_fn(|i| &keys[slots[i.min(last)] as usize]);
             let mut sums = [[simd.splat_f32s(0.0); V]; KEYS];
             for (d, query) in queries.chunks_exact(stride).enumerate().take(D) {
                 for (row, sums) in rows.iter().zip(&mut sums) {
@@ -122,11 +107,7 @@ impl<const D: usize> PanelAttention<'_, D> {
                     }
                 }
             }
-            for (i, (sums, scores)) in sums
-                .iter_mut()
-                .zip(scores.chunks_exact_mut(stride))
-                .enumerate()
-            {
+            for (i, (sums, scores)) in sums.iter_mut().zip(scores.chunks_exact_mut(stride)).enumerate() {
                 let key = index * KEYS + i;
                 if let Some(masked) = key.checked_sub(unmasked) {
                     for (sum, mask) in sums.iter_mut().zip(&mask[masked * stride..]) {
@@ -144,12 +125,7 @@ impl<const D: usize> PanelAttention<'_, D> {
 
     /// Writes the weighted sums of the values.
     #[inline(always)]
-    fn sum_values<S: Simd, const V: usize>(
-        self,
-        simd: S,
-        weights: &[S::f32s],
-        totals: &[S::f32s; V],
-    ) {
+    fn sum_values<S: Simd, const V: usize>(self, simd: S, weights: &[S::f32s], totals: &[S::f32s; V]) {
         let stride = PANEL / S::F32_LANES;
         let values = self.values.as_chunks::<DIMENSIONS>().0;
         let output = S::as_mut_simd_f32s(self.output.as_flattened_mut()).0;
@@ -175,11 +151,7 @@ impl<const D: usize> PanelAttention<'_, D> {
 
 /// Turns scores into weights and returns their sums.
 #[inline(always)]
-fn weigh<S: Simd, const V: usize>(
-    simd: S,
-    maxima: &[S::f32s; V],
-    scores: &mut [S::f32s],
-) -> [S::f32s; V] {
+fn weigh<S: Simd, const V: usize>(simd: S, maxima: &[S::f32s; V], scores: &mut [S::f32s]) -> [S::f32s; V] {
     let mut sums = [simd.splat_f32s(0.0); V];
     for scores in scores.chunks_exact_mut(PANEL / S::F32_LANES) {
         for v in 0..V {

@@ -42,61 +42,26 @@ impl Batch {
     pub fn enter(&mut self, index: usize, job: &Job, cache: &mut PrefixCache) {
         let context = job.context.len();
         let keys = Vec::with_capacity(context);
-        let mut sequence = Sequence {
-            keys,
-            context,
-            parents: Vec::new(),
-            rows: Vec::new(),
-        };
+        let mut sequence = Sequence { keys, context, parents: Vec::new(), rows: Vec::new() };
         for (position, token) in job.context.iter().enumerate() {
             let before = sequence.keys.last().map(|key| key.slot);
             let (slot, new) = cache.child(before, *token, Use::Context);
-            self.add_key(
-                &mut sequence,
-                Row {
-                    slot,
-                    token: *token,
-                    position,
-                },
-                new,
-            );
+            self.add_key(&mut sequence, Row { slot, token: *token, position }, new);
         }
         match &job.work {
             Work::Score { options } => {
                 let start = self.asks.len();
                 for (option, tokens) in options.iter().enumerate() {
-                    self.enter_option(&mut sequence, tokens, cache, |node, token, place| Ask {
-                        node,
-                        token,
-                        job: index,
-                        option,
-                        place,
-                    });
+                    self.enter_option(&mut sequence, tokens, cache, |node, token, place| Ask { node, token, job: index, option, place });
                 }
                 let wanted = self.asks[start..].iter().map(|ask| ask.node).collect();
                 self.recompute(&mut sequence, &wanted);
             }
-            Work::Generate {
-                max_tokens,
-                temperature,
-                seed,
-                stop,
-            } => {
-                let wanted = sequence
-                    .keys
-                    .last()
-                    .map(|key| key.slot)
-                    .into_iter()
-                    .collect();
+            Work::Generate { max_tokens, temperature, seed, stop } => {
+                let wanted = sequence.keys.last().map(|key| key.slot).into_iter().collect();
                 self.recompute(&mut sequence, &wanted);
-                let sampling = Sampling {
-                    max_tokens: *max_tokens,
-                    temperature: *temperature,
-                    seed: *seed,
-                    stop: stop.clone(),
-                };
-                self.generations
-                    .push(Generation::new(index, &sequence.keys, sampling));
+                let sampling = Sampling { max_tokens: *max_tokens, temperature: *temperature, seed: *seed, stop: stop.clone() };
+                self.generations.push(Generation::new(index, &sequence.keys, sampling));
             }
         }
         let computed = sequence.rows.iter().filter(|key| **key < context).count();
@@ -105,13 +70,7 @@ impl Batch {
     }
 
     /// Enters all tokens of an option but the last, which nothing attends to.
-    fn enter_option(
-        &mut self,
-        sequence: &mut Sequence,
-        tokens: &[u32],
-        cache: &mut PrefixCache,
-        ask: impl Fn(Node, u32, usize) -> Ask,
-    ) {
+    fn enter_option(&mut self, sequence: &mut Sequence, tokens: &[u32], cache: &mut PrefixCache, ask: impl Fn(Node, u32, usize) -> Ask) {
         let context = sequence.context;
         let mut key = context - 1;
         for (place, token) in tokens.iter().enumerate() {
@@ -121,24 +80,11 @@ impl Batch {
                 return;
             }
             let (slot, new) = cache.child(Some(before), *token, Use::Option);
-            let known = sequence.keys[context..]
-                .iter()
-                .position(|held| held.slot == slot);
-            let parent = std::mem::replace(
-                &mut key,
-                known.map_or(sequence.keys.len(), |known| context + known),
-            );
+            let known = sequence.keys[context..].iter().position(|held| held.slot == slot);
+            let parent = std::mem::replace(&mut key, known.map_or(sequence.keys.len(), |known| context + known));
             if known.is_none() {
                 sequence.parents.push(parent);
-                self.add_key(
-                    sequence,
-                    Row {
-                        slot,
-                        token: *token,
-                        position: context + place,
-                    },
-                    new,
-                );
+                self.add_key(sequence, Row { slot, token: *token, position: context + place }, new);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Runs batches of jobs: one pass for all new context tokens and all options, then one pass for each generated token.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::{Ask, Batch};
@@ -19,7 +20,7 @@ const PASS_ROWS: usize = 768;
 /// A policy with its prefix cache.
 #[derive(Debug)]
 pub struct Engine {
-    policy: Policy,
+    policy: Arc<Policy>,
     cache: PrefixCache,
     memory: KeyValues,
     scratch: Scratch,
@@ -28,7 +29,7 @@ pub struct Engine {
 
 impl Engine {
     /// An engine whose cache takes about `cache_bytes`; a single batch that needs more gets it, and the cache keeps it.
-    pub fn new(policy: Policy, cache_bytes: usize) -> Engine {
+    pub fn new(policy: Arc<Policy>, cache_bytes: usize) -> Engine {
         let shape = policy.network.shape();
         let slots = cache_bytes / KeyValues::bytes_per_token(shape);
         Engine {
@@ -53,17 +54,8 @@ impl Engine {
     /// Answers each job, in order; a job that cannot be run does not disturb the others.
     pub fn run(&mut self, jobs: &[Job]) -> Vec<Result<Output, PolicyError>> {
         let started = Instant::now();
-        let checks: Vec<_> = jobs
-            .iter()
-            .enumerate()
-            .map(|(index, job)| self.check(index, job))
-            .collect();
-        let accepted = || {
-            jobs.iter()
-                .zip(&checks)
-                .enumerate()
-                .filter(|(_, (_, check))| check.is_ok())
-        };
+        let checks: Vec<_> = jobs.iter().enumerate().map(|(index, job)| self.check(index, job)).collect();
+        let accepted = || jobs.iter().zip(&checks).enumerate().filter(|(_, (_, check))| check.is_ok());
         self.cache.start_batch();
         for (_, (job, _)) in accepted() {
             self.cache.touch(&job.context);
@@ -74,19 +66,10 @@ impl Engine {
         }
         self.meter.cached_tokens += batch.cached_tokens;
         let mut outputs: Vec<Output> = jobs.iter().map(blank).collect();
-        self.compute(
-            &batch.sequences,
-            &batch.asks,
-            &mut batch.generations,
-            &mut outputs,
-        );
+        self.compute(&batch.sequences, &batch.asks, &mut batch.generations, &mut outputs);
         self.generate(batch.generations, &mut outputs);
         self.meter.busy_seconds += started.elapsed().as_secs_f64();
-        checks
-            .into_iter()
-            .zip(outputs)
-            .map(|(check, output)| check.map(|()| output))
-            .collect()
+        checks.into_iter().zip(outputs).map(|(check, output)| check.map(|()| output)).collect()
     }
 
     fn check(&self, job: usize, request: &Job) -> Result<(), PolicyError> {
@@ -95,16 +78,9 @@ impl Engine {
         }
         let options = match &request.work {
             Work::Score { options } => options.as_slice(),
-            Work::Generate { temperature, .. }
-                if temperature.is_finite() && *temperature >= 0.0 =>
-            {
-                &[]
-            }
+            Work::Generate { temperature, .. } if temperature.is_finite() && *temperature >= 0.0 => &[],
             Work::Generate { temperature, .. } => {
-                return Err(PolicyError::Temperature {
-                    job,
-                    temperature: *temperature,
-                });
+                return Err(PolicyError::Temperature { job, temperature: *temperature });
             }
         };
         if let Some(option) = options.iter().position(Vec::is_empty) {
@@ -118,23 +94,13 @@ impl Engine {
         let vocabulary = self.policy.network.shape().vocabulary;
         let mut all = request.context.iter().chain(options.iter().flatten());
         match all.find(|token| **token as usize >= vocabulary) {
-            Some(token) => Err(PolicyError::UnknownToken {
-                job,
-                token: *token,
-                vocabulary,
-            }),
+            Some(token) => Err(PolicyError::UnknownToken { job, token: *token, vocabulary }),
             None => Ok(()),
         }
     }
 
     /// Runs all rows of some sequences, answers the asks and draws for the generations that wait for one of the rows.
-    fn compute(
-        &mut self,
-        sequences: &[Sequence],
-        asks: &[Ask],
-        generations: &mut [Generation],
-        outputs: &mut [Output],
-    ) {
+    fn compute(&mut self, sequences: &[Sequence], asks: &[Ask], generations: &mut [Generation], outputs: &mut [Output]) {
         self.memory.grow(self.cache.slots());
         let shape = self.policy.network.shape();
         let heads = shape.heads / shape.key_heads;
@@ -156,22 +122,9 @@ impl Engine {
         }
     }
 
-    fn run_pass(
-        &mut self,
-        pass: &Pass,
-        asks: &[Ask],
-        generations: &mut [Generation],
-        outputs: &mut [Output],
-    ) {
-        let rows: HashMap<Node, usize> = pass
-            .rows
-            .iter()
-            .enumerate()
-            .map(|(row, at)| (at.slot, row))
-            .collect();
-        let waiting = generations
-            .iter_mut()
-            .filter_map(|one| Some((one.awaited(&rows)?, one)));
+    fn run_pass(&mut self, pass: &Pass, asks: &[Ask], generations: &mut [Generation], outputs: &mut [Output]) {
+        let rows: HashMap<Node, usize> = pass.rows.iter().enumerate().map(|(row, at)| (at.slot, row)).collect();
+        let waiting = generations.iter_mut().filter_map(|one| Some((one.awaited(&rows)?, one)));
         let (mut chosen, waiting): (Vec<usize>, Vec<&mut Generation>) = waiting.unzip();
         let mut places = HashMap::new();
         let mut answered = Vec::new();
@@ -185,18 +138,14 @@ impl Engine {
                 chosen.len() - 1
             });
             answered.push(ask);
-            wanted.push(Wanted {
-                token: ask.token,
-                row: place,
-            });
+            wanted.push(Wanted { token: ask.token, row: place });
         }
         let distribution = self.forward(pass, &chosen, &wanted, waiting.len());
         for (index, (ask, wanted)) in answered.iter().zip(&wanted).enumerate() {
             let Output::Scores(scores) = &mut outputs[ask.job] else {
                 continue;
             };
-            scores[ask.option].log_probabilities[ask.place] =
-                distribution.log_probability(index, *wanted);
+            scores[ask.option].log_probabilities[ask.place] = distribution.log_probability(index, *wanted);
         }
         self.meter.scored_tokens += (wanted.len() + waiting.len()) as u64;
         for (row, generation) in waiting.into_iter().enumerate() {
@@ -205,20 +154,8 @@ impl Engine {
     }
 
     /// Distributions after the chosen rows of a pass; those of the first `whole` are kept whole.
-    fn forward(
-        &mut self,
-        pass: &Pass,
-        chosen: &[usize],
-        wanted: &[Wanted],
-        whole: usize,
-    ) -> Distribution {
-        let Engine {
-            policy,
-            memory,
-            scratch,
-            meter,
-            ..
-        } = self;
+    fn forward(&mut self, pass: &Pass, chosen: &[usize], wanted: &[Wanted], whole: usize) -> Distribution {
+        let Engine { policy, memory, scratch, meter, .. } = self;
         let network = &policy.network;
         meter.computed_tokens += pass.rows.len() as u64;
         policy.threads.install(|| {
@@ -255,15 +192,9 @@ impl Engine {
 fn blank(job: &Job) -> Output {
     match &job.work {
         Work::Score { options } => {
-            let score = |option: &Vec<u32>| OptionScore {
-                log_probabilities: vec![0.0; option.len()],
-            };
+            let score = |option: &Vec<u32>| OptionScore { log_probabilities: vec![0.0; option.len()] };
             Output::Scores(options.iter().map(score).collect())
         }
-        Work::Generate { .. } => Output::Text {
-            tokens: Vec::new(),
-            log_probabilities: Vec::new(),
-            stopped: false,
-        },
+        Work::Generate { .. } => Output::Text { tokens: Vec::new(), log_probabilities: Vec::new(), stopped: false },
     }
 }

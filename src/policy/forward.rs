@@ -49,17 +49,9 @@ impl KeyValues {
     /// Room for `slots` tokens; memory is taken up as slots are used.
     pub fn new(shape: &Shape, slots: usize) -> KeyValues {
         let size = slots * shape.head_size;
-        let plane = || Plane {
-            keys: vec![0.0; size],
-            values: vec![0.0; size],
-        };
-        let planes = (0..shape.layers * shape.key_heads)
-            .map(|_| plane())
-            .collect();
-        KeyValues {
-            planes,
-            head_size: shape.head_size,
-        }
+        let plane = || Plane { keys: vec![0.0; size], values: vec![0.0; size] };
+        let planes = (0..shape.layers * shape.key_heads).map(|_| plane()).collect();
+        KeyValues { planes, head_size: shape.head_size }
     }
 
     /// Bytes that one token takes.
@@ -106,10 +98,7 @@ impl Network {
         Network {
             layers: layers.collect(),
             embedding: Matrix::new(width, &[&weights.embedding]),
-            head: weights
-                .head
-                .as_ref()
-                .map(|head| Matrix::new(width, &[head])),
+            head: weights.head.as_ref().map(|head| Matrix::new(width, &[head])),
             last_norm: weights.last_norm.clone(),
             rotations: rotations(&shape),
             shape,
@@ -128,13 +117,7 @@ impl Network {
 
     /// Runs the layers.
     pub fn run(&self, pass: &Pass, memory: &mut KeyValues, scratch: &mut Scratch) {
-        let Scratch {
-            hidden,
-            left,
-            projected,
-            attended,
-            fed,
-        } = scratch;
+        let Scratch { hidden, left, projected, attended, fed } = scratch;
         let rows = pass.rows.len();
         let shape = &self.shape;
         let epsilon = shape.epsilon;
@@ -160,12 +143,7 @@ impl Network {
     }
 
     /// Final hidden states of some rows of the last pass, normed, as left side of the vocabulary projection.
-    pub fn last_hidden(
-        &self,
-        rows: usize,
-        chosen: &[usize],
-        scratch: &Scratch,
-    ) -> Vec<[f32; ROWS]> {
+    pub fn last_hidden(&self, rows: usize, chosen: &[usize], scratch: &Scratch) -> Vec<[f32; ROWS]> {
         let mut picked = Vec::with_capacity(chosen.len() * self.shape.width);
         for panel in scratch.hidden.chunks_exact(rows * PANEL) {
             for row in chosen {
@@ -173,13 +151,7 @@ impl Network {
             }
         }
         let mut left = Vec::new();
-        pack::normed(
-            &picked,
-            chosen.len(),
-            &self.last_norm,
-            self.shape.epsilon,
-            &mut left,
-        );
+        pack::normed(&picked, chosen.len(), &self.last_norm, self.shape.epsilon, &mut left);
         left
     }
 
@@ -203,15 +175,9 @@ impl Network {
             let value_head = key_head + self.shape.key_heads;
             for (index, row) in pass.rows.iter().enumerate() {
                 let start = row.slot as usize * size;
-                let part =
-                    |head: usize, panel: usize| ((head * panels + panel) * rows + index) * PANEL;
-                let (keys, values) = (
-                    &mut plane.keys[start..][..size],
-                    &mut plane.values[start..][..size],
-                );
-                let targets = keys
-                    .chunks_exact_mut(PANEL)
-                    .zip(values.chunks_exact_mut(PANEL));
+                let part = |head: usize, panel: usize| ((head * panels + panel) * rows + index) * PANEL;
+                let (keys, values) = (&mut plane.keys[start..][..size], &mut plane.values[start..][..size]);
+                let targets = keys.chunks_exact_mut(PANEL).zip(values.chunks_exact_mut(PANEL));
                 for (panel, (key, value)) in targets.enumerate() {
                     key.copy_from_slice(&projected[part(key_head, panel)..][..PANEL]);
                     value.copy_from_slice(&projected[part(value_head, panel)..][..PANEL]);
@@ -234,44 +200,28 @@ impl Network {
     }
 
     /// Attention of all panels and key heads; `attended` is `[panel][key head][D][32]`.
-    fn attend<const D: usize>(
-        &self,
-        pass: &Pass,
-        projected: &[f32],
-        planes: &[Plane],
-        attended: &mut Vec<[f32; PANEL]>,
-    ) {
+    fn attend<const D: usize>(&self, pass: &Pass, projected: &[f32], planes: &[Plane], attended: &mut Vec<[f32; PANEL]>) {
         let key_heads = self.shape.key_heads;
         attended.resize(pass.panels.len() * key_heads * D, [0.0; PANEL]);
-        attended
-            .par_chunks_exact_mut(D)
-            .enumerate()
-            .with_max_len(1)
-            .for_each(|(task, output)| {
-                let panel = &pass.panels[task / key_heads];
-                let head = task % key_heads;
-                let end = panel.seen_by_all + panel.mask.len();
-                PanelAttention {
-                    queries: &self.queries::<D>(pass, panel, head, projected),
-                    lanes: panel.queries.len(),
-                    slots: &pass.groups[panel.group].keys[..end],
-                    mask: &panel.mask,
-                    keys: &planes[head].keys,
-                    values: &planes[head].values,
-                    output,
-                }
-                .run();
-            });
+        attended.par_chunks_exact_mut(D).enumerate().with_max_len(1).for_each(|(task, output)| {
+            let panel = &pass.panels[task / key_heads];
+            let head = task % key_heads;
+            let end = panel.seen_by_all + panel.mask.len();
+            PanelAttention {
+                queries: &self.queries::<D>(pass, panel, head, projected),
+                lanes: panel.queries.len(),
+                slots: &pass.groups[panel.group].keys[..end],
+                mask: &panel.mask,
+                keys: &planes[head].keys,
+                values: &planes[head].values,
+                output,
+            }
+            .run();
+        });
     }
 
     /// The queries of a panel, rotated and scaled.
-    fn queries<const D: usize>(
-        &self,
-        pass: &Pass,
-        panel: &QueryPanel,
-        key_head: usize,
-        projected: &[f32],
-    ) -> [[f32; PANEL]; D] {
+    fn queries<const D: usize>(&self, pass: &Pass, panel: &QueryPanel, key_head: usize, projected: &[f32]) -> [[f32; PANEL]; D] {
         let rows = pass.rows.len();
         let heads = self.shape.heads / self.shape.key_heads;
         let first = pass.groups[panel.group].rows.start;
@@ -299,28 +249,21 @@ impl Network {
         let heads = self.shape.heads / key_heads;
         let mut groups = Vec::with_capacity(pass.rows.len());
         for group in &pass.groups {
-            groups.extend(
-                group
-                    .rows
-                    .clone()
-                    .map(|row| (group, row - group.rows.start)),
-            );
+            groups.extend(group.rows.clone().map(|row| (group, row - group.rows.start)));
         }
         let features = self.shape.heads * size;
         left.resize(groups.len().div_ceil(ROWS) * features, [0.0; ROWS]);
-        left.par_chunks_exact_mut(features)
-            .zip(groups.par_chunks(ROWS))
-            .for_each(|(left, rows)| {
-                for (i, (group, row)) in rows.iter().enumerate() {
-                    for (head, left) in left.chunks_exact_mut(size).enumerate() {
-                        let (panel, lane) = Pass::place(group, row * heads + head % heads);
-                        let start = (panel * key_heads + head / heads) * size;
-                        for (left, value) in left.iter_mut().zip(&attended[start..start + size]) {
-                            left[i] = value[lane];
-                        }
+        left.par_chunks_exact_mut(features).zip(groups.par_chunks(ROWS)).for_each(|(left, rows)| {
+            for (i, (group, row)) in rows.iter().enumerate() {
+                for (head, left) in left.chunks_exact_mut(size).enumerate() {
+                    let (panel, lane) = Pass::place(group, row * heads + head % heads);
+                    let start = (panel * key_heads + head / heads) * size;
+                    for (left, value) in left.iter_mut().zip(&attended[start..start + size]) {
+                        left[i] = value[lane];
                     }
                 }
-            });
+            }
+        });
     }
 }
 

@@ -55,11 +55,7 @@ impl Generation {
             random: ChaCha8Rng::seed_from_u64(sampling.seed),
             tokens: Vec::new(),
             log_probabilities: Vec::new(),
-            state: if sampling.max_tokens == 0 {
-                State::Done { stopped: false }
-            } else {
-                State::Waiting
-            },
+            state: if sampling.max_tokens == 0 { State::Done { stopped: false } } else { State::Waiting },
             sampling,
         }
     }
@@ -72,20 +68,12 @@ impl Generation {
     /// The row of a pass that this text waits for.
     pub fn awaited(&self, rows: &HashMap<Node, usize>) -> Option<usize> {
         let last = self.keys.last()?;
-        if self.state == State::Waiting {
-            rows.get(&last.slot).copied()
-        } else {
-            None
-        }
+        if self.state == State::Waiting { rows.get(&last.slot).copied() } else { None }
     }
 
     /// Draws the next token.
     pub fn draw(&mut self, log_probabilities: impl Iterator<Item = f32>) {
-        let (token, value) = sample::draw(
-            log_probabilities,
-            self.sampling.temperature,
-            &mut self.random,
-        );
+        let (token, value) = sample::draw(log_probabilities, self.sampling.temperature, &mut self.random);
         if self.sampling.stop.contains(&token) {
             self.state = State::Done { stopped: true };
             return;
@@ -110,27 +98,14 @@ impl Generation {
     /// Feeds a token at a node.
     pub fn feed(&mut self, slot: Node, token: u32) -> Sequence {
         let position = self.keys.len();
-        self.keys.push(Row {
-            slot,
-            token,
-            position,
-        });
+        self.keys.push(Row { slot, token, position });
         self.state = State::Waiting;
-        Sequence {
-            keys: self.keys.clone(),
-            context: position + 1,
-            parents: Vec::new(),
-            rows: vec![position],
-        }
+        Sequence { keys: self.keys.clone(), context: position + 1, parents: Vec::new(), rows: vec![position] }
     }
 
     /// The text.
     pub fn output(self) -> Output {
         let stopped = self.state == State::Done { stopped: true };
-        Output::Text {
-            tokens: self.tokens,
-            log_probabilities: self.log_probabilities,
-            stopped,
-        }
+        Output::Text { tokens: self.tokens, log_probabilities: self.log_probabilities, stopped }
     }
 }

@@ -3,10 +3,7 @@
 //! Weights lie in panels of 32 output features, `[outputs / 32][inputs][32]`; the left side in panels of 12 rows,
 //! `[rows / 12][inputs][12]` (see [`super::pack`]); results in panels of 32 features, `[outputs / 32][rows][32]`.
 //! Threads share the output panels.
-#![expect(
-    clippy::inline_always,
-    reason = "a vector kernel must be compiled inside the function that enables the instructions"
-)]
+#![expect(clippy::inline_always, reason = "a vector kernel must be compiled inside the function that enables the instructions")]
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -25,9 +22,7 @@ impl Matrix {
     pub fn new(inputs: usize, parts: &[&[f32]]) -> Matrix {
         let size: usize = parts.iter().map(|part| part.len()).sum();
         let mut panels = vec![0.0; size];
-        let sources = parts
-            .iter()
-            .flat_map(|part| part.chunks_exact(inputs * PANEL));
+        let sources = parts.iter().flat_map(|part| part.chunks_exact(inputs * PANEL));
         for (panel, source) in panels.chunks_exact_mut(inputs * PANEL).zip(sources) {
             for (output, row) in source.chunks_exact(inputs).enumerate() {
                 for (input, value) in row.iter().enumerate() {
@@ -56,9 +51,7 @@ impl Matrix {
 
     /// The weights of one output feature, that is an embedding when the matrix is the vocabulary.
     pub fn row(&self, output: usize) -> impl Iterator<Item = f32> + '_ {
-        self.panel(output / PANEL)
-            .chunks_exact(PANEL)
-            .map(move |column| column[output % PANEL])
+        self.panel(output / PANEL).chunks_exact(PANEL).map(move |column| column[output % PANEL])
     }
 }
 
@@ -74,13 +67,7 @@ pub enum Finish {
 }
 
 /// `output = finish(left · matrixᵀ)` for all rows; `output` is `[outputs / 32][rows][32]`.
-pub fn multiply(
-    left: &[[f32; ROWS]],
-    matrix: &Matrix,
-    finish: Finish,
-    rows: usize,
-    output: &mut [f32],
-) {
+pub fn multiply(left: &[[f32; ROWS]], matrix: &Matrix, finish: Finish, rows: usize, output: &mut [f32]) {
     output
         .par_chunks_exact_mut(rows * PANEL)
         .zip(matrix.panels.par_chunks_exact(matrix.inputs * PANEL))
@@ -88,35 +75,18 @@ pub fn multiply(
 }
 
 /// `output = swish(left · gateᵀ) · (left · upᵀ)`, element by element.
-pub fn multiply_gated(
-    left: &[[f32; ROWS]],
-    gate: &Matrix,
-    up: &Matrix,
-    rows: usize,
-    output: &mut [f32],
-) {
+pub fn multiply_gated(left: &[[f32; ROWS]], gate: &Matrix, up: &Matrix, rows: usize, output: &mut [f32]) {
     let size = gate.inputs * PANEL;
-    let weights = gate
-        .panels
-        .par_chunks_exact(size)
-        .zip(up.panels.par_chunks_exact(size));
-    output
-        .par_chunks_exact_mut(rows * PANEL)
-        .zip(weights)
-        .for_each(|(output, (gate, up))| {
-            multiply_panel(left, gate, Finish::Store, output);
-            multiply_panel(left, up, Finish::Gate, output);
-        });
+    let weights = gate.panels.par_chunks_exact(size).zip(up.panels.par_chunks_exact(size));
+    output.par_chunks_exact_mut(rows * PANEL).zip(weights).for_each(|(output, (gate, up))| {
+        multiply_panel(left, gate, Finish::Store, output);
+        multiply_panel(left, up, Finish::Gate, output);
+    });
 }
 
 /// One output panel, `[rows][32]`, on the calling thread.
 pub fn multiply_panel(left: &[[f32; ROWS]], panel: &[f32], finish: Finish, output: &mut [f32]) {
-    pulp::Arch::new().dispatch(PanelProduct {
-        left,
-        panel,
-        finish,
-        output,
-    });
+    pulp::Arch::new().dispatch(PanelProduct { left, panel, finish, output });
 }
 
 struct PanelProduct<'a> {
@@ -137,34 +107,10 @@ impl WithSimd for PanelProduct<'_> {
         for (rows, output) in left.zip(self.output.chunks_mut(ROWS * PANEL)) {
             let output = S::as_mut_simd_f32s(output).0;
             match S::F32_LANES {
-                16 => wide(
-                    simd,
-                    rows,
-                    columns.as_chunks().0,
-                    self.finish,
-                    output.as_chunks_mut().0,
-                ),
-                8 => by_three::<S, 4>(
-                    simd,
-                    rows,
-                    columns.as_chunks().0,
-                    self.finish,
-                    output.as_chunks_mut().0,
-                ),
-                4 => by_three::<S, 8>(
-                    simd,
-                    rows,
-                    columns.as_chunks().0,
-                    self.finish,
-                    output.as_chunks_mut().0,
-                ),
-                _ => by_three::<S, PANEL>(
-                    simd,
-                    rows,
-                    columns.as_chunks().0,
-                    self.finish,
-                    output.as_chunks_mut().0,
-                ),
+                16 => wide(simd, rows, columns.as_chunks().0, self.finish, output.as_chunks_mut().0),
+                8 => by_three::<S, 4>(simd, rows, columns.as_chunks().0, self.finish, output.as_chunks_mut().0),
+                4 => by_three::<S, 8>(simd, rows, columns.as_chunks().0, self.finish, output.as_chunks_mut().0),
+                _ => by_three::<S, PANEL>(simd, rows, columns.as_chunks().0, self.finish, output.as_chunks_mut().0),
             }
         }
     }
@@ -172,62 +118,20 @@ impl WithSimd for PanelProduct<'_> {
 
 /// Registers for a whole panel of rows: the smallest tile that holds the rows there are.
 #[inline(always)]
-fn wide<S: Simd>(
-    simd: S,
-    rows: &[[f32; ROWS]],
-    columns: &[[S::f32s; 2]],
-    finish: Finish,
-    output: &mut [[S::f32s; 2]],
-) {
+fn wide<S: Simd>(simd: S, rows: &[[f32; ROWS]], columns: &[[S::f32s; 2]], finish: Finish, output: &mut [[S::f32s; 2]]) {
     match output.len() {
-        1 => write(
-            simd,
-            finish,
-            &tile::<S, 0, 1, 2>(simd, rows, columns),
-            output,
-        ),
-        2 => write(
-            simd,
-            finish,
-            &tile::<S, 0, 2, 2>(simd, rows, columns),
-            output,
-        ),
-        3 | 4 => write(
-            simd,
-            finish,
-            &tile::<S, 0, 4, 2>(simd, rows, columns),
-            output,
-        ),
-        5 | 6 => write(
-            simd,
-            finish,
-            &tile::<S, 0, 6, 2>(simd, rows, columns),
-            output,
-        ),
-        7 | 8 => write(
-            simd,
-            finish,
-            &tile::<S, 0, 8, 2>(simd, rows, columns),
-            output,
-        ),
-        _ => write(
-            simd,
-            finish,
-            &tile::<S, 0, 12, 2>(simd, rows, columns),
-            output,
-        ),
+        1 => write(simd, finish, &tile::<S, 0, 1, 2>(simd, rows, columns), output),
+        2 => write(simd, finish, &tile::<S, 0, 2, 2>(simd, rows, columns), output),
+        3 | 4 => write(simd, finish, &tile::<S, 0, 4, 2>(simd, rows, columns), output),
+        5 | 6 => write(simd, finish, &tile::<S, 0, 6, 2>(simd, rows, columns), output),
+        7 | 8 => write(simd, finish, &tile::<S, 0, 8, 2>(simd, rows, columns), output),
+        _ => write(simd, finish, &tile::<S, 0, 12, 2>(simd, rows, columns), output),
     }
 }
 
 /// Registers for three rows at a time.
 #[inline(always)]
-fn by_three<S: Simd, const V: usize>(
-    simd: S,
-    rows: &[[f32; ROWS]],
-    columns: &[[S::f32s; V]],
-    finish: Finish,
-    output: &mut [[S::f32s; V]],
-) {
+fn by_three<S: Simd, const V: usize>(simd: S, rows: &[[f32; ROWS]], columns: &[[S::f32s; V]], finish: Finish, output: &mut [[S::f32s; V]]) {
     for (third, output) in output.chunks_mut(3).enumerate() {
         let sums = match third {
             0 => tile::<S, 0, 3, V>(simd, rows, columns),
@@ -240,12 +144,7 @@ fn by_three<S: Simd, const V: usize>(
 }
 
 #[inline(always)]
-fn write<S: Simd, const R: usize, const V: usize>(
-    simd: S,
-    finish: Finish,
-    sums: &[[S::f32s; V]; R],
-    output: &mut [[S::f32s; V]],
-) {
+fn write<S: Simd, const R: usize, const V: usize>(simd: S, finish: Finish, sums: &[[S::f32s; V]; R], output: &mut [[S::f32s; V]]) {
     for (sums, output) in sums.iter().zip(output) {
         for (sum, output) in sums.iter().zip(output) {
             *output = match finish {
@@ -287,14 +186,10 @@ mod tests {
         let activations = values(inputs * rows, 9); // panels: [inputs / 32][rows][32]
         let matrix = Matrix::new(inputs, &[&weights]);
         let all = product(&activations, rows, &matrix, outputs);
-        let at = |row: usize, input: usize| {
-            activations[(input / PANEL * rows + row) * PANEL + input % PANEL]
-        };
+        let at = |row: usize, input: usize| activations[(input / PANEL * rows + row) * PANEL + input % PANEL];
         for count in 1..=rows {
-            let some: Vec<f32> = (0..inputs / PANEL)
-                .flat_map(|panel| &activations[panel * rows * PANEL..][..count * PANEL])
-                .copied()
-                .collect();
+            let some: Vec<f32> =
+                (0..inputs / PANEL).flat_map(|panel| &activations[panel * rows * PANEL..][..count * PANEL]).copied().collect();
             let few = product(&some, count, &matrix, outputs);
             for panel in 0..outputs / PANEL {
                 let few = &few[panel * count * PANEL..][..count * PANEL];
@@ -302,9 +197,7 @@ mod tests {
             }
         }
         for (row, output) in [(0, 0), (12, 33), (28, 63)] {
-            let exact: f32 = (0..inputs)
-                .map(|input| at(row, input) * weights[output * inputs + input])
-                .sum();
+            let exact: f32 = (0..inputs).map(|input| at(row, input) * weights[output * inputs + input]).sum();
             let found = all[(output / PANEL * rows + row) * PANEL + output % PANEL];
             assert!((exact - found).abs() < 1e-4);
         }

@@ -22,22 +22,10 @@ impl Policy {
     /// Reads a GGUF file.
     pub fn load(path: &Path, threads: usize) -> Result<Policy, PolicyError> {
         let mut hasher = blake3::Hasher::new();
-        let file = std::fs::File::open(path).map_err(|source| PolicyError::Read {
-            path: path.into(),
-            source,
-        })?;
-        hasher
-            .update_reader(file)
-            .map_err(|source| PolicyError::Read {
-                path: path.into(),
-                source,
-            })?;
+        let file = std::fs::File::open(path).map_err(|source| PolicyError::Read { path: path.into(), source })?;
+        hasher.update_reader(file).map_err(|source| PolicyError::Read { path: path.into(), source })?;
         let pool = ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-        let pool = pool.map_err(|source| PolicyError::Threads {
-            path: path.into(),
-            threads,
-            source,
-        })?;
+        let pool = pool.map_err(|source| PolicyError::Threads { path: path.into(), threads, source })?;
         let (weights, vocabulary) = weights::read_gguf(path)?;
         Ok(Policy {
             network: pool.install(|| Network::new(&weights)),

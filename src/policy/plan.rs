@@ -81,19 +81,10 @@ impl Pass {
         for start in (0..count).step_by(PANEL) {
             let queries = start..count.min(start + PANEL);
             let (seen_by_all, mask) = mask(sequence, rows, queries.clone(), heads);
-            self.panels.push(QueryPanel {
-                group,
-                queries,
-                seen_by_all,
-                mask,
-            });
+            self.panels.push(QueryPanel { group, queries, seen_by_all, mask });
         }
         let keys = sequence.keys[..=*last].iter().map(|key| key.slot).collect();
-        self.groups.push(Group {
-            keys,
-            rows: first..self.rows.len(),
-            first_panel,
-        });
+        self.groups.push(Group { keys, rows: first..self.rows.len(), first_panel });
     }
 
     /// The panel of one query of a group, and its place there.
@@ -102,18 +93,9 @@ impl Pass {
     }
 }
 
-fn mask(
-    sequence: &Sequence,
-    rows: &[usize],
-    queries: Range<usize>,
-    heads: usize,
-) -> (usize, Vec<[f32; PANEL]>) {
+fn mask(sequence: &Sequence, rows: &[usize], queries: Range<usize>, heads: usize) -> (usize, Vec<[f32; PANEL]>) {
     let rows = &rows[queries.start / heads..=(queries.end - 1) / heads];
-    let common = rows
-        .iter()
-        .map(|key| (key + 1).min(sequence.context))
-        .min()
-        .unwrap_or(0);
+    let common = rows.iter().map(|key| (key + 1).min(sequence.context)).min().unwrap_or(0);
     let end = rows.iter().map(|key| key + 1).max().unwrap_or(0);
     let mut mask = vec![[f32::NEG_INFINITY; PANEL]; end - common];
     for query in queries.clone() {
@@ -142,24 +124,14 @@ mod tests {
     #[test]
     fn a_row_sees_its_ancestors_and_itself_only() {
         // context 10 11, then a tree: 12 under 11, 13 under 12, 14 under 11
-        let key = |slot| Row {
-            slot,
-            token: 0,
-            position: 0,
-        };
-        let sequence = Sequence {
-            keys: [10, 11, 12, 13, 14].map(key).to_vec(),
-            context: 2,
-            parents: vec![1, 2, 1],
-            rows: vec![1, 2, 3, 4],
-        };
+        let key = |slot| Row { slot, token: 0, position: 0 };
+        let sequence =
+            Sequence { keys: [10, 11, 12, 13, 14].map(key).to_vec(), context: 2, parents: vec![1, 2, 1], rows: vec![1, 2, 3, 4] };
         let mut pass = Pass::default();
         pass.add(&sequence, 0..4, 1);
         let panel = &pass.panels[0];
         assert_eq!(panel.seen_by_all, 2);
-        let seen: Vec<Vec<bool>> = (0..4)
-            .map(|lane| panel.mask.iter().map(|row| row[lane] == 0.0).collect())
-            .collect();
+        let seen: Vec<Vec<bool>> = (0..4).map(|lane| panel.mask.iter().map(|row| row[lane] == 0.0).collect()).collect();
         assert_eq!(seen[0], [false, false, false]);
         assert_eq!(seen[1], [true, false, false]);
         assert_eq!(seen[2], [true, true, false]);

@@ -41,13 +41,7 @@ pub struct PrefixCache {
 impl PrefixCache {
     /// A tree that holds `capacity` tokens before it drops any.
     pub fn new(capacity: usize) -> PrefixCache {
-        PrefixCache {
-            entries: Vec::new(),
-            children: HashMap::new(),
-            free: Vec::new(),
-            capacity,
-            batch: 0,
-        }
+        PrefixCache { entries: Vec::new(), children: HashMap::new(), free: Vec::new(), capacity, batch: 0 }
     }
 
     /// Slots handed out so far, free ones included; more than the capacity only if one batch needed more.
@@ -78,14 +72,7 @@ impl PrefixCache {
             self.mark(node, wanted);
             return (node, false);
         }
-        let entry = Entry {
-            parent,
-            token,
-            children: 0,
-            in_context: wanted == Use::Context,
-            last_batch: self.batch,
-            live: true,
-        };
+        let entry = Entry { parent, token, children: 0, in_context: wanted == Use::Context, last_batch: self.batch, live: true };
         if let Some(parent) = parent {
             self.entries[parent as usize].children += 1;
         }
@@ -106,31 +93,16 @@ impl PrefixCache {
             self.evict((self.capacity / 16).max(1));
         }
         self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry {
-                parent: None,
-                token: 0,
-                children: 0,
-                in_context: false,
-                last_batch: 0,
-                live: false,
-            });
+            self.entries.push(Entry { parent: None, token: 0, children: 0, in_context: false, last_batch: 0, live: false });
             (self.entries.len() - 1) as Node
         })
     }
 
     fn evict(&mut self, count: usize) {
         let order = |entry: &Entry, node: Node| Reverse((entry.in_context, entry.last_batch, node));
-        let droppable = |entry: &Entry, batch: u64| {
-            entry.live && entry.children == 0 && entry.last_batch < batch
-        };
-        let leaves = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| droppable(entry, self.batch));
-        let mut heap: BinaryHeap<_> = leaves
-            .map(|(node, entry)| order(entry, node as Node))
-            .collect();
+        let droppable = |entry: &Entry, batch: u64| entry.live && entry.children == 0 && entry.last_batch < batch;
+        let leaves = self.entries.iter().enumerate().filter(|(_, entry)| droppable(entry, self.batch));
+        let mut heap: BinaryHeap<_> = leaves.map(|(node, entry)| order(entry, node as Node)).collect();
         for _ in 0..count {
             let Some(Reverse((_, _, node))) = heap.pop() else {
                 return;
@@ -189,10 +161,7 @@ mod tests {
         assert_eq!(cache.slots(), 6);
         assert_eq!(insert(&mut cache, &[1, 2], Use::Context), 0);
         cache.start_batch();
-        assert_eq!(
-            insert(&mut cache, &[1, 2, 3, 4, 5, 6, 7, 8], Use::Context),
-            6
-        );
+        assert_eq!(insert(&mut cache, &[1, 2, 3, 4, 5, 6, 7, 8], Use::Context), 6);
         assert_eq!(cache.slots(), 8);
     }
 }

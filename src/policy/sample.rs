@@ -4,11 +4,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// A token and its log-probability at temperature 1. Temperature zero takes the likeliest, the lowest id of equals.
-pub fn draw(
-    log_probabilities: impl Iterator<Item = f32>,
-    temperature: f64,
-    random: &mut ChaCha8Rng,
-) -> (u32, f32) {
+pub fn draw(log_probabilities: impl Iterator<Item = f32>, temperature: f64, random: &mut ChaCha8Rng) -> (u32, f32) {
     let all: Vec<f32> = log_probabilities.collect();
     let mut best = 0;
     for (token, value) in all.iter().enumerate() {
@@ -16,11 +12,7 @@ pub fn draw(
             best = token;
         }
     }
-    let chosen = if temperature > 0.0 {
-        tempered(&all, best, temperature, random)
-    } else {
-        best
-    };
+    let chosen = if temperature > 0.0 { tempered(&all, best, temperature, random) } else { best };
     (chosen as u32, all[chosen])
 }
 
@@ -47,14 +39,7 @@ mod tests {
     fn zero_takes_the_likeliest_and_one_follows_the_probabilities() {
         let probabilities = [0.2_f32, 0.5, 0.3];
         let mut random = ChaCha8Rng::seed_from_u64(4);
-        let mut draws = |temperature| {
-            draw(
-                probabilities.iter().map(|p| p.ln()),
-                temperature,
-                &mut random,
-            )
-            .0
-        };
+        let mut draws = |temperature| draw(probabilities.iter().map(|p| p.ln()), temperature, &mut random).0;
         assert_eq!(draws(0.0), 1);
         let mut counts = [0_u32; 3];
         for _ in 0..4000 {

@@ -3,10 +3,7 @@
 //! Each element of a tile is one chain of fused multiply-adds in ascending order of depth, so its bits do not depend on the
 //! tile's size, on the vector width, or on the processor. No closure may surround vector code: it would be compiled as a function
 //! of its own, without the instructions.
-#![expect(
-    clippy::inline_always,
-    reason = "a vector kernel must be compiled inside the function that enables the instructions"
-)]
+#![expect(clippy::inline_always, reason = "a vector kernel must be compiled inside the function that enables the instructions")]
 
 use pulp::Simd;
 
@@ -46,15 +43,7 @@ pub fn exponential<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let rest = simd.mul_add_f32s(whole, simd.splat_f32s(-0.693_359_4), x);
     let rest = simd.mul_add_f32s(whole, simd.splat_f32s(2.121_944_4e-4), rest);
     let mut sum = simd.splat_f32s(1.987_569_1e-4);
-    for coefficient in [
-        1.398_199_9e-3,
-        8.333_452e-3,
-        4.166_579_6e-2,
-        1.666_666_5e-1,
-        0.5,
-        1.0,
-        1.0,
-    ] {
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5, 1.0, 1.0] {
         sum = simd.mul_add_f32s(sum, rest, simd.splat_f32s(coefficient));
     }
     let power = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
@@ -95,10 +84,7 @@ mod tests {
         pulp::Arch::new().dispatch(Exponentials(&mut outputs));
         for (x, y) in inputs.iter().zip(&outputs) {
             let exact = f64::from(*x).exp();
-            assert!(
-                (f64::from(*y) / exact - 1.0).abs() < 3e-7,
-                "{x}: {y} {exact}"
-            );
+            assert!((f64::from(*y) / exact - 1.0).abs() < 3e-7, "{x}: {y} {exact}");
         }
         let mut far = [f32::NEG_INFINITY; 16];
         pulp::Arch::new().dispatch(Exponentials(&mut far));

@@ -36,30 +36,17 @@ pub struct Tokenizer {
 impl Tokenizer {
     /// Builds the tokenizer of the file at `path`.
     pub fn new(path: &Path, vocabulary: Vocabulary) -> Result<Tokenizer, PolicyError> {
-        let fail = |detail: String| PolicyError::Tokenizer {
-            path: path.into(),
-            detail,
-        };
+        let fail = |detail: String| PolicyError::Tokenizer { path: path.into(), detail };
         let split = |merge: String| match merge.split_once(' ') {
             Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
             None => Err(fail(format!("the merge {merge:?} has no space"))),
         };
-        let merges = vocabulary
-            .merges
-            .into_iter()
-            .map(split)
-            .collect::<Result<Vec<_>, _>>()?;
+        let merges = vocabulary.merges.into_iter().map(split).collect::<Result<Vec<_>, _>>()?;
         let numbered = || vocabulary.tokens.iter().cloned().zip(0..);
-        let special = numbered()
-            .zip(&vocabulary.kinds)
-            .filter(|(_, kind)| **kind != ORDINARY);
+        let special = numbered().zip(&vocabulary.kinds).filter(|(_, kind)| **kind != ORDINARY);
         let special = special.map(|(token, _)| token).collect();
-        let pairs = BPE::builder().vocab_and_merges(
-            numbered().collect::<tokenizers::models::bpe::Vocab>(),
-            merges,
-        );
-        let mut inner =
-            tokenizers::Tokenizer::new(pairs.build().map_err(|error| fail(error.to_string()))?);
+        let pairs = BPE::builder().vocab_and_merges(numbered().collect::<tokenizers::models::bpe::Vocab>(), merges);
+        let mut inner = tokenizers::Tokenizer::new(pairs.build().map_err(|error| fail(error.to_string()))?);
         let (digits, bytes) = (Digits::new(true), ByteLevel::new(false, true, true));
         inner.with_pre_tokenizer(Some(Sequence::new(vec![digits.into(), bytes.into()])));
         inner.with_decoder(Some(ByteLevel::default()));
@@ -69,9 +56,7 @@ impl Tokenizer {
     /// Tokens of a text; bytes that the vocabulary lacks (some control characters) are left out.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         // without a normaliser, truncation or a post-processor nothing in here can fail
-        self.inner
-            .encode_fast(text, false)
-            .map_or_else(|_| Vec::new(), |encoding| encoding.get_ids().to_vec())
+        self.inner.encode_fast(text, false).map_or_else(|_| Vec::new(), |encoding| encoding.get_ids().to_vec())
     }
 
     /// A special token by its name, such as `<|im_end|>`.

@@ -38,9 +38,7 @@ impl Distribution {
 
     /// Log-probabilities of all tokens after one of the rows kept whole.
     pub fn row(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
-        self.full[row]
-            .iter()
-            .map(move |logit| (f64::from(*logit) - self.normalizers[row]) as f32)
+        self.full[row].iter().map(move |logit| (f64::from(*logit) - self.normalizers[row]) as f32)
     }
 }
 
@@ -54,13 +52,7 @@ struct Block {
 }
 
 /// Projects `rows` rows; the first `whole` of them are kept whole.
-pub fn project(
-    left: &[[f32; ROWS]],
-    rows: usize,
-    matrix: &Matrix,
-    wanted: &[Wanted],
-    whole: usize,
-) -> Distribution {
+pub fn project(left: &[[f32; ROWS]], rows: usize, matrix: &Matrix, wanted: &[Wanted], whole: usize) -> Distribution {
     if rows == 0 {
         return combine(&[], rows, wanted.len(), whole);
     }
@@ -82,29 +74,16 @@ pub fn project(
 }
 
 /// What is kept of the logits `[panel][rows][32]` of a block whose first token is `first`.
-fn summarise(
-    logits: &[f32],
-    rows: usize,
-    first: usize,
-    order: &[(Wanted, usize)],
-    whole: usize,
-) -> Block {
+fn summarise(logits: &[f32], rows: usize, first: usize, order: &[(Wanted, usize)], whole: usize) -> Block {
     let size = logits.len() / rows;
     let start = order.partition_point(|(wanted, _)| (wanted.token as usize) < first);
     let end = order.partition_point(|(wanted, _)| (wanted.token as usize) < first + size);
-    let at =
-        |token: usize, row: usize| logits[(token / PANEL * rows + row) * PANEL + token % PANEL];
-    let found = order[start..end]
-        .iter()
-        .map(|(wanted, index)| (*index, at(wanted.token as usize - first, wanted.row)));
+    let at = |token: usize, row: usize| logits[(token / PANEL * rows + row) * PANEL + token % PANEL];
+    let found = order[start..end].iter().map(|(wanted, index)| (*index, at(wanted.token as usize - first, wanted.row)));
     Block {
         found: found.collect(),
-        parts: (0..rows)
-            .map(|row| pulp::Arch::new().dispatch(RowSum { logits, rows, row }))
-            .collect(),
-        full: (0..whole)
-            .map(|row| (0..size).map(|token| at(token, row)).collect())
-            .collect(),
+        parts: (0..rows).map(|row| pulp::Arch::new().dispatch(RowSum { logits, rows, row })).collect(),
+        full: (0..whole).map(|row| (0..size).map(|token| at(token, row)).collect()).collect(),
     }
 }
 
@@ -115,29 +94,13 @@ fn combine(blocks: &[Block], rows: usize, wanted: usize, whole: usize) -> Distri
     }
     let normalizer = |row: usize| {
         let parts = || blocks.iter().map(|block| block.parts[row]);
-        let maximum = f64::from(
-            parts()
-                .map(|(maximum, _)| maximum)
-                .fold(f32::NEG_INFINITY, f32::max),
-        );
-        maximum
-            + parts()
-                .map(|(part, sum)| sum * (f64::from(part) - maximum).exp())
-                .sum::<f64>()
-                .ln()
+        let maximum = f64::from(parts().map(|(maximum, _)| maximum).fold(f32::NEG_INFINITY, f32::max));
+        maximum + parts().map(|(part, sum)| sum * (f64::from(part) - maximum).exp()).sum::<f64>().ln()
     };
     Distribution {
         logits,
         normalizers: (0..rows).map(normalizer).collect(),
-        full: (0..whole)
-            .map(|row| {
-                blocks
-                    .iter()
-                    .flat_map(|block| &block.full[row])
-                    .copied()
-                    .collect()
-            })
-            .collect(),
+        full: (0..whole).map(|row| blocks.iter().flat_map(|block| &block.full[row]).copied().collect()).collect(),
     }
 }
 

@@ -85,27 +85,14 @@ pub struct Weights {
 pub fn read_gguf(path: &Path) -> Result<(Weights, Vocabulary), PolicyError> {
     let mut gguf = Gguf::open(path)?;
     let shape = gguf.shape()?;
-    let layers = (0..shape.layers)
-        .map(|layer| gguf.layer(layer, &shape))
-        .collect::<Result<_, _>>()?;
+    let layers = (0..shape.layers).map(|layer| gguf.layer(layer, &shape)).collect::<Result<_, _>>()?;
     let matrix = shape.vocabulary * shape.width;
     let embedding = gguf.tensor("token_embd.weight", matrix)?;
     let has_head = gguf.content.tensor_infos.contains_key("output.weight");
-    let head = has_head
-        .then(|| gguf.tensor("output.weight", matrix))
-        .transpose()?;
+    let head = has_head.then(|| gguf.tensor("output.weight", matrix)).transpose()?;
     let last_norm = gguf.tensor("output_norm.weight", shape.width)?;
     let vocabulary = gguf.vocabulary()?;
-    Ok((
-        Weights {
-            shape,
-            embedding,
-            head,
-            layers,
-            last_norm,
-        },
-        vocabulary,
-    ))
+    Ok((Weights { shape, embedding, head, layers, last_norm }, vocabulary))
 }
 
 struct Gguf<'a> {
@@ -116,34 +103,19 @@ struct Gguf<'a> {
 
 impl Gguf<'_> {
     fn open(path: &Path) -> Result<Gguf<'_>, PolicyError> {
-        let file = File::open(path).map_err(|source| PolicyError::Read {
-            path: path.into(),
-            source,
-        })?;
+        let file = File::open(path).map_err(|source| PolicyError::Read { path: path.into(), source })?;
         let mut file = BufReader::new(file);
-        let content = Content::read(&mut file).map_err(|source| PolicyError::Format {
-            path: path.into(),
-            part: "the header".into(),
-            source,
-        })?;
-        Ok(Gguf {
-            path,
-            file,
-            content,
-        })
+        let content =
+            Content::read(&mut file).map_err(|source| PolicyError::Format { path: path.into(), part: "the header".into(), source })?;
+        Ok(Gguf { path, file, content })
     }
 
     fn shape(&self) -> Result<Shape, PolicyError> {
-        let architecture = self.setting("general.architecture", |value| {
-            value.to_string().ok().cloned()
-        })?;
+        let architecture = self.setting("general.architecture", |value| value.to_string().ok().cloned())?;
         if architecture != "llama" {
             return Err(self.unsupported(format!("its architecture is {architecture}, not llama")));
         }
-        let (width, heads) = (
-            self.number("llama.embedding_length")?,
-            self.number("llama.attention.head_count")?,
-        );
+        let (width, heads) = (self.number("llama.embedding_length")?, self.number("llama.attention.head_count")?);
         let tokens = self.setting("tokenizer.ggml.tokens", |value| value.to_vec().ok())?;
         let shape = Shape {
             layers: self.number("llama.block_count")?,
@@ -154,50 +126,25 @@ impl Gguf<'_> {
             head_size: width / heads.max(1),
             vocabulary: tokens.len(),
             context_length: self.number("llama.context_length")?,
-            rotation_base: self
-                .setting("llama.rope.freq_base", |value| value.to_f32().ok())?
-                .into(),
-            epsilon: self.setting("llama.attention.layer_norm_rms_epsilon", |value| {
-                value.to_f32().ok()
-            })?,
+            rotation_base: self.setting("llama.rope.freq_base", |value| value.to_f32().ok())?.into(),
+            epsilon: self.setting("llama.attention.layer_norm_rms_epsilon", |value| value.to_f32().ok())?,
         };
         self.check(&shape)?;
         Ok(shape)
     }
 
     fn check(&self, shape: &Shape) -> Result<(), PolicyError> {
-        let Shape {
-            width,
-            feed_width,
-            heads,
-            key_heads,
-            head_size,
-            vocabulary,
-            ..
-        } = *shape;
+        let Shape { width, feed_width, heads, key_heads, head_size, vocabulary, .. } = *shape;
         if ![64, 128].contains(&head_size) || heads * head_size != width {
-            return Err(self.unsupported(format!(
-                "{heads} heads on {width} features are not of size 64 or 128"
-            )));
+            return Err(self.unsupported(format!("{heads} heads on {width} features are not of size 64 or 128")));
         }
         if key_heads == 0 || heads % key_heads != 0 {
-            return Err(self.unsupported(format!(
-                "{heads} heads do not share {key_heads} key heads evenly"
-            )));
+            return Err(self.unsupported(format!("{heads} heads do not share {key_heads} key heads evenly")));
         }
-        if [width, feed_width, vocabulary]
-            .iter()
-            .any(|size| *size == 0 || size % PANEL != 0)
-        {
-            return Err(self.unsupported(format!(
-                "{width}, {feed_width} or {vocabulary} is not a multiple of {PANEL}"
-            )));
+        if [width, feed_width, vocabulary].iter().any(|size| *size == 0 || size % PANEL != 0) {
+            return Err(self.unsupported(format!("{width}, {feed_width} or {vocabulary} is not a multiple of {PANEL}")));
         }
-        let scaled = self
-            .content
-            .metadata
-            .keys()
-            .any(|key| key.starts_with("llama.rope.scaling"));
+        let scaled = self.content.metadata.keys().any(|key| key.starts_with("llama.rope.scaling"));
         if scaled || self.content.tensor_infos.contains_key("rope_freqs.weight") {
             return Err(self.unsupported("its rotary embedding is scaled".into()));
         }
@@ -205,13 +152,8 @@ impl Gguf<'_> {
     }
 
     fn layer(&mut self, layer: usize, shape: &Shape) -> Result<LayerWeights, PolicyError> {
-        let (width, feed, key) = (
-            shape.width,
-            shape.feed_width,
-            shape.key_heads * shape.head_size,
-        );
-        let mut tensor =
-            |name: &str, size| self.tensor(&format!("blk.{layer}.{name}.weight"), size);
+        let (width, feed, key) = (shape.width, shape.feed_width, shape.key_heads * shape.head_size);
+        let mut tensor = |name: &str, size| self.tensor(&format!("blk.{layer}.{name}.weight"), size);
         Ok(LayerWeights {
             attention_norm: tensor("attn_norm", width)?,
             query: halves_apart(&tensor("attn_q", width * width)?, width, shape.head_size),
@@ -231,44 +173,20 @@ impl Gguf<'_> {
             .tensor(&mut self.file, name, &Device::Cpu)
             .and_then(|tensor| tensor.dequantize(&Device::Cpu))
             .and_then(|tensor| tensor.flatten_all()?.to_vec1::<f32>())
-            .map_err(|source| PolicyError::Format {
-                path: self.path.into(),
-                part: name.into(),
-                source,
-            })?;
+            .map_err(|source| PolicyError::Format { path: self.path.into(), part: name.into(), source })?;
         if values.len() == size {
             return Ok(values);
         }
-        Err(self.unsupported(format!(
-            "{name} has {} numbers instead of {size}",
-            values.len()
-        )))
+        Err(self.unsupported(format!("{name} has {} numbers instead of {size}", values.len())))
     }
 
     fn vocabulary(&self) -> Result<Vocabulary, PolicyError> {
-        let texts = |value: &Value| -> Option<Vec<String>> {
-            value
-                .to_vec()
-                .ok()?
-                .iter()
-                .map(|text| text.to_string().ok().cloned())
-                .collect()
-        };
-        let numbers = |value: &Value| -> Option<Vec<i32>> {
-            value
-                .to_vec()
-                .ok()?
-                .iter()
-                .map(|number| number.to_i32().ok())
-                .collect()
-        };
-        let splitting = self.setting("tokenizer.ggml.pre", |value| {
-            value.to_string().ok().cloned()
-        })?;
+        let texts =
+            |value: &Value| -> Option<Vec<String>> { value.to_vec().ok()?.iter().map(|text| text.to_string().ok().cloned()).collect() };
+        let numbers = |value: &Value| -> Option<Vec<i32>> { value.to_vec().ok()?.iter().map(|number| number.to_i32().ok()).collect() };
+        let splitting = self.setting("tokenizer.ggml.pre", |value| value.to_string().ok().cloned())?;
         if splitting != "smollm" {
-            return Err(self.unsupported(format!(
-                "its tokenizer splits text as {splitting}, not as smollm"
-            )));
+            return Err(self.unsupported(format!("its tokenizer splits text as {splitting}, not as smollm")));
         }
         Ok(Vocabulary {
             tokens: self.setting("tokenizer.ggml.tokens", texts)?,
@@ -278,28 +196,16 @@ impl Gguf<'_> {
     }
 
     fn number(&self, key: &str) -> Result<usize, PolicyError> {
-        self.setting(key, |value| {
-            value.to_u32().ok().map(|number| number as usize)
-        })
+        self.setting(key, |value| value.to_u32().ok().map(|number| number as usize))
     }
 
-    fn setting<'a, T>(
-        &'a self,
-        key: &str,
-        read: impl Fn(&'a Value) -> Option<T>,
-    ) -> Result<T, PolicyError> {
+    fn setting<'a, T>(&'a self, key: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<T, PolicyError> {
         let value = self.content.metadata.get(key).and_then(read);
-        value.ok_or_else(|| PolicyError::Missing {
-            path: self.path.into(),
-            key: key.into(),
-        })
+        value.ok_or_else(|| PolicyError::Missing { path: self.path.into(), key: key.into() })
     }
 
     fn unsupported(&self, detail: String) -> PolicyError {
-        PolicyError::Unsupported {
-            path: self.path.into(),
-            detail,
-        }
+        PolicyError::Unsupported { path: self.path.into(), detail }
     }
 }
 
