@@ -1,3 +1,22 @@
-//! harnessx: run LLM agents under a harness, read the traces, evolve the harness.
+//! harnessx runs LLM agents under a harness, reads the traces, and evolves the harness.
+//!
+//! The plot: task → episode → trace → digest → landscape → candidate → verdict → gate decision → harness commit → next round.
+//! Each arrow is a file under `runs/<name>/`.
+//!
+//! Layers, strictly downward: `cli → stages → runtime → bench → provider | store → policy | sandbox → net → clock → domain`.
+//! Folders of one layer never import each other; `tests/layers.rs` checks it.
+//!
+//! Reading order: `domain` (the words), `runtime/episode.rs` (one episode, top to bottom), `runtime/hooks.rs` (the contract),
+//! `stages/rollout.rs` (many episodes), `cli/run.rs` (the command).
 
+pub mod bench;
+pub mod cli;
+pub mod clock;
+pub mod domain;
+pub mod net;
 pub mod policy;
+pub mod provider;
+pub mod runtime;
+pub mod sandbox;
+pub mod stages;
+pub mod store;

@@ -1,5 +1,7 @@
 //! The house rules that a program can check: layers point downward, files stay small and say what they are.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources should stop there")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +46,7 @@ fn level(folder: &str) -> Option<usize> {
 fn layers_point_downward() {
     let mut wrong = Vec::new();
     for (path, text) in all() {
-        let Some(own) = path.iter().next().and_then(|folder| folder.to_str()).filter(|folder| !folder.ends_with(".rs")) else { continue };
+        let Some(own) = path.iter().next().and_then(|folder| folder.to_str()).filter(|folder| !folder.contains('.')) else { continue };
         let own_level = level(own).unwrap_or_else(|| panic!("src/{own} is in no layer"));
         for part in text.split("crate::").skip(1) {
             let other: String = part.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();

@@ -122,7 +122,8 @@ pub fn main() -> ExitCode {
     log_to_stderr(cli.output.verbose);
     // A panic is our bug: it has printed itself, and gets an exit code of its own.
     let done = std::panic::catch_unwind(|| dispatch(&cli.command, &printer)).unwrap_or_else(|_| {
-        Err(Failure::new(Exit::Bug, "go on: this is a bug of harnessx").hint("please report it with the lines above; finished episodes are kept"))
+        Err(Failure::new(Exit::Bug, "go on: this is a bug of harnessx")
+            .hint("please report it with the lines above; finished episodes are kept"))
     });
     match done {
         Ok(exit) => exit.into(),

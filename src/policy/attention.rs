@@ -66,8 +66,7 @@ impl<const D: usize> WithSimd for Dispatched<'_, '_, D> {
         let half = panel.lanes <= PANEL / 2;
         match (S::F32_LANES, half) {
             (16, true) => panel.attend::<S, 1>(simd, weights),
-            (16, false) => panel.attend::<S, 2>(simd, weights),
-            (8, true) => panel.attend::<S, 2>(simd, weights),
+            (16, false) | (8, true) => panel.attend::<S, 2>(simd, weights),
             (8, false) => panel.attend::<S, 4>(simd, weights),
             (4, _) => panel.attend::<S, 8>(simd, weights),
             _ => panel.attend::<S, PANEL>(simd, weights),

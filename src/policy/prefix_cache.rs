@@ -6,6 +6,9 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+/// Fewest slots freed at a time, for each time reads the whole tree.
+const EVICTED_AT_ONCE: usize = 64;
+
 /// Number of a node: its slot.
 pub type Node = u32;
 
@@ -90,7 +93,7 @@ impl PrefixCache {
 
     fn free_slot(&mut self) -> Node {
         if self.free.is_empty() && self.entries.len() >= self.capacity {
-            self.evict((self.capacity / 16).max(1));
+            self.evict((self.capacity / 16).max(EVICTED_AT_ONCE));
         }
         self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry { parent: None, token: 0, children: 0, in_context: false, last_batch: 0, live: false });

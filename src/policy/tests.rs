@@ -158,6 +158,12 @@ fn a_bad_job_is_refused_and_the_others_run() {
 }
 
 #[test]
+fn an_engine_can_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Engine>();
+}
+
+#[test]
 fn a_missing_or_damaged_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.gguf");

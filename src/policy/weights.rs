@@ -11,6 +11,9 @@ use super::error::PolicyError;
 use super::simd::PANEL;
 use super::tokenizer::Vocabulary;
 
+/// Longest window taken; a file that names a longer one is damaged or needs another attention.
+const LONGEST_CONTEXT: usize = 1 << 20;
+
 /// Sizes of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
@@ -105,8 +108,11 @@ impl Gguf<'_> {
     fn open(path: &Path) -> Result<Gguf<'_>, PolicyError> {
         let file = File::open(path).map_err(|source| PolicyError::Read { path: path.into(), source })?;
         let mut file = BufReader::new(file);
-        let content =
-            Content::read(&mut file).map_err(|source| PolicyError::Format { path: path.into(), part: "the header".into(), source })?;
+        let content = Content::read(&mut file).map_err(|source| PolicyError::Format {
+            path: path.into(),
+            part: "the header".into(),
+            source: Box::new(source),
+        })?;
         Ok(Gguf { path, file, content })
     }
 
@@ -144,6 +150,9 @@ impl Gguf<'_> {
         if [width, feed_width, vocabulary].iter().any(|size| *size == 0 || size % PANEL != 0) {
             return Err(self.unsupported(format!("{width}, {feed_width} or {vocabulary} is not a multiple of {PANEL}")));
         }
+        if shape.context_length > LONGEST_CONTEXT {
+            return Err(self.unsupported(format!("its window is {} tokens", shape.context_length)));
+        }
         let scaled = self.content.metadata.keys().any(|key| key.starts_with("llama.rope.scaling"));
         if scaled || self.content.tensor_infos.contains_key("rope_freqs.weight") {
             return Err(self.unsupported("its rotary embedding is scaled".into()));
@@ -173,7 +182,7 @@ impl Gguf<'_> {
             .tensor(&mut self.file, name, &Device::Cpu)
             .and_then(|tensor| tensor.dequantize(&Device::Cpu))
             .and_then(|tensor| tensor.flatten_all()?.to_vec1::<f32>())
-            .map_err(|source| PolicyError::Format { path: self.path.into(), part: name.into(), source })?;
+            .map_err(|source| PolicyError::Format { path: self.path.into(), part: name.into(), source: Box::new(source) })?;
         if values.len() == size {
             return Ok(values);
         }

@@ -120,9 +120,13 @@ impl Local {
         let gone = || ProviderError::Settings { model: self.name.clone(), problem: "its thread has ended".to_owned() };
         self.jobs.send(Asked { job, answer }).map_err(|_| gone())?;
         let output = answered.await.map_err(|_| gone())?;
-        output.map_err(|error| match error {
-            PolicyError::ContextTooLong { .. } => ProviderError::ContextTooLong { model: self.name.clone(), message: error.to_string() },
-            other => ProviderError::Settings { model: self.name.clone(), problem: described(&other) },
+        output.map_err(|error| {
+            let model = self.name.clone();
+            if matches!(error, PolicyError::ContextTooLong { .. }) {
+                ProviderError::ContextTooLong { model, message: error.to_string() }
+            } else {
+                ProviderError::Settings { model, problem: described(&error) }
+            }
         })
     }
 

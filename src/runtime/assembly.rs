@@ -216,13 +216,11 @@ fn running_order(manifest: &Manifest, known: &[(usize, &'static Native)]) -> Res
         let open: BTreeSet<&str> = waiting.iter().filter_map(|(index, native)| group_of(&manifest.processors[*index], native)).collect();
         let ready =
             waiting.iter().position(|(index, _)| manifest.processors[*index].after.as_deref().is_none_or(|group| !open.contains(group)));
-        match ready {
-            Some(position) => placed.push(waiting.remove(position)),
-            None => {
-                let names: Vec<&str> = waiting.iter().map(|(index, _)| manifest.processors[*index].label()).collect();
-                return Err((waiting[0].0, format!("`after` runs in a circle among {}; remove one of them", names.join(", "))));
-            }
-        }
+        let Some(position) = ready else {
+            let names: Vec<&str> = waiting.iter().map(|(index, _)| manifest.processors[*index].label()).collect();
+            return Err((waiting[0].0, format!("`after` runs in a circle among {}; remove one of them", names.join(", "))));
+        };
+        placed.push(waiting.remove(position));
     }
     Ok(placed)
 }

@@ -83,7 +83,9 @@ pub async fn rollout(
     let wanted: Vec<(&LoadedTask, EpisodeKey)> = plan.episodes().collect();
     let keys: BTreeSet<&EpisodeKey> = wanted.iter().map(|(_, key)| key).collect();
     results.retain(|key, _| keys.contains(key));
-    results.values().for_each(|result| watch(Progress::Kept(result)));
+    for result in results.values() {
+        watch(Progress::Kept(result));
+    }
     let missing: Vec<(&LoadedTask, EpisodeKey)> = wanted.iter().filter(|(_, key)| !results.contains_key(key)).cloned().collect();
     let mut played = stream::iter(missing)
         .take_while(|_| std::future::ready(!stopped()))

@@ -32,7 +32,7 @@ pub fn file_name(key: &EpisodeKey) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
             slug.push(char::from(byte));
         } else {
-            slug.push_str(&format!("%{byte:02X}"));
+            slug.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
         }
     }
     if slug.len() > 100 {
@@ -40,6 +40,11 @@ pub fn file_name(key: &EpisodeKey) -> String {
         slug = format!("{}-{}", &slug[..100], &digest[..16]);
     }
     format!("{slug}_r{}.jsonl", key.replicate)
+}
+
+/// Upper-case hexadecimal digit of a number below 16.
+fn hex_digit(number: u8) -> char {
+    char::from_digit(u32::from(number), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
 impl TraceFile {

@@ -2,6 +2,7 @@
 
 use super::atomic::FileError;
 use sha2::{Digest, Sha256};
+use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,12 @@ pub fn sha256(path: &Path) -> Result<String, FileError> {
         }
         hasher.update(&block[..size]);
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::with_capacity(64);
+    for byte in hasher.finalize() {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }
 
 /// Checks a package (a zip file) and puts one file of it at `target`.

@@ -1,0 +1,7 @@
+//! The commands as a user meets them: a fresh folder, a scripted or random model, no network.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
+
+mod check;
+mod run;
+mod test_run;

@@ -1,0 +1,83 @@
+//! `run`: plays, resumes, refuses.
+
+use crate::test_run::{TestRun, episodes};
+use std::time::Duration;
+
+const PLAY: [&str; 10] = ["run", "--bench", "household", "--model", "random", "--limit", "6", "--rollouts", "2", "--run"];
+
+fn play(run: &TestRun, name: &str) -> crate::test_run::Ran {
+    let arguments: Vec<&str> = PLAY.iter().copied().chain([name]).collect();
+    run.run(&arguments)
+}
+
+#[test]
+fn a_run_is_reproducible_and_the_second_call_plays_nothing() {
+    let run = TestRun::new();
+    let ran = play(&run, "a");
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    assert!(ran.out.contains("of 6 train tasks"), "{}", ran.out);
+    play(&run, "b");
+    let first = episodes(&run.path().join("a"));
+    assert_eq!(first.len(), 12);
+    assert_eq!(first, episodes(&run.path().join("b")));
+    play(&run, "a");
+    assert_eq!(first, episodes(&run.path().join("a")));
+}
+
+#[test]
+fn a_run_killed_at_any_moment_continues_to_the_same_episodes() {
+    let run = TestRun::new();
+    play(&run, "whole");
+    let whole = episodes(&run.path().join("whole"));
+    for (index, pause) in [5, 15, 25, 40, 60].into_iter().enumerate() {
+        let name = format!("killed{index}");
+        let arguments: Vec<&str> = PLAY.iter().copied().chain([name.as_str()]).collect();
+        let mut child = run.command(&arguments).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(pause));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(play(&run, &name).exit, 0);
+        assert_eq!(episodes(&run.path().join(&name)), whole);
+    }
+}
+
+#[test]
+fn other_settings_are_refused_with_what_differs() {
+    let run = TestRun::new();
+    play(&run, "a");
+    let ran = run.run(&["run", "--model", "random", "--limit", "6", "--rollouts", "2", "--seed", "9", "--run", "a"]);
+    assert_eq!(ran.exit, 3);
+    assert!(ran.err.contains("seed: 1 → 9") && ran.err.contains("--force"), "{}", ran.err);
+}
+
+#[test]
+fn a_threshold_that_is_not_met_exits_with_1() {
+    let ran = TestRun::new().run(&["run", "--model", "random", "--limit", "4", "--min-pass-rate", "1.0"]);
+    assert_eq!(ran.exit, 1, "{}", ran.err);
+}
+
+#[test]
+fn bad_settings_are_named() {
+    let run = TestRun::new();
+    run.write("s.toml", "benhc = \"household\"\n");
+    let ran = run.run(&["run", "--config", "s.toml"]);
+    assert!(ran.exit == 3 && ran.err.contains("did you mean \"bench\"?"), "{}", ran.err);
+    let ran = run.run(&["run", "--model", "openai:some-model", "--limit", "1"]);
+    assert!(ran.exit == 3 && ran.err.contains("OPENAI_API_KEY"), "{}", ran.err);
+    let ran = run.run(&["run", "--no-such-flag"]);
+    assert_eq!(ran.exit, 2);
+}
+
+#[test]
+fn show_tells_the_episode_and_survives_a_cut_tail() {
+    let run = TestRun::new();
+    play(&run, "a");
+    let dir = run.path().join("a/R0/trajectories");
+    let trace = std::fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+    let ran = run.run(&["show", trace.to_str().unwrap()]);
+    assert!(ran.exit == 0 && ran.out.contains("── step 1") && ran.out.contains("Your task is to"), "{}", ran.out);
+    let bytes = std::fs::read(&trace).unwrap();
+    std::fs::write(&trace, &bytes[..bytes.len() - 20]).unwrap();
+    let ran = run.run(&["show", trace.to_str().unwrap()]);
+    assert!(ran.exit == 0 && ran.out.contains("has not finished"), "{}", ran.out);
+}
