@@ -158,13 +158,13 @@ fn is_too_long(kind: &str, message: &str) -> bool {
     kind.contains("context_length") || kind.contains("exceed_context") || phrases.iter().any(|phrase| message.contains(phrase))
 }
 
-/// The pause before retry number `retry` (from 0). `first` is the longest pause before the first, in seconds.
+/// The pause before retry number `retry` (from 0): backoff with full jitter, or what the server asks for where that is longer. `first` is the
+/// longest pause before the first, in seconds.
 pub fn pause(retry: u32, first: f64, asked: Option<Duration>, random: &mut ChaCha8Rng) -> Duration {
     let chance: f64 = random.random();
-    let seconds = match asked {
-        Some(asked) => asked.as_secs_f64().min(LONGEST_ASKED) * (1.0 + ASKED_JITTER * chance),
-        None => (first * f64::from(1u32 << retry.min(30))).min(LONGEST_PAUSE.max(first)) * chance,
-    };
+    let own = (first * f64::from(1u32 << retry.min(30))).min(LONGEST_PAUSE.max(first)) * chance;
+    // A server that asks for no pause at all must still not be hammered.
+    let seconds = asked.map_or(own, |asked| own.max(asked.as_secs_f64().min(LONGEST_ASKED) * (1.0 + ASKED_JITTER * chance)));
     Duration::from_secs_f64(seconds)
 }
 
