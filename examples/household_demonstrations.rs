@@ -3,6 +3,8 @@
 //!
 //! Run: `cargo run --example household_demonstrations > harnesses/household-base/prompts/demonstrations.toml`
 
+#![expect(clippy::print_stdout, reason = "the file goes to stdout")]
+
 use harnessx::bench::household::{Play, TaskKind, generate, plan};
 use std::sync::Arc;
 

@@ -80,6 +80,9 @@ fn each_danger_has_one_door() {
         [("git2::", "store"), ("reqwest::", "net"), ("candle_core::", "policy"), ("std::process::Command", "sandbox"), ("println!", "cli")];
     let mut wrong = Vec::new();
     for (path, text) in all() {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
         let production = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (danger, door) in doors {
             if production.contains(danger) && !path.starts_with(door) {

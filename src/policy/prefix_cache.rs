@@ -6,9 +6,6 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-/// Fewest slots freed at a time, for each time reads the whole tree.
-const EVICTED_AT_ONCE: usize = 64;
-
 /// Number of a node: its slot.
 pub type Node = u32;
 
@@ -39,12 +36,14 @@ pub struct PrefixCache {
     free: Vec<Node>,
     capacity: usize,
     batch: u64,
+    /// Batch in which nothing was left to drop.
+    exhausted_in: u64,
 }
 
 impl PrefixCache {
     /// A tree that holds `capacity` tokens before it drops any.
     pub fn new(capacity: usize) -> PrefixCache {
-        PrefixCache { entries: Vec::new(), children: HashMap::new(), free: Vec::new(), capacity, batch: 0 }
+        PrefixCache { entries: Vec::new(), children: HashMap::new(), free: Vec::new(), capacity, batch: 0, exhausted_in: 0 }
     }
 
     /// Slots handed out so far, free ones included; more than the capacity only if one batch needed more.
@@ -92,8 +91,9 @@ impl PrefixCache {
     }
 
     fn free_slot(&mut self) -> Node {
-        if self.free.is_empty() && self.entries.len() >= self.capacity {
-            self.evict((self.capacity / 16).max(EVICTED_AT_ONCE));
+        let full = self.free.is_empty() && self.entries.len() >= self.capacity;
+        if full && self.exhausted_in != self.batch {
+            self.evict();
         }
         self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry { parent: None, token: 0, children: 0, in_context: false, last_batch: 0, live: false });
@@ -101,13 +101,15 @@ impl PrefixCache {
         })
     }
 
-    fn evict(&mut self, count: usize) {
+    /// Frees a sixteenth of the slots, since each time reads the whole tree.
+    fn evict(&mut self) {
         let order = |entry: &Entry, node: Node| Reverse((entry.in_context, entry.last_batch, node));
         let droppable = |entry: &Entry, batch: u64| entry.live && entry.children == 0 && entry.last_batch < batch;
         let leaves = self.entries.iter().enumerate().filter(|(_, entry)| droppable(entry, self.batch));
         let mut heap: BinaryHeap<_> = leaves.map(|(node, entry)| order(entry, node as Node)).collect();
-        for _ in 0..count {
+        for _ in 0..(self.entries.len() / 16).max(1) {
             let Some(Reverse((_, _, node))) = heap.pop() else {
+                self.exhausted_in = self.batch;
                 return;
             };
             let entry = &mut self.entries[node as usize];

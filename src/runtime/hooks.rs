@@ -1,12 +1,13 @@
-//! The eight hooks as the episode runs them: every answer of a processor is checked against the contract of `system.md` §3 before
+//! The hooks as the episode runs them (those around a tool call are in `tool_hooks`): every answer of a processor is checked against the contract of `system.md` §3 before
 //! it takes effect, and every change is traced.
 
 use super::assembly::Station;
+use super::draft::Draft;
 use super::episode::{Episode, Stop, fault_of, stop_for};
 use super::processor::Fault;
 use crate::domain::conversation::{Conversation, HistoryEdit};
-use crate::domain::event::{Action, Event, Hook, Intercept, Question, Replace, RequestChange, Split, ToolResult};
-use crate::domain::message::{Message, ToolCall, ToolSpec, Turn};
+use crate::domain::event::{Action, Event, Hook, Intercept, Question, Replace};
+use crate::domain::message::{Message, Turn};
 use crate::domain::outcome::Ending;
 use crate::domain::request::{Decision, ModelRequest, ModelRole, Reply, RequestHead, Sampling};
 use crate::domain::trace::{Record, ReplySource};
@@ -18,28 +19,15 @@ const CALLS_A_STEP: u32 = 4;
 /// Most questions one processor may put about one event.
 const QUESTIONS_AN_EVENT: u32 = 4;
 
-/// Most calls one call may be split into.
-const CALLS_A_SPLIT: usize = 16;
-
 /// A reply that stands, or another round in the same step.
 enum Reading {
     Stands(Reply),
     Again,
 }
 
-/// One request as the processors change it.
-struct Draft {
-    conversation: Conversation,
-    tools: Vec<ToolSpec>,
-    actions: Vec<String>,
-    role: ModelRole,
-    sampling: Sampling,
-    decision: Decision,
-}
-
 impl Episode<'_> {
     /// Puts an event to a processor, with its questions answered.
-    async fn answer(&mut self, station: &mut Station, event: &Event<'_>) -> Result<Action, Stop> {
+    pub(super) async fn answer(&mut self, station: &mut Station, event: &Event<'_>) -> Result<Action, Stop> {
         let answered = station.processor.on(event, &self.scene());
         let mut action = answered.map_err(|fault| self.blame(station, event.hook(), &fault.0))?;
         let mut questions = 0;
@@ -66,7 +54,7 @@ impl Episode<'_> {
         }
     }
 
-    fn trigger(&mut self, station: &Station, hook: Hook, change: String) {
+    pub(super) fn trigger(&mut self, station: &Station, hook: Hook, change: String) {
         self.trace.write(&Record::Trigger { step: self.step, hook, processor: station.name.clone(), change });
     }
 
@@ -76,7 +64,7 @@ impl Episode<'_> {
         fault_of(station, &Fault(message.to_owned()))
     }
 
-    fn forbidden(&mut self, station: &Station, hook: Hook) -> Stop {
+    pub(super) fn forbidden(&mut self, station: &Station, hook: Hook) -> Stop {
         self.blame(station, hook, &format!("answered {} with something the hook does not allow", hook.as_str()))
     }
 
@@ -257,78 +245,6 @@ impl Episode<'_> {
         }
     }
 
-    /// One tool call with its two hooks.
-    pub(super) async fn use_tool(&mut self, stations: &mut [Station], call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
-        let mut calls = vec![call.clone()];
-        let mut supplied = None;
-        for station in attached(stations, Hook::BeforeTool) {
-            let first = calls[0].clone();
-            match self.answer(station, &Event::BeforeTool { call: &first }).await? {
-                Action::Pass => {}
-                Action::Replace(Replace::BeforeTool { arguments }) => {
-                    self.trigger(station, Hook::BeforeTool, "changed the input".to_owned());
-                    calls[0].arguments = arguments;
-                }
-                Action::Split(Split::Calls(parts)) if (1..=CALLS_A_SPLIT).contains(&parts.len()) => {
-                    self.trigger(station, Hook::BeforeTool, format!("split into {} calls", parts.len()));
-                    calls = parts.into_iter().map(|(name, arguments)| ToolCall { id: first.id.clone(), name, arguments }).collect();
-                }
-                Action::Intercept(Intercept::Result(result)) => {
-                    self.trigger(station, Hook::BeforeTool, "supplied the result".to_owned());
-                    supplied = Some(result);
-                    break;
-                }
-                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
-                    return Err(self.forbidden(station, Hook::BeforeTool));
-                }
-            }
-        }
-        let (mut result, mut done) = match supplied {
-            Some(result) => {
-                let record = Record::Tool { step: self.step, call: calls[0].clone(), result: result.clone(), actions: None };
-                self.trace.write(&record);
-                (result, false)
-            }
-            None => self.call_world(&calls[0])?,
-        };
-        for call in calls.iter().skip(1) {
-            if done {
-                break;
-            }
-            let (more, finished) = self.call_world(call)?;
-            result = joined(&[result, more]);
-            done = finished;
-        }
-        let result = self.after_tool(stations, &calls[0], result).await?;
-        Ok((result, done))
-    }
-
-    async fn after_tool(&mut self, stations: &mut [Station], call: &ToolCall, mut result: ToolResult) -> Result<ToolResult, Stop> {
-        for station in attached(stations, Hook::AfterTool) {
-            let actions = self.actions.clone();
-            let event = Event::AfterTool { call, result: &result, actions: &actions };
-            match self.answer(station, &event).await? {
-                Action::Pass => {}
-                Action::Replace(Replace::AfterTool { result: new }) => {
-                    self.trigger(station, Hook::AfterTool, "changed the result".to_owned());
-                    result = new;
-                }
-                Action::Split(Split::Results(parts)) if !parts.is_empty() => {
-                    self.trigger(station, Hook::AfterTool, format!("split into {} results", parts.len()));
-                    result = joined(&parts);
-                }
-                Action::Intercept(Intercept::Hide { marker }) => {
-                    self.trigger(station, Hook::AfterTool, "hid the result".to_owned());
-                    result.text = marker;
-                }
-                Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Interrupt { .. } | Action::Ask(_) => {
-                    return Err(self.forbidden(station, Hook::AfterTool));
-                }
-            }
-        }
-        Ok(result)
-    }
-
     pub(super) async fn on_step_end(&mut self, stations: &mut [Station], before: usize) -> Result<(), Stop> {
         for station in attached(stations, Hook::StepEnd) {
             let turns = self.conversation.turns();
@@ -356,64 +272,7 @@ impl Episode<'_> {
     }
 }
 
-impl Draft {
-    /// Applies a change within the contract; says what changed.
-    fn apply(&mut self, change: RequestChange) -> Result<Vec<String>, String> {
-        let mut changes = Vec::new();
-        if let Some(actions) = change.actions {
-            if actions.is_empty() || actions.iter().any(|action| !self.actions.contains(action)) {
-                return Err("actions must be a subset of those offered, and not empty".to_owned());
-            }
-            if actions != self.actions {
-                changes.push(format!("actions {} → {}", self.actions.len(), actions.len()));
-                self.actions = actions;
-            }
-        }
-        if let Some(names) = change.tools {
-            if names.iter().any(|name| !self.tools.iter().any(|tool| tool.name == *name)) {
-                return Err("tools must be a subset of those offered".to_owned());
-            }
-            changes.push(format!("tools {} → {}", self.tools.len(), names.len()));
-            self.tools.retain(|tool| names.contains(&tool.name));
-        }
-        if let Some(text) = change.last_user {
-            let last = self.conversation.pop().ok_or("there is no last user turn")?;
-            let message = match &last.message {
-                Message::User { .. } => Message::User { text },
-                Message::Tool { call, name, is_error, .. } => {
-                    Message::Tool { call: call.clone(), name: name.clone(), text, is_error: *is_error }
-                }
-                Message::Assistant { .. } => return Err("the last turn is the model's own".to_owned()),
-            };
-            self.conversation.push(message);
-            changes.push("last user content".to_owned());
-        }
-        if let Some(text) = change.append_user {
-            self.conversation.push(Message::user(text));
-            changes.push("appended a user message".to_owned());
-        }
-        if let Some(role) = change.role {
-            changes.push(format!("role {}", role.as_str()));
-            self.role = role;
-        }
-        if let Some(sampling) = change.sampling {
-            changes.push("sampling".to_owned());
-            self.sampling = sampling.or(&self.sampling);
-        }
-        if let Some(decision) = change.decision {
-            check_decision(&decision)?;
-            changes.push(match &decision {
-                Decision::Free => "decision free".to_owned(),
-                Decision::Choice { options, .. } => format!("choice of {}", options.len()),
-                Decision::Schema { .. } => "decision schema".to_owned(),
-            });
-            self.decision = decision;
-        }
-        Ok(changes)
-    }
-}
-
-fn attached(stations: &mut [Station], hook: Hook) -> impl Iterator<Item = &mut Station> {
+pub(super) fn attached(stations: &mut [Station], hook: Hook) -> impl Iterator<Item = &mut Station> {
     stations.iter_mut().filter(move |station| station.hooks.contains(&hook))
 }
 
@@ -429,19 +288,6 @@ fn request_of(question: Question) -> ModelRequest {
     }
 }
 
-fn check_decision(decision: &Decision) -> Result<(), String> {
-    match decision {
-        Decision::Choice { options, .. } => {
-            let distinct: std::collections::BTreeSet<&String> = options.iter().collect();
-            if options.is_empty() || distinct.len() != options.len() || options.iter().any(String::is_empty) {
-                return Err("the options of a choice must be distinct, not empty, and at least one".to_owned());
-            }
-            Ok(())
-        }
-        Decision::Free | Decision::Schema { .. } => Ok(()),
-    }
-}
-
 fn check_demonstrations(messages: &[Message]) -> Result<(), String> {
     let plain = messages.iter().enumerate().all(|(index, message)| match message {
         Message::User { .. } => index % 2 == 0,
@@ -453,11 +299,6 @@ fn check_demonstrations(messages: &[Message]) -> Result<(), String> {
     } else {
         Err("demonstrations must be user and assistant turns in turn, ending with the assistant".to_owned())
     }
-}
-
-fn joined(results: &[ToolResult]) -> ToolResult {
-    let texts: Vec<&str> = results.iter().map(|result| result.text.as_str()).collect();
-    ToolResult { text: texts.join("\n\n"), is_error: results.iter().any(|result| result.is_error) }
 }
 
 /// The edit in terms of the whole conversation, demonstrations included.

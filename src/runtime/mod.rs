@@ -2,9 +2,11 @@
 
 pub mod assembly;
 pub mod desk;
+mod draft;
 pub mod episode;
 mod hooks;
 pub mod native;
 pub mod processor;
 pub mod template;
+mod tool_hooks;
 pub mod trace_log;
