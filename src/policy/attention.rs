@@ -12,10 +12,12 @@ use std::cell::RefCell;
 use pulp::{Simd, WithSimd};
 
 use super::prefix_cache::Node;
-use super::simd::{PANEL, exponential};
+use super::simd::{PANEL, power_of_two};
 
 /// Keys taken at a time.
 const KEYS: usize = 8;
+/// Keys whose weights and values stay in the nearest cache.
+const BLOCK: usize = 64;
 /// Dimensions of the values summed at a time.
 const DIMENSIONS: usize = 8;
 
@@ -26,7 +28,7 @@ thread_local! {
 /// Attention of one panel of queries.
 #[derive(Debug)]
 pub struct PanelAttention<'a, const D: usize> {
-    /// Queries, scaled, `[D][32]`.
+    /// Queries, scaled so that scores are in powers of two, `[D][32]`.
     pub queries: &'a [[f32; PANEL]; D],
     /// How many of the lanes hold queries.
     pub lanes: usize,
@@ -72,8 +74,7 @@ impl<const D: usize> WithSimd for Dispatched<'_, '_, D> {
         let half = panel.lanes <= PANEL / 2;
         match (S::F32_LANES, half) {
             (16, true) => panel.attend::<S, 1>(simd, weights),
-            (16, false) => panel.attend::<S, 2>(simd, weights),
-            (8, true) => panel.attend::<S, 2>(simd, weights),
+            (16, false) | (8, true) => panel.attend::<S, 2>(simd, weights),
             (8, false) => panel.attend::<S, 4>(simd, weights),
             (4, _) => panel.attend::<S, 8>(simd, weights),
             _ => panel.attend::<S, PANEL>(simd, weights),
@@ -85,11 +86,26 @@ impl<const D: usize> PanelAttention<'_, D> {
     /// `V` vectors of each row of 32 lanes are worked on.
     #[inline(always)]
     fn attend<S: Simd, const V: usize>(self, simd: S, weights: &mut [f32]) {
+        let stride = PANEL / S::F32_LANES;
         let queries = S::as_simd_f32s(self.queries.as_flattened()).0;
         let weights = S::as_mut_simd_f32s(weights).0;
         let maxima = self.scores::<S, V>(simd, queries, weights);
-        let sums = weigh::<S, V>(simd, &maxima, weights);
-        self.sum_values::<S, V>(simd, weights, &sums);
+        let output = S::as_mut_simd_f32s(self.output.as_flattened_mut()).0;
+        output.fill(simd.splat_f32s(0.0));
+        let mut totals = [simd.splat_f32s(0.0); V];
+        for (slots, weights) in self
+            .slots
+            .chunks(BLOCK)
+            .zip(weights.chunks_mut(BLOCK * stride))
+        {
+            weigh::<S, V>(simd, &maxima, weights, &mut totals);
+            sum_values::<S, D, V>(simd, slots, self.values, weights, output);
+        }
+        for output in output.chunks_exact_mut(stride) {
+            for v in 0..V {
+                output[v] = simd.div_f32s(output[v], totals[v]);
+            }
+        }
     }
 
     /// Writes the masked scores and returns their maxima.
@@ -141,51 +157,51 @@ impl<const D: usize> PanelAttention<'_, D> {
         }
         maxima
     }
-
-    /// Writes the weighted sums of the values.
-    #[inline(always)]
-    fn sum_values<S: Simd, const V: usize>(
-        self,
-        simd: S,
-        weights: &[S::f32s],
-        totals: &[S::f32s; V],
-    ) {
-        let stride = PANEL / S::F32_LANES;
-        let values = self.values.as_chunks::<DIMENSIONS>().0;
-        let output = S::as_mut_simd_f32s(self.output.as_flattened_mut()).0;
-        for (part, output) in output.chunks_exact_mut(DIMENSIONS * stride).enumerate() {
-            let mut sums = [[simd.splat_f32s(0.0); V]; DIMENSIONS];
-            for (slot, weight) in self.slots.iter().zip(weights.chunks_exact(stride)) {
-                let value = &values[*slot as usize * (D / DIMENSIONS) + part];
-                for (value, sums) in value.iter().zip(&mut sums) {
-                    let factor = simd.splat_f32s(*value);
-                    for v in 0..V {
-                        sums[v] = simd.mul_add_f32s(factor, weight[v], sums[v]);
-                    }
-                }
-            }
-            for (sums, output) in sums.iter().zip(output.chunks_exact_mut(stride)) {
-                for v in 0..V {
-                    output[v] = simd.div_f32s(sums[v], totals[v]);
-                }
-            }
-        }
-    }
 }
 
-/// Turns scores into weights and returns their sums.
+/// Turns scores into weights and adds them to their totals.
 #[inline(always)]
 fn weigh<S: Simd, const V: usize>(
     simd: S,
     maxima: &[S::f32s; V],
     scores: &mut [S::f32s],
-) -> [S::f32s; V] {
-    let mut sums = [simd.splat_f32s(0.0); V];
+    totals: &mut [S::f32s; V],
+) {
     for scores in scores.chunks_exact_mut(PANEL / S::F32_LANES) {
         for v in 0..V {
-            scores[v] = exponential(simd, simd.sub_f32s(scores[v], maxima[v]));
-            sums[v] = simd.add_f32s(sums[v], scores[v]);
+            scores[v] = power_of_two(simd, simd.sub_f32s(scores[v], maxima[v]));
+            totals[v] = simd.add_f32s(totals[v], scores[v]);
         }
     }
-    sums
+}
+
+/// Adds a block's weighted values to the sums.
+#[inline(always)]
+fn sum_values<S: Simd, const D: usize, const V: usize>(
+    simd: S,
+    slots: &[Node],
+    values: &[f32],
+    weights: &[S::f32s],
+    output: &mut [S::f32s],
+) {
+    let stride = PANEL / S::F32_LANES;
+    let values = values.as_chunks::<DIMENSIONS>().0;
+    for (part, output) in output.chunks_exact_mut(DIMENSIONS * stride).enumerate() {
+        let mut sums = [[simd.splat_f32s(0.0); V]; DIMENSIONS];
+        for (sums, output) in sums.iter_mut().zip(output.chunks_exact(stride)) {
+            sums.copy_from_slice(&output[..V]);
+        }
+        for (slot, weight) in slots.iter().zip(weights.chunks_exact(stride)) {
+            let value = &values[*slot as usize * (D / DIMENSIONS) + part];
+            for (value, sums) in value.iter().zip(&mut sums) {
+                let factor = simd.splat_f32s(*value);
+                for v in 0..V {
+                    sums[v] = simd.mul_add_f32s(factor, weight[v], sums[v]);
+                }
+            }
+        }
+        for (sums, output) in sums.iter().zip(output.chunks_exact_mut(stride)) {
+            output[..V].copy_from_slice(sums);
+        }
+    }
 }

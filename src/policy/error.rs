@@ -24,7 +24,7 @@ pub enum PolicyError {
         part: String,
         /// The cause.
         #[source]
-        source: candle_core::Error,
+        source: Box<candle_core::Error>,
     },
     /// The file lacks a setting, or has it in another type.
     #[error("find the setting {key} in {path}")]

@@ -264,7 +264,7 @@ impl Network {
             });
     }
 
-    /// The queries of a panel, rotated and scaled.
+    /// The queries of a panel, rotated and scaled so that scores are in powers of two.
     fn queries<const D: usize>(
         &self,
         pass: &Pass,
@@ -275,7 +275,7 @@ impl Network {
         let rows = pass.rows.len();
         let heads = self.shape.heads / self.shape.key_heads;
         let first = pass.groups[panel.group].rows.start;
-        let scale = 1.0 / (D as f32).sqrt();
+        let scale = std::f32::consts::LOG2_E / (D as f32).sqrt();
         let mut queries = [[0.0; PANEL]; D];
         for (lane, query) in panel.queries.clone().enumerate() {
             let row = first + query / heads;

@@ -280,6 +280,33 @@ mod tests {
         output
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn bits_do_not_depend_on_the_width_of_the_vectors() {
+        use pulp::x86::{V3, V4};
+        let (Some(narrow), Some(broad)) = (V3::try_new(), V4::try_new()) else {
+            return println!("skipped: this processor has one kind of vectors");
+        };
+        let (inputs, rows) = (96, 17);
+        let matrix = Matrix::new(inputs, &[&values(inputs * PANEL, 3)]);
+        let mut left = Vec::new();
+        pack::plain(&values(inputs * rows, 4), rows, inputs, &mut left);
+        for finish in [Finish::Store, Finish::Add, Finish::Gate] {
+            let mut outputs = [values(rows * PANEL, 5), values(rows * PANEL, 5)];
+            let [first, second] = &mut outputs;
+            let panel = matrix.panel(0);
+            let product = |output| PanelProduct {
+                left: &left,
+                panel,
+                finish,
+                output,
+            };
+            pulp::Simd::vectorize(narrow, product(first));
+            pulp::Simd::vectorize(broad, product(second));
+            assert_eq!(outputs[0], outputs[1]);
+        }
+    }
+
     #[test]
     fn a_row_has_the_same_bits_in_any_batch_and_the_right_value() {
         let (inputs, outputs, rows) = (96, 64, 29);

@@ -36,6 +36,8 @@ pub struct PrefixCache {
     free: Vec<Node>,
     capacity: usize,
     batch: u64,
+    /// Batch in which nothing was left to drop.
+    exhausted_in: u64,
 }
 
 impl PrefixCache {
@@ -47,6 +49,7 @@ impl PrefixCache {
             free: Vec::new(),
             capacity,
             batch: 0,
+            exhausted_in: 0,
         }
     }
 
@@ -102,8 +105,9 @@ impl PrefixCache {
     }
 
     fn free_slot(&mut self) -> Node {
-        if self.free.is_empty() && self.entries.len() >= self.capacity {
-            self.evict((self.capacity / 16).max(1));
+        let full = self.free.is_empty() && self.entries.len() >= self.capacity;
+        if full && self.exhausted_in != self.batch {
+            self.evict();
         }
         self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry {
@@ -118,7 +122,8 @@ impl PrefixCache {
         })
     }
 
-    fn evict(&mut self, count: usize) {
+    /// Frees a sixteenth of the slots, since each time reads the whole tree.
+    fn evict(&mut self) {
         let order = |entry: &Entry, node: Node| Reverse((entry.in_context, entry.last_batch, node));
         let droppable = |entry: &Entry, batch: u64| {
             entry.live && entry.children == 0 && entry.last_batch < batch
@@ -131,8 +136,9 @@ impl PrefixCache {
         let mut heap: BinaryHeap<_> = leaves
             .map(|(node, entry)| order(entry, node as Node))
             .collect();
-        for _ in 0..count {
+        for _ in 0..(self.entries.len() / 16).max(1) {
             let Some(Reverse((_, _, node))) = heap.pop() else {
+                self.exhausted_in = self.batch;
                 return;
             };
             let entry = &mut self.entries[node as usize];

@@ -15,6 +15,9 @@ pub const PANEL: usize = 32;
 /// Rows of a panel of activations.
 pub const ROWS: usize = 12;
 
+/// 1.5·2²³: adding it leaves the nearest integer in the low bits.
+const ROUND: f32 = 12_582_912.0;
+
 /// `R` rows from `FIRST` on by one panel of `V` vectors.
 #[inline(always)]
 pub fn tile<S: Simd, const FIRST: usize, const R: usize, const V: usize>(
@@ -37,7 +40,6 @@ pub fn tile<S: Simd, const FIRST: usize, const R: usize, const V: usize>(
 /// `e^x` to about one unit in the last place; zero below −87, and `x` is taken as 88 above 88.
 #[inline(always)]
 pub fn exponential<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding it leaves the nearest integer in the low bits
     let round = simd.splat_f32s(ROUND);
     let small = simd.less_than_f32s(x, simd.splat_f32s(-87.0));
     let x = simd.min_f32s(x, simd.splat_f32s(88.0));
@@ -62,6 +64,23 @@ pub fn exponential<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.select_f32s(small, simd.splat_f32s(0.0), scaled)
 }
 
+/// `2^x` for `x` at or below zero, to about one unit in the last place; zero below −125.
+#[inline(always)]
+pub fn power_of_two<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let round = simd.splat_f32s(ROUND);
+    let small = simd.less_than_f32s(x, simd.splat_f32s(-125.0));
+    let shifted = simd.add_f32s(x, round);
+    let rest = simd.sub_f32s(x, simd.sub_f32s(shifted, round));
+    // least relative error on ±½, computed by exchange
+    let mut sum = simd.splat_f32s(0.001_327_647_2);
+    for coefficient in [0.009_675_541, 0.055_507_13, 0.240_221_2, 0.693_146_94, 1.0] {
+        sum = simd.mul_add_f32s(sum, rest, simd.splat_f32s(coefficient));
+    }
+    let power = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    let scaled = simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(sum), power));
+    simd.select_f32s(small, simd.splat_f32s(0.0), scaled)
+}
+
 /// `x / (1 + e^−x)`.
 #[inline(always)]
 pub fn swish<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -75,6 +94,34 @@ mod tests {
     use super::*;
 
     struct Exponentials<'a>(&'a mut [f32]);
+
+    struct Powers<'a>(&'a mut [f32]);
+
+    impl pulp::WithSimd for Powers<'_> {
+        type Output = ();
+
+        fn with_simd<S: Simd>(self, simd: S) {
+            for vector in S::as_mut_simd_f32s(self.0).0 {
+                *vector = power_of_two(simd, *vector);
+            }
+        }
+    }
+
+    #[test]
+    fn power_of_two_agrees_with_the_standard_one_and_is_zero_far_below() {
+        let inputs: Vec<f32> = (0..1600_u16).map(|i| f32::from(i) * -0.077).collect();
+        let mut outputs = inputs.clone();
+        pulp::Arch::new().dispatch(Powers(&mut outputs));
+        for (x, y) in inputs.iter().zip(&outputs) {
+            assert!(
+                (f64::from(*y) / f64::from(*x).exp2() - 1.0).abs() < 3e-7,
+                "{x}: {y}"
+            );
+        }
+        let mut far = [f32::NEG_INFINITY; 16];
+        pulp::Arch::new().dispatch(Powers(&mut far));
+        assert_eq!(far.map(f32::to_bits), [0; 16]);
+    }
 
     impl pulp::WithSimd for Exponentials<'_> {
         type Output = ();
@@ -102,6 +149,6 @@ mod tests {
         }
         let mut far = [f32::NEG_INFINITY; 16];
         pulp::Arch::new().dispatch(Exponentials(&mut far));
-        assert_eq!(far, [0.0; 16]);
+        assert_eq!(far.map(f32::to_bits), [0; 16]);
     }
 }

@@ -186,6 +186,10 @@ fn bits_do_not_depend_on_batch_cache_or_threads() {
     );
 
     let mut engine = Engine::new(load(2).unwrap(), 0);
+    let filler: Vec<u32> = (1000..1700).collect();
+    let cut_in_two = engine.run(&[score(&filler, &[]), job.clone()]);
+    assert_eq!(alone, bits(&cut_in_two), "rows spread over two passes");
+
     for cut in [202, 200, 160, 1] {
         let prefix = &context[..cut];
         // what was computed as options of a shorter context is taken up as context
@@ -253,6 +257,12 @@ fn a_bad_job_is_refused_and_the_others_run() {
     assert!(scores(&outputs[5]).is_empty());
     assert!(matches!(&outputs[6], Ok(Output::Text { tokens, .. }) if tokens.is_empty()));
     assert!(scores(&outputs[7])[0].log_probabilities[0] < 0.0);
+}
+
+#[test]
+fn an_engine_can_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Engine>();
 }
 
 #[test]

@@ -11,6 +11,9 @@ use super::error::PolicyError;
 use super::simd::PANEL;
 use super::tokenizer::Vocabulary;
 
+/// Longest window taken; a file that names a longer one is damaged or needs another attention.
+const LONGEST_CONTEXT: usize = 1 << 20;
+
 /// Sizes of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
@@ -124,7 +127,7 @@ impl Gguf<'_> {
         let content = Content::read(&mut file).map_err(|source| PolicyError::Format {
             path: path.into(),
             part: "the header".into(),
-            source,
+            source: Box::new(source),
         })?;
         Ok(Gguf {
             path,
@@ -193,6 +196,9 @@ impl Gguf<'_> {
                 "{width}, {feed_width} or {vocabulary} is not a multiple of {PANEL}"
             )));
         }
+        if shape.context_length > LONGEST_CONTEXT {
+            return Err(self.unsupported(format!("its window is {} tokens", shape.context_length)));
+        }
         let scaled = self
             .content
             .metadata
@@ -234,7 +240,7 @@ impl Gguf<'_> {
             .map_err(|source| PolicyError::Format {
                 path: self.path.into(),
                 part: name.into(),
-                source,
+                source: Box::new(source),
             })?;
         if values.len() == size {
             return Ok(values);
