@@ -55,33 +55,19 @@ fn main() -> anyhow::Result<()> {
     );
     for count in [1, 8.min(sequences)] {
         let before = engine.meter();
-        let jobs: Vec<Job> = contexts[..count]
-            .iter()
-            .map(|context| sample(context))
-            .collect();
+        let jobs: Vec<Job> = contexts[..count].iter().map(|context| sample(context)).collect();
         engine.run(&jobs);
         let after = engine.meter();
         let tokens = after.scored_tokens - before.scored_tokens;
         let seconds = after.busy_seconds - before.busy_seconds;
-        println!(
-            "{count} texts at once: {:.0} tok/s",
-            tokens as f64 / seconds
-        );
+        println!("{count} texts at once: {:.0} tok/s", tokens as f64 / seconds);
     }
     Ok(())
 }
 
 fn sample(context: &[u32]) -> Job {
-    let work = Work::Generate {
-        max_tokens: 32,
-        temperature: 0.5,
-        seed: 1,
-        stop: Vec::new(),
-    };
-    Job {
-        context: context.to_vec(),
-        work,
-    }
+    let work = Work::Generate { max_tokens: 32, temperature: 0.5, seed: 1, stop: Vec::new() };
+    Job { context: context.to_vec(), work }
 }
 
 const STORY: &str = "You are in the middle of a room. Looking around you, you see a bed 1, a desk 1, two drawers and a shelf. \

@@ -87,11 +87,7 @@ impl<const D: usize> PanelAttention<'_, D> {
         let output = S::as_mut_simd_f32s(self.output.as_flattened_mut()).0;
         output.fill(simd.splat_f32s(0.0));
         let mut totals = [simd.splat_f32s(0.0); V];
-        for (slots, weights) in self
-            .slots
-            .chunks(BLOCK)
-            .zip(weights.chunks_mut(BLOCK * stride))
-        {
+        for (slots, weights) in self.slots.chunks(BLOCK).zip(weights.chunks_mut(BLOCK * stride)) {
             weigh::<S, V>(simd, &maxima, weights, &mut totals);
             sum_values::<S, D, V>(simd, slots, self.values, weights, output);
         }
@@ -142,12 +138,7 @@ impl<const D: usize> PanelAttention<'_, D> {
 
 /// Turns scores into weights and adds them to their totals.
 #[inline(always)]
-fn weigh<S: Simd, const V: usize>(
-    simd: S,
-    maxima: &[S::f32s; V],
-    scores: &mut [S::f32s],
-    totals: &mut [S::f32s; V],
-) {
+fn weigh<S: Simd, const V: usize>(simd: S, maxima: &[S::f32s; V], scores: &mut [S::f32s], totals: &mut [S::f32s; V]) {
     for scores in scores.chunks_exact_mut(PANEL / S::F32_LANES) {
         for v in 0..V {
             scores[v] = power_of_two(simd, simd.sub_f32s(scores[v], maxima[v]));

@@ -221,13 +221,7 @@ impl Network {
     }
 
     /// The queries of a panel, rotated and scaled so that scores are in powers of two.
-    fn queries<const D: usize>(
-        &self,
-        pass: &Pass,
-        panel: &QueryPanel,
-        key_head: usize,
-        projected: &[f32],
-    ) -> [[f32; PANEL]; D] {
+    fn queries<const D: usize>(&self, pass: &Pass, panel: &QueryPanel, key_head: usize, projected: &[f32]) -> [[f32; PANEL]; D] {
         let rows = pass.rows.len();
         let heads = self.shape.heads / self.shape.key_heads;
         let first = pass.groups[panel.group].rows.start;

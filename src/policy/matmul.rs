@@ -194,12 +194,7 @@ mod tests {
             let mut outputs = [values(rows * PANEL, 5), values(rows * PANEL, 5)];
             let [first, second] = &mut outputs;
             let panel = matrix.panel(0);
-            let product = |output| PanelProduct {
-                left: &left,
-                panel,
-                finish,
-                output,
-            };
+            let product = |output| PanelProduct { left: &left, panel, finish, output };
             pulp::Simd::vectorize(narrow, product(first));
             pulp::Simd::vectorize(broad, product(second));
             assert_eq!(outputs[0], outputs[1]);

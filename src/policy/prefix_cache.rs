@@ -43,14 +43,7 @@ pub struct PrefixCache {
 impl PrefixCache {
     /// A tree that holds `capacity` tokens before it drops any.
     pub fn new(capacity: usize) -> PrefixCache {
-        PrefixCache {
-            entries: Vec::new(),
-            children: HashMap::new(),
-            free: Vec::new(),
-            capacity,
-            batch: 0,
-            exhausted_in: 0,
-        }
+        PrefixCache { entries: Vec::new(), children: HashMap::new(), free: Vec::new(), capacity, batch: 0, exhausted_in: 0 }
     }
 
     /// Slots handed out so far, free ones included; more than the capacity only if one batch needed more.
@@ -111,17 +104,9 @@ impl PrefixCache {
     /// Frees a sixteenth of the slots, since each time reads the whole tree.
     fn evict(&mut self) {
         let order = |entry: &Entry, node: Node| Reverse((entry.in_context, entry.last_batch, node));
-        let droppable = |entry: &Entry, batch: u64| {
-            entry.live && entry.children == 0 && entry.last_batch < batch
-        };
-        let leaves = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| droppable(entry, self.batch));
-        let mut heap: BinaryHeap<_> = leaves
-            .map(|(node, entry)| order(entry, node as Node))
-            .collect();
+        let droppable = |entry: &Entry, batch: u64| entry.live && entry.children == 0 && entry.last_batch < batch;
+        let leaves = self.entries.iter().enumerate().filter(|(_, entry)| droppable(entry, self.batch));
+        let mut heap: BinaryHeap<_> = leaves.map(|(node, entry)| order(entry, node as Node)).collect();
         for _ in 0..(self.entries.len() / 16).max(1) {
             let Some(Reverse((_, _, node))) = heap.pop() else {
                 self.exhausted_in = self.batch;

@@ -70,23 +70,6 @@ pub fn power_of_two<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.select_f32s(small, simd.splat_f32s(0.0), scaled)
 }
 
-/// `2^x` for `x` at or below zero, to about one unit in the last place; zero below −125.
-#[inline(always)]
-pub fn power_of_two<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let round = simd.splat_f32s(ROUND);
-    let small = simd.less_than_f32s(x, simd.splat_f32s(-125.0));
-    let shifted = simd.add_f32s(x, round);
-    let rest = simd.sub_f32s(x, simd.sub_f32s(shifted, round));
-    // least relative error on ±½, computed by exchange
-    let mut sum = simd.splat_f32s(0.001_327_647_2);
-    for coefficient in [0.009_675_541, 0.055_507_13, 0.240_221_2, 0.693_146_94, 1.0] {
-        sum = simd.mul_add_f32s(sum, rest, simd.splat_f32s(coefficient));
-    }
-    let power = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
-    let scaled = simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(sum), power));
-    simd.select_f32s(small, simd.splat_f32s(0.0), scaled)
-}
-
 /// `x / (1 + e^−x)`.
 #[inline(always)]
 pub fn swish<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -119,10 +102,7 @@ mod tests {
         let mut outputs = inputs.clone();
         pulp::Arch::new().dispatch(Powers(&mut outputs));
         for (x, y) in inputs.iter().zip(&outputs) {
-            assert!(
-                (f64::from(*y) / f64::from(*x).exp2() - 1.0).abs() < 3e-7,
-                "{x}: {y}"
-            );
+            assert!((f64::from(*y) / f64::from(*x).exp2() - 1.0).abs() < 3e-7, "{x}: {y}");
         }
         let mut far = [f32::NEG_INFINITY; 16];
         pulp::Arch::new().dispatch(Powers(&mut far));

@@ -119,7 +119,7 @@ fn bits_do_not_depend_on_batch_cache_or_threads() {
     let mut engine = Engine::new(Arc::new(load(1).unwrap()), 256 << 20);
     assert_eq!(alone, bits(&engine.run(&[others, vec![job.clone()]].concat())), "a batch of 8 on one thread");
 
-    let mut engine = Engine::new(load(2).unwrap(), 0);
+    let mut engine = Engine::new(Arc::new(load(2).unwrap()), 0);
     let filler: Vec<u32> = (1000..1700).collect();
     let cut_in_two = engine.run(&[score(&filler, &[]), job.clone()]);
     assert_eq!(alone, bits(&cut_in_two), "rows spread over two passes");

@@ -1,9 +1,6 @@
 //! From final hidden states to log-probabilities over the full vocabulary, block by block, so that the logits of all rows are never
 //! held at once.
-#![expect(
-    clippy::inline_always,
-    reason = "a vector kernel must be compiled inside the function that enables the instructions"
-)]
+#![expect(clippy::inline_always, reason = "a vector kernel must be compiled inside the function that enables the instructions")]
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;

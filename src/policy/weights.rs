@@ -153,11 +153,7 @@ impl Gguf<'_> {
         if shape.context_length > LONGEST_CONTEXT {
             return Err(self.unsupported(format!("its window is {} tokens", shape.context_length)));
         }
-        let scaled = self
-            .content
-            .metadata
-            .keys()
-            .any(|key| key.starts_with("llama.rope.scaling"));
+        let scaled = self.content.metadata.keys().any(|key| key.starts_with("llama.rope.scaling"));
         if scaled || self.content.tensor_infos.contains_key("rope_freqs.weight") {
             return Err(self.unsupported("its rotary embedding is scaled".into()));
         }
@@ -186,11 +182,7 @@ impl Gguf<'_> {
             .tensor(&mut self.file, name, &Device::Cpu)
             .and_then(|tensor| tensor.dequantize(&Device::Cpu))
             .and_then(|tensor| tensor.flatten_all()?.to_vec1::<f32>())
-            .map_err(|source| PolicyError::Format {
-                path: self.path.into(),
-                part: name.into(),
-                source: Box::new(source),
-            })?;
+            .map_err(|source| PolicyError::Format { path: self.path.into(), part: name.into(), source: Box::new(source) })?;
         if values.len() == size {
             return Ok(values);
         }
