@@ -24,12 +24,15 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
     let meter = Arc::new(Meter::new(Caps { max_tokens: settings.max_tokens, max_cost: settings.max_cost }));
     let environment = |name: &str| std::env::var(name).ok();
     let around = Surroundings { models: &settings.models, environment: &environment, client: &client, meter: &meter, clock: &clock };
+    let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
+    // Caps hold for the whole run, whatever it was interrupted by.
+    meter.charge(&ledger.spent());
     let mut seats = std::collections::BTreeMap::new();
     for (role, text) in &settings.model {
         let spec: ModelSpec =
             text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))?;
         let provider = match &spec {
-            ModelSpec::Local { source } => Provider::Local(Box::new(local(source, settings, &clock, printer)?)),
+            ModelSpec::Local { source } => Provider::Local(Box::new(local(source, settings, &around, printer)?)),
             ModelSpec::OpenAi { .. }
             | ModelSpec::Anthropic { .. }
             | ModelSpec::Scripted { .. }
@@ -39,14 +42,13 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
         let policy = provider.version();
         seats.insert(*role, Seat { provider, policy });
     }
-    let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
     Ok(Desk { seats, ledger, seed: settings.seed, sampling: settings.sampling.clone(), clock })
 }
 
-fn local(source: &str, settings: &Settings, clock: &Clock, printer: &Printer) -> Result<Local, Failure> {
+fn local(source: &str, settings: &Settings, around: &Surroundings<'_>, printer: &Printer) -> Result<Local, Failure> {
     let path = weights(source)?;
     printer.note(&format!("loading {source} from {}", path.display()));
-    Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, clock)
+    Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, around)
         .map_err(|error| Failure::settings(error.to_string()))
 }
 
@@ -76,7 +78,7 @@ pub(crate) fn smollm2_path() -> PathBuf {
 pub(crate) fn speed(desk: &Desk) -> Option<String> {
     desk.seats.values().find_map(|seat| {
         let Provider::Local(local) = &seat.provider else { return None };
-        let meter = local.meter();
+        let meter = local.work();
         let context = meter.computed_tokens + meter.cached_tokens;
         (meter.busy_seconds > 0.0).then(|| {
             format!(

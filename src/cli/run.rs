@@ -205,7 +205,7 @@ fn facts(benchmark: &Benchmark, agent: &Agent<'_>) -> toml::Table {
         ("tool_version".to_owned(), env!("CARGO_PKG_VERSION").into()),
         ("benchmark".to_owned(), benchmark.name.as_str().into()),
         ("benchmark_digest".to_owned(), benchmark.digest.to_string().into()),
-        ("harness".to_owned(), agent.harness.as_str().into()),
+        ("harness_tree".to_owned(), agent.harness.as_str().into()),
         ("policy".to_owned(), agent.desk.main_policy().as_str().into()),
     ])
 }

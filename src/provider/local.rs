@@ -1,13 +1,14 @@
 //! A local policy as a provider: one thread owns the engine and answers whatever has come in as one batch, so that live episodes
 //! share its passes. Turns are tokenised once.
 
-use super::Called;
 use super::error::ProviderError;
+use super::meter::Meter;
+use super::{Called, Surroundings};
 use crate::clock::{Clock, seeded_by};
 use crate::domain::id::{Digest, PolicyVersion};
 use crate::domain::message::{Message, Turn};
 use crate::domain::request::{ChoiceRecord, Decision, Finish, ModelRequest, Reply, ScoreRule, TokenRecord, Usage};
-use crate::policy::{Engine, Job, Meter, OptionScore, Output, Policy, PolicyError, Work};
+use crate::policy::{self, Engine, Job, OptionScore, Output, Policy, PolicyError, Work};
 use rand::RngExt;
 use std::collections::HashMap;
 use std::path::Path;
@@ -40,7 +41,8 @@ pub struct Local {
     policy: Arc<Policy>,
     tokens: Mutex<HashMap<Digest, Arc<[u32]>>>,
     jobs: Sender<Asked>,
-    meter: Arc<Mutex<Meter>>,
+    work: Arc<Mutex<policy::Meter>>,
+    meter: Arc<Meter>,
     clock: Clock,
 }
 
@@ -61,7 +63,7 @@ impl Local {
     ///
     /// # Errors
     /// [`ProviderError::Settings`] when the weights cannot be read or have no chat marks.
-    pub fn open(name: &str, path: &Path, threads: usize, cache_bytes: usize, clock: &Clock) -> Result<Self, ProviderError> {
+    pub fn open(name: &str, path: &Path, threads: usize, cache_bytes: usize, around: &Surroundings<'_>) -> Result<Self, ProviderError> {
         let failed = |message: String| ProviderError::Settings { model: name.to_owned(), problem: message };
         let policy = Policy::load(path, threads).map_err(|error| failed(described(&error)))?;
         let mark = |text: &str| policy.special(text).ok_or_else(|| failed(format!("{} has no token {text}", path.display())));
@@ -69,14 +71,24 @@ impl Local {
         let version = PolicyVersion(format!("{name}@{}", &policy.fingerprint()[..16.min(policy.fingerprint().len())]));
         let policy = Arc::new(policy);
         let (jobs, inbox) = channel();
-        let meter = Arc::new(Mutex::new(Meter::default()));
+        let work = Arc::new(Mutex::new(policy::Meter::default()));
         let engine = Engine::new(policy.clone(), cache_bytes);
-        let shared = meter.clone();
+        let shared = work.clone();
         std::thread::Builder::new()
             .name("policy".to_owned())
             .spawn(move || serve(engine, &inbox, &shared))
             .map_err(|error| failed(format!("its thread cannot be started: {error}")))?;
-        Ok(Self { name: name.to_owned(), version, marks, policy, tokens: Mutex::default(), jobs, meter, clock: clock.clone() })
+        Ok(Self {
+            name: name.to_owned(),
+            version,
+            marks,
+            policy,
+            tokens: Mutex::default(),
+            jobs,
+            work,
+            meter: around.meter.clone(),
+            clock: around.clock.clone(),
+        })
     }
 
     /// What replies depend on besides request and seed.
@@ -85,8 +97,8 @@ impl Local {
     }
 
     /// What the engine has done so far.
-    pub fn meter(&self) -> Meter {
-        *self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn work(&self) -> policy::Meter {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers one request.
@@ -94,6 +106,7 @@ impl Local {
     /// # Errors
     /// [`ProviderError::ContextTooLong`], [`ProviderError::Unsupported`] for a schema, or an outage if the engine's thread is gone.
     pub async fn call(&self, request: &ModelRequest, seed: u64) -> Result<Called, ProviderError> {
+        self.meter.admit(&self.name)?;
         let started = self.clock.milliseconds();
         let context = self.context(request);
         let input_tokens = context.len() as u64;
@@ -112,6 +125,7 @@ impl Local {
             }
         };
         let reply = self.reply(self.run(Job { context, work }).await?, request, temperature, seed, input_tokens);
+        self.meter.charge(&reply.usage);
         Ok(Called { reply, retries: Vec::new(), latency_ms: self.clock.milliseconds().saturating_sub(started) })
     }
 
@@ -234,7 +248,7 @@ fn draw(scores: &[f32], temperature: f64, seed: u64) -> usize {
 }
 
 /// The engine's thread: gathers what has come in, runs it as one batch, answers. Ends when the last sender is gone.
-fn serve(mut engine: Engine, inbox: &Receiver<Asked>, meter: &Mutex<Meter>) {
+fn serve(mut engine: Engine, inbox: &Receiver<Asked>, work: &Mutex<policy::Meter>) {
     while let Ok(first) = inbox.recv() {
         let mut jobs = vec![first.job];
         let mut answers = vec![first.answer];
@@ -248,7 +262,7 @@ fn serve(mut engine: Engine, inbox: &Receiver<Asked>, meter: &Mutex<Meter>) {
             }
         }
         let outputs = engine.run(&jobs);
-        *meter.lock().unwrap_or_else(PoisonError::into_inner) = engine.meter();
+        *work.lock().unwrap_or_else(PoisonError::into_inner) = engine.meter();
         for (answer, output) in answers.into_iter().zip(outputs) {
             // Nobody waits any more when the run was stopped.
             let _ = answer.send(output);

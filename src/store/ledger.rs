@@ -3,7 +3,7 @@
 
 use super::atomic::{FileError, JsonLines};
 use crate::domain::id::Digest;
-use crate::domain::request::Reply;
+use crate::domain::request::{Reply, Usage};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::File;
@@ -29,6 +29,7 @@ struct State {
     file: File,
     length: u64,
     index: HashMap<Digest, (u64, u32)>,
+    spent: Usage,
 }
 
 #[derive(Serialize)]
@@ -42,9 +43,17 @@ struct Entry {
     reply: Reply,
 }
 
+/// The parts of an entry that are held in memory.
 #[derive(Deserialize)]
-struct KeyOnly {
+struct Outline {
     key: Digest,
+    reply: Spent,
+}
+
+#[derive(Deserialize)]
+struct Spent {
+    #[serde(default)]
+    usage: Usage,
 }
 
 impl Ledger {
@@ -59,6 +68,7 @@ impl Ledger {
         let mut reader = BufReader::with_capacity(1 << 16, file.try_clone().map_err(FileError::io("open", path))?);
         let mut index = HashMap::new();
         let mut length = 0;
+        let mut spent = Usage::default();
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
@@ -66,15 +76,16 @@ impl Ledger {
             if size == 0 {
                 break;
             }
-            let entry: KeyOnly = serde_json::from_slice(&line).map_err(|error| FileError::Content {
+            let entry: Outline = serde_json::from_slice(&line).map_err(|error| FileError::Content {
                 path: path.to_owned(),
                 line: number,
                 message: error.to_string(),
             })?;
             index.insert(entry.key, (length, size as u32));
+            spent.add(&entry.reply.usage);
             length += size as u64;
         }
-        Ok(Self { path: path.to_owned(), state: Mutex::new(State { file, length, index }) })
+        Ok(Self { path: path.to_owned(), state: Mutex::new(State { file, length, index, spent }) })
     }
 
     /// A reply received before.
@@ -110,7 +121,13 @@ impl Ledger {
         }
         state.index.insert(*key, (before, line.len() as u32));
         state.length += line.len() as u64;
+        state.spent.add(&reply.usage);
         Ok(())
+    }
+
+    /// What all replies on file have cost.
+    pub fn spent(&self) -> Usage {
+        self.state().spent
     }
 
     /// How many replies are on file.

@@ -74,7 +74,7 @@ impl RunDir {
         self.dir.join("sealed/ledger.jsonl")
     }
 
-    /// Freezes the settings of a new run, or compares them with those frozen. `text` is TOML; its `[settings]` must agree.
+    /// Freezes the settings of a new run, or compares them with those frozen. `text` is TOML; its `[settings]` and `[facts]` must agree.
     ///
     /// # Errors
     /// [`RunDirError::Differs`] names every key that differs.
@@ -117,11 +117,13 @@ impl RunDir {
     }
 }
 
-/// Keys of `[settings]` on which two `run.toml` disagree, as `key: was → is`.
+/// Keys of `[settings]` and `[facts]` on which two `run.toml` disagree, as `key: was → is`. The program's own version is no
+/// difference: formats and behaviours have versions of their own.
 fn differences(old: &str, new: &str) -> Vec<String> {
     let settings = |text: &str| -> toml::Table {
         let whole: toml::Table = text.parse().unwrap_or_default();
-        whole.get("settings").and_then(toml::Value::as_table).cloned().unwrap_or_default()
+        let parts = ["settings", "facts"].into_iter().filter_map(|part| whole.get(part)?.as_table().cloned());
+        parts.flatten().filter(|(key, _)| key != "tool_version").collect()
     };
     let (old, new) = (settings(old), settings(new));
     let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
