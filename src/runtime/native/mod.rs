@@ -17,6 +17,8 @@ mod loop_detection;
 mod memory;
 mod memory_line;
 mod model_router;
+#[cfg(feature = "otel")]
+pub mod opentelemetry;
 mod parse_retry;
 mod pattern;
 mod preferred_actions;
@@ -52,6 +54,8 @@ pub static NATIVES: &[Native] = &[
     memory::NATIVE,
     memory_line::NATIVE,
     model_router::NATIVE,
+    #[cfg(feature = "otel")]
+    opentelemetry::NATIVE,
     parse_retry::NATIVE,
     preferred_actions::NATIVE,
     repeated_edit_detection::NATIVE,
