@@ -8,6 +8,7 @@ mod mock;
 use mock::{Mock, Play, Played, program};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -26,7 +27,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let base = starts(&mut table)?;
     let mut at_ten = 0.0;
     for (jobs, tasks, limit) in [(1, 100, 0.25), (10, 200, 0.12), (100, 500, 0.12), (500, 750, 0.12)] {
-        let played = play(&server, CALLS, tasks, jobs)?;
+        let dir = tempfile::tempdir()?;
+        let played = play(&server, dir.path(), &Play { entry: String::new(), calls: CALLS, tasks, jobs })?;
         let cpu = cpu_ms(&played);
         table.row(&format!("CPU a step, {jobs} live"), cpu, limit, "ms");
         match jobs {
@@ -34,12 +36,13 @@ fn main() -> anyhow::Result<ExitCode> {
             500 => {
                 let live = (played.usage.peak_kib - base) as f64 / jobs as f64;
                 table.row("memory a live episode, 500 live", live, 200.0, "KiB");
-                table.row("trace a step", played.trace_bytes as f64 / steps(&played), 1000.0, "bytes");
+                table.row("trace a step", trace_bytes(dir.path())? as f64 / steps(&played), 1000.0, "bytes");
             }
             _ => {}
         }
     }
-    let long = cpu_ms(&play(&server, LONG, 100, 10)?);
+    let dir = tempfile::tempdir()?;
+    let long = cpu_ms(&play(&server, dir.path(), &Play { entry: String::new(), calls: LONG, tasks: 100, jobs: 10 })?);
     table.row(&format!("CPU a step, {LONG} calls to {CALLS}"), long / at_ten, 1.5, "times");
     write!(std::io::stdout(), "{}", table.text)?;
     Ok(if table.is_over { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -76,15 +79,19 @@ fn median_ms(start: &mut dyn FnMut(usize) -> anyhow::Result<()>) -> anyhow::Resu
     Ok(times[STARTS / 2])
 }
 
-fn play(server: &Mock, calls: u32, tasks: usize, jobs: usize) -> anyhow::Result<Played> {
-    let played = Play { entry: String::new(), calls, tasks, jobs }.run(server)?;
-    let expected = tasks as f64 * f64::from(calls);
+fn play(server: &Mock, dir: &Path, play: &Play) -> anyhow::Result<Played> {
+    let played = play.run(server, dir)?;
+    let expected = play.tasks as f64 * f64::from(play.calls);
     anyhow::ensure!((steps(&played) - expected).abs() < 0.5, "{} of {expected} steps were played", steps(&played));
     Ok(played)
 }
 
 fn steps(played: &Played) -> f64 {
     played.episodes.iter().map(|episode| f64::from(episode.result.steps)).sum()
+}
+
+fn trace_bytes(dir: &Path) -> std::io::Result<u64> {
+    std::fs::read_dir(dir.join("run/R0/trajectories"))?.map(|entry| Ok(entry?.metadata()?.len())).sum()
 }
 
 /// CPU of the whole process, its start included, a step.

@@ -114,25 +114,19 @@ pub struct Played {
     pub usage: Usage,
     /// `episodes.jsonl`.
     pub episodes: Vec<EpisodeLine>,
-    /// Bytes of all traces.
-    pub trace_bytes: u64,
 }
 
 impl Play {
-    /// Plays the echo benchmark against the server, in a fresh run directory.
-    pub fn run(&self, mock: &Mock) -> anyhow::Result<Played> {
-        let dir = tempfile::tempdir()?;
+    /// Plays the echo benchmark against the server, in the folder `run` below a fresh one.
+    pub fn run(&self, mock: &Mock, dir: &Path) -> anyhow::Result<Played> {
         let entry = format!("[models.mock]\nbase_url = \"{}/v1\"\nmodel = \"mock steps={}\"\n{}", mock.url, self.calls - 1, self.entry);
-        fs::write(dir.path().join("settings.toml"), entry)?;
+        fs::write(dir.join("settings.toml"), entry)?;
         let (tasks, jobs) = (self.tasks.to_string(), self.jobs.to_string());
         let arguments = ["-v", "run", "--bench", "echo", "--model", "mock", "--config", "settings.toml", "--run", "run"];
-        let usage = program(dir.path(), &[&arguments[..], &["--limit", &tasks, "--jobs", &jobs]].concat())?;
-        let round = dir.path().join("run/R0");
-        let text = fs::read_to_string(round.join("episodes.jsonl"))?;
+        let usage = program(dir, &[&arguments[..], &["--limit", &tasks, "--jobs", &jobs]].concat())?;
+        let text = fs::read_to_string(dir.join("run/R0/episodes.jsonl"))?;
         let episodes = text.lines().map(serde_json::from_str).collect::<Result<Vec<EpisodeLine>, _>>()?;
-        let sizes = fs::read_dir(round.join("trajectories"))?.map(|entry| Ok(entry?.metadata()?.len()));
-        let trace_bytes = sizes.sum::<std::io::Result<u64>>()?;
-        Ok(Played { usage, episodes, trace_bytes })
+        Ok(Played { usage, episodes })
     }
 }
 
