@@ -137,8 +137,9 @@ fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &P
     let usage = &tally.usage;
     let cached = if usage.input_tokens == 0 { 0.0 } else { 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64 };
     printer.line(&format!(
-        "{} calls, {} steps, {} tokens ({cached:.0} % of the prompt served from a cache), ${:.2}, {seconds:.0} s",
+        "{} calls ({} retries), {} steps, {} tokens ({cached:.0} % of the prompt served from a cache), ${:.2}, {seconds:.0} s",
         tally.calls,
+        tally.retries,
         tally.steps,
         usage.tokens(),
         usage.cost
