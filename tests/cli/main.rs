@@ -4,5 +4,7 @@
 
 mod check;
 mod disk;
+mod faults;
+mod loopback;
 mod run;
 mod test_run;
