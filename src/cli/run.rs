@@ -14,6 +14,7 @@ use crate::stages::rollout::{Progress, Results, Rollout, Tally, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -66,6 +67,7 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Outside, format!("start the async runtime: {error}")))?;
+    raise_open_files();
     let deadline = layered.settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
     let mut worst = 1.0_f64;
     for (split, tasks) in parts {
@@ -209,6 +211,12 @@ fn facts(benchmark: &Benchmark, agent: &Agent<'_>) -> toml::Table {
         ("harness_tree".to_owned(), agent.harness.as_str().into()),
         ("policy".to_owned(), agent.desk.main_policy().as_str().into()),
     ])
+}
+
+/// Raises the number of open files to what the system allows: each live episode holds a connection and a trace.
+fn raise_open_files() {
+    // Best effort: too few are an error where a file cannot be opened.
+    let _ = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
 }
 
 /// Waits for Ctrl-C twice: the first one only keeps further episodes from starting.

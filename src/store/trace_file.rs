@@ -23,6 +23,8 @@ const BUFFER: usize = 8 * 1024;
 pub struct TraceFile {
     path: PathBuf,
     file: File,
+    /// Bytes handed over so far, whole lines.
+    length: u64,
     buffer: Vec<u8>,
 }
 
@@ -60,7 +62,7 @@ impl TraceFile {
     /// What the operating system refused.
     pub fn create(path: &Path) -> Result<Self, TraceError> {
         let file = File::create(path).map_err(FileError::io("create", path))?;
-        Ok(Self { path: path.to_owned(), file, buffer: Vec::with_capacity(BUFFER) })
+        Ok(Self { path: path.to_owned(), file, length: 0, buffer: Vec::with_capacity(BUFFER) })
     }
 
     /// Appends one record.
@@ -76,9 +78,14 @@ impl TraceFile {
     /// Hands everything to the operating system.
     ///
     /// # Errors
-    /// What the operating system refused.
+    /// What the operating system refused; the file then ends with its last whole line.
     pub fn flush(&mut self) -> Result<(), TraceError> {
-        self.file.write_all(&self.buffer).map_err(FileError::io("write", &self.path))?;
+        if let Err(error) = self.file.write_all(&self.buffer) {
+            // Best effort: readers pass over a line that was cut off.
+            let _ = self.file.set_len(self.length);
+            return Err(TraceError(FileError::io("write", &self.path)(error)));
+        }
+        self.length += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
     }
@@ -97,8 +104,12 @@ pub fn settle(path: &Path) -> Result<(), TraceError> {
     let part = path.with_extension("jsonl.zst.part");
     let mut source = File::open(path).map_err(FileError::io("read", path))?;
     let output = File::create(&part).map_err(FileError::io("create", &part))?;
-    zstd::stream::copy_encode(&mut source, output, 3).map_err(FileError::io("write", &part))?;
-    fs::rename(&part, &target).map_err(FileError::io("write", &target))?;
+    let written = zstd::stream::copy_encode(&mut source, output, 3).and_then(|()| fs::rename(&part, &target));
+    if let Err(error) = written {
+        // Best effort: the error below is the one to report.
+        let _ = fs::remove_file(&part);
+        return Err(TraceError(FileError::io("write", &target)(error)));
+    }
     fs::remove_file(path).map_err(FileError::io("remove", path))?;
     Ok(())
 }
