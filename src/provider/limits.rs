@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{debug, info};
 
 /// Seconds of unused rate that can be saved up.
 const BURST_SECONDS: f64 = 5.0;
@@ -102,6 +103,7 @@ impl Limiter {
         match load {
             Load::Overloaded if place.cuts == state.cuts => {
                 let limit = (state.limit / 2).max(1);
+                info!(from = state.limit, to = limit, "fewer calls at once: the server says it is overloaded");
                 let fewer = state.limit - limit;
                 let withdrawn = self.places.forget_permits(fewer);
                 state.owed += fewer - withdrawn;
@@ -114,6 +116,7 @@ impl Limiter {
                 state.successes += 1;
                 if state.successes >= state.limit && state.limit < self.ceiling {
                     state.limit += 1;
+                    debug!(limit = state.limit, "one more call at once");
                     state.successes = 0;
                     match state.owed {
                         0 => self.places.add_permits(1),
