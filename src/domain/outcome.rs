@@ -36,6 +36,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// `solved`, `failed` or `error`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Solved => "solved",
+            Self::Failed => "failed",
+            Self::Error { .. } => "error",
+        }
+    }
+}
+
 /// What ended the steps of an episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ending", rename_all = "snake_case")]

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{debug, info};
 
 /// Fewest answers of a window: fewer say too little about the load.
 const LEAST_WINDOW: usize = 16;
@@ -126,6 +127,7 @@ impl Limiter {
             Load::Overloaded if place.cuts == state.cuts => {
                 if state.shows_overload(load) {
                     let limit = (state.limit / 2).max(1);
+                    info!(from = state.limit, to = limit, "fewer calls at once: the server is overloaded");
                     let fewer = state.limit - limit;
                     let withdrawn = self.places.forget_permits(fewer);
                     state.owed += fewer - withdrawn;
@@ -138,6 +140,7 @@ impl Limiter {
                 state.shows_overload(load);
                 if state.limit < self.ceiling {
                     state.limit += 1;
+                    debug!(limit = state.limit, "one more call at once");
                     match state.owed {
                         0 => self.places.add_permits(1),
                         _ => state.owed -= 1,

@@ -15,6 +15,7 @@ use crate::net::{Answer, Endpoint, Events, HeaderText, Secret};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout_at;
+use tracing::info;
 
 /// Bytes of prompt that are taken for one token where a count is needed before the server gives one.
 const BYTES_A_TOKEN: u64 = 4;
@@ -108,7 +109,9 @@ impl Served {
             }
             let asked = asked.and_then(|text| asked_pause(&text, self.clock.unix_milliseconds()));
             let mut random = seeded_by(seed ^ u64::from(attempts));
-            tokio::time::sleep(pause(attempts - 1, self.entry.retry_pause, asked, &mut random)).await;
+            let wait = pause(attempts - 1, self.entry.retry_pause, asked, &mut random);
+            info!(model = self.name, attempts, reason = failure.short(), wait_ms = wait.as_millis() as u64, "model call is tried again");
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod harness_dir;
+pub mod index;
 pub mod ledger;
 pub mod run_dir;
 pub mod trace_file;
