@@ -109,7 +109,7 @@ fn echo_episodes_survive_kills() {
 fn a_reply_on_file_is_never_paid_for_again() {
     let run = TestRun::new();
     let server = Loopback::start(Weather::Fair, Duration::from_millis(5));
-    run.write("settings.toml", &server.settings());
+    run.write("settings.toml", &server.patient_settings());
     let arguments = vec!["run", "--bench", "echo", "--model", "mine", "--config", "settings.toml", "--limit", "20", "--jobs", "4"];
     let mut asked = 0;
     let mut paid: BTreeMap<u64, std::path::PathBuf> = BTreeMap::new();

@@ -70,10 +70,18 @@ impl Loopback {
         Self { address, state }
     }
 
-    /// A settings file with the model `mine`, whose deadlines are short.
-    pub fn settings(&self) -> String {
-        let deadlines = "{ connect = 1, first_byte = 0.25, idle = 0.25, whole = 0.5, call = 3 }";
-        format!("[models.mine]\nbase_url = \"http://{}/v1\"\nmodel = \"m\"\nretry_pause = 0.02\ndeadlines = {deadlines}\n", self.address)
+    /// A settings file with the model `mine`, whose patience is short: a broken answer soon comes to its deadline.
+    pub fn hasty_settings(&self) -> String {
+        self.settings("deadlines = { connect = 1, first_byte = 0.25, idle = 0.25, whole = 0.5, call = 3 }\n")
+    }
+
+    /// A settings file with the model `mine`, whose deadlines no busy machine comes to: no try is made twice.
+    pub fn patient_settings(&self) -> String {
+        self.settings("")
+    }
+
+    fn settings(&self, deadlines: &str) -> String {
+        format!("[models.mine]\nbase_url = \"http://{}/v1\"\nmodel = \"m\"\nretry_pause = 0.02\n{deadlines}", self.address)
     }
 
     pub fn set(&self, weather: Weather) {
