@@ -1,6 +1,7 @@
 //! Plain data and pure functions: no IO, no clock, no chance. The vocabulary of `system.md` §1 as types.
 
 pub mod conversation;
+pub mod edit;
 pub mod event;
 pub mod harness;
 pub mod id;
