@@ -1,5 +1,8 @@
 //! Typed edits of a harness (`system.md` §2): pure, harness in, harness out. Reading order: this file (what an edit is), `apply` (what a
 //! set of edits does to a harness), `bundle` (sets with a name, and how two of them go together), `diff` (from two harnesses to edits).
+//!
+//! In use: [`Bundle::apply`] gives the edited harness, [`Bundle::join`] gives `a | b` or names what contradicts, [`diff`] gives the edits
+//! from one harness to another. The first two take the [`Groups`] of the natives. Nothing here says whether the result can be played: its check does.
 
 mod apply;
 mod bundle;
