@@ -182,7 +182,7 @@ fn check(played: &Played) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_processor_and_no_model_corrupts_an_episode(script in script(), seeds in vec(any::<u64>(), 0..4)) {
