@@ -3,6 +3,7 @@
 use super::id::Digest;
 use super::message::{Message, Turn};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Turns in order; `chain[i]` is the digest of turns `0..=i`.
@@ -92,7 +93,8 @@ impl Conversation {
     /// Applies one edit.
     ///
     /// # Errors
-    /// A fragment that says why the edit does not fit: bad range, not a permutation, or a tool result parted from its call.
+    /// A fragment that says why the edit does not fit: bad range, not a permutation, a tool result parted from its call, or roles that
+    /// no longer take turns.
     pub fn edited(&self, edit: &HistoryEdit) -> Result<Self, String> {
         let turns: Vec<Arc<Turn>> = match edit {
             HistoryEdit::Drop { from, to } => {
@@ -119,6 +121,7 @@ impl Conversation {
             }
         };
         check_pairing(&turns)?;
+        check_roles(&turns)?;
         let mut edited = Self::default();
         for turn in turns {
             edited.push_turn(turn);
@@ -135,25 +138,34 @@ impl Conversation {
     }
 }
 
-/// Every tool result must directly follow the assistant turn that called it, and every call must be answered.
+/// The results of an assistant turn's tool calls must directly follow it, one for each call, in the order of the calls.
 fn check_pairing(turns: &[Arc<Turn>]) -> Result<(), String> {
-    let mut open: Vec<&str> = Vec::new();
+    let mut open: VecDeque<&str> = VecDeque::new();
     for turn in turns {
         match &turn.message {
-            Message::Tool { call, .. } => match open.iter().position(|id| *id == call.as_str()) {
-                Some(index) => {
-                    open.remove(index);
-                }
-                None => return Err(format!("the result of tool call {call} has lost its call")),
-            },
-            Message::User { .. } | Message::Assistant { .. } if !open.is_empty() => {
-                return Err(format!("tool call {} has lost its result", open[0]));
-            }
+            Message::Tool { call, .. } if open.front() == Some(&call.as_str()) => drop(open.pop_front()),
+            Message::Tool { call, .. } => return Err(format!("the result of tool call {call} would not stand behind its call")),
+            Message::User { .. } | Message::Assistant { .. } if !open.is_empty() => break,
             Message::User { .. } => {}
             Message::Assistant { tool_calls, .. } => open = tool_calls.iter().map(|call| call.id.as_str()).collect(),
         }
     }
-    Ok(())
+    open.front().map_or(Ok(()), |call| Err(format!("tool call {call} would lose its result")))
+}
+
+/// What every provider takes: the user first, never two model turns in a row, and something to answer at the end.
+fn check_roles(turns: &[Arc<Turn>]) -> Result<(), String> {
+    let is_model = |turn: &Arc<Turn>| matches!(turn.message, Message::Assistant { .. });
+    if turns.first().is_none_or(is_model) {
+        return Err("the history would not begin with a user turn".to_owned());
+    }
+    if turns.last().is_none_or(is_model) {
+        return Err("the history would end with the model's own turn".to_owned());
+    }
+    match turns.windows(2).position(|pair| pair.iter().all(is_model)) {
+        Some(index) => Err(format!("turns {index} and {} would both be the model's", index + 1)),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +183,7 @@ mod tests {
         });
         conversation.push(Message::Tool { call: CallId::from("c1"), name: "echo".into(), text: "ok".into(), is_error: false });
         conversation.push(Message::assistant("done"));
+        conversation.push(Message::user("more"));
         conversation
     }
 
@@ -178,7 +191,33 @@ mod tests {
     fn dropping_a_call_without_its_result_is_refused() {
         assert!(sample().edited(&HistoryEdit::Drop { from: 1, to: 2 }).is_err());
         assert!(sample().edited(&HistoryEdit::Drop { from: 2, to: 3 }).is_err());
-        assert_eq!(sample().edited(&HistoryEdit::Drop { from: 1, to: 3 }).unwrap().turns().len(), 2);
+        assert_eq!(sample().edited(&HistoryEdit::Drop { from: 1, to: 3 }).unwrap().turns().len(), 3);
+    }
+
+    #[test]
+    fn results_stay_behind_their_calls_in_order() {
+        let arguments = Arguments(serde_json::json!({}));
+        let tool_calls = ["a", "b"].map(|id| ToolCall { id: CallId::from(id), name: "echo".into(), arguments: arguments.clone() }).to_vec();
+        let result = |id: &str| Message::Tool { call: CallId::from(id), name: "echo".into(), text: String::new(), is_error: false };
+        let mut two = Conversation::default();
+        for message in [Message::user("hi"), Message::Assistant { text: String::new(), tool_calls }, result("a"), result("b")] {
+            two.push(message);
+        }
+        let refused = |edit: HistoryEdit| two.edited(&edit).unwrap_err();
+        assert_eq!(refused(HistoryEdit::Drop { from: 3, to: 4 }), "tool call b would lose its result");
+        assert!(refused(HistoryEdit::Summarise { from: 2, to: 3, text: String::new() }).contains("tool call a would lose"));
+        assert!(refused(HistoryEdit::Reorder { order: vec![0, 1, 3, 2] }).contains("tool call b would not stand behind"));
+        assert!(two.edited(&HistoryEdit::Drop { from: 1, to: 4 }).is_ok());
+    }
+
+    #[test]
+    fn roles_keep_taking_turns() {
+        let refused = |edit: HistoryEdit| sample().edited(&edit).unwrap_err();
+        assert!(refused(HistoryEdit::Drop { from: 0, to: 1 }).contains("begin with a user turn"));
+        assert!(refused(HistoryEdit::Drop { from: 0, to: 5 }).contains("begin with a user turn"));
+        assert!(refused(HistoryEdit::Drop { from: 4, to: 5 }).contains("end with the model's own turn"));
+        assert!(refused(HistoryEdit::Reorder { order: vec![0, 3, 1, 2, 4] }).contains("turns 1 and 2 would both be the model's"));
+        assert!(sample().edited(&HistoryEdit::Summarise { from: 1, to: 4, text: "s".into() }).is_ok());
     }
 
     #[test]
@@ -187,14 +226,14 @@ mod tests {
         let mut two = one.clone();
         two.pop();
         two.push(Message::assistant("other"));
-        assert_eq!(one.shared_prefix(&two), 3);
-        assert_eq!(one.shared_prefix(&one), 4);
+        assert_eq!(one.shared_prefix(&two), 4);
+        assert_eq!(one.shared_prefix(&one), 5);
         assert_eq!(one.shared_prefix(&Conversation::default()), 0);
     }
 
     #[test]
     fn bad_ranges_and_orders_are_refused() {
         assert!(sample().edited(&HistoryEdit::Drop { from: 3, to: 9 }).is_err());
-        assert!(sample().edited(&HistoryEdit::Reorder { order: vec![0, 0, 1, 2] }).is_err());
+        assert!(sample().edited(&HistoryEdit::Reorder { order: vec![0, 0, 1, 2, 3] }).is_err());
     }
 }
