@@ -66,7 +66,7 @@ pub(crate) fn harness(name: &str) -> Result<LoadedHarness, Failure> {
 
 fn checked(name: &str, harness: Harness, lines: &[usize]) -> Result<LoadedHarness, Failure> {
     let assembly = Assembly::new(harness, lines).map_err(|problems| Failure::problems(name, &problems))?;
-    let id = harness_dir::tree_id(&assembly.canonical_manifest(), &assembly.harness().files)?;
+    let id = harness_dir::tree_id(assembly.canonical_manifest(), &assembly.harness().files)?;
     Ok(LoadedHarness { assembly, id })
 }
 

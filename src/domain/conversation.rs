@@ -92,7 +92,8 @@ impl Conversation {
     /// Applies one edit.
     ///
     /// # Errors
-    /// A fragment that says why the edit does not fit: bad range, not a permutation, or a tool result parted from its call.
+    /// A fragment that says why the edit does not fit: bad range, not a permutation, a tool result parted from its call, or roles that
+    /// no longer take turns.
     pub fn edited(&self, edit: &HistoryEdit) -> Result<Self, String> {
         let turns: Vec<Arc<Turn>> = match edit {
             HistoryEdit::Drop { from, to } => {
@@ -119,6 +120,7 @@ impl Conversation {
             }
         };
         check_pairing(&turns)?;
+        check_roles(&turns)?;
         let mut edited = Self::default();
         for turn in turns {
             edited.push_turn(turn);
@@ -156,6 +158,21 @@ fn check_pairing(turns: &[Arc<Turn>]) -> Result<(), String> {
     Ok(())
 }
 
+/// What every provider takes: the user first, never two model turns in a row, and something to answer at the end.
+fn check_roles(turns: &[Arc<Turn>]) -> Result<(), String> {
+    let is_model = |turn: &Arc<Turn>| matches!(turn.message, Message::Assistant { .. });
+    if turns.first().is_none_or(is_model) {
+        return Err("the history would not begin with a user turn".to_owned());
+    }
+    if turns.last().is_none_or(is_model) {
+        return Err("the history would end with the model's own turn".to_owned());
+    }
+    match turns.windows(2).position(|pair| pair.iter().all(is_model)) {
+        Some(index) => Err(format!("turns {index} and {} would both be the model's", index + 1)),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +188,7 @@ mod tests {
         });
         conversation.push(Message::Tool { call: CallId::from("c1"), name: "echo".into(), text: "ok".into(), is_error: false });
         conversation.push(Message::assistant("done"));
+        conversation.push(Message::user("more"));
         conversation
     }
 
@@ -178,7 +196,17 @@ mod tests {
     fn dropping_a_call_without_its_result_is_refused() {
         assert!(sample().edited(&HistoryEdit::Drop { from: 1, to: 2 }).is_err());
         assert!(sample().edited(&HistoryEdit::Drop { from: 2, to: 3 }).is_err());
-        assert_eq!(sample().edited(&HistoryEdit::Drop { from: 1, to: 3 }).unwrap().turns().len(), 2);
+        assert_eq!(sample().edited(&HistoryEdit::Drop { from: 1, to: 3 }).unwrap().turns().len(), 3);
+    }
+
+    #[test]
+    fn roles_keep_taking_turns() {
+        let refused = |edit: HistoryEdit| sample().edited(&edit).unwrap_err();
+        assert!(refused(HistoryEdit::Drop { from: 0, to: 1 }).contains("begin with a user turn"));
+        assert!(refused(HistoryEdit::Drop { from: 0, to: 5 }).contains("begin with a user turn"));
+        assert!(refused(HistoryEdit::Drop { from: 4, to: 5 }).contains("end with the model's own turn"));
+        assert!(refused(HistoryEdit::Reorder { order: vec![0, 3, 1, 2, 4] }).contains("turns 1 and 2 would both be the model's"));
+        assert!(sample().edited(&HistoryEdit::Summarise { from: 1, to: 4, text: "s".into() }).is_ok());
     }
 
     #[test]
@@ -187,14 +215,14 @@ mod tests {
         let mut two = one.clone();
         two.pop();
         two.push(Message::assistant("other"));
-        assert_eq!(one.shared_prefix(&two), 3);
-        assert_eq!(one.shared_prefix(&one), 4);
+        assert_eq!(one.shared_prefix(&two), 4);
+        assert_eq!(one.shared_prefix(&one), 5);
         assert_eq!(one.shared_prefix(&Conversation::default()), 0);
     }
 
     #[test]
     fn bad_ranges_and_orders_are_refused() {
         assert!(sample().edited(&HistoryEdit::Drop { from: 3, to: 9 }).is_err());
-        assert!(sample().edited(&HistoryEdit::Reorder { order: vec![0, 0, 1, 2] }).is_err());
+        assert!(sample().edited(&HistoryEdit::Reorder { order: vec![0, 0, 1, 2, 3] }).is_err());
     }
 }

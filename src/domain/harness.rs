@@ -1,5 +1,6 @@
 //! A harness as data: `harness.toml` and the files beside it (`system.md` §2). Reading the folder is `store`'s, meaning is `runtime`'s.
 
+use super::id::ProcessorName;
 use super::nearest::with_nearest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,6 +11,15 @@ pub const HARNESS_FORMAT: u32 = 1;
 
 /// The file that makes a folder a harness.
 pub const HARNESS_FILE: &str = "harness.toml";
+
+/// Most bytes of one file of a harness.
+pub const FILE_LIMIT: u64 = 4 << 20;
+
+/// Most processors of a harness.
+pub const PROCESSORS_LIMIT: usize = 256;
+
+/// Longest path of a file within a harness, in bytes.
+const PATH_LIMIT: usize = 200;
 
 /// Something wrong in a harness or benchmark folder, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +82,23 @@ pub struct Manifest {
     /// Shared resources.
     #[serde(default, skip_serializing_if = "Slots::is_default")]
     pub slots: Slots,
+}
+
+impl Manifest {
+    /// Names of the processors in the order listed: the label, with `#1`, `#2` … where several share one.
+    pub fn names(&self) -> Vec<ProcessorName> {
+        let mut counts: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+        for spec in &self.processors {
+            counts.entry(spec.label()).or_default().0 += 1;
+        }
+        let mut names = Vec::with_capacity(self.processors.len());
+        for spec in &self.processors {
+            let (total, nth) = counts.entry(spec.label()).or_default();
+            *nth += 1;
+            names.push(ProcessorName(if *total > 1 { format!("{}#{nth}", spec.label()) } else { spec.label().to_owned() }));
+        }
+        names
+    }
 }
 
 /// One `[[processors]]` entry. Exactly one of `use` and `script` is given.
@@ -174,6 +201,41 @@ impl Limits {
     }
 }
 
+/// Whether a harness can have a file of this path: within the folder, not hidden (a reader passes hidden files over), printable.
+///
+/// # Errors
+/// A fragment that says why not.
+pub fn check_path(path: &str) -> Result<(), String> {
+    let problem = if path.is_empty() || path.len() > PATH_LIMIT {
+        format!("a path has 1 to {PATH_LIMIT} bytes")
+    } else if path.chars().any(|letter| letter.is_control() || letter == '\\') {
+        "a path has no control characters and no backslashes".to_owned()
+    } else if path.starts_with('/') {
+        "a path is relative to the harness".to_owned()
+    } else if path.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
+        "no part of a path is empty or begins with a dot".to_owned()
+    } else if path.split('/').next() == Some(HARNESS_FILE) {
+        format!("{HARNESS_FILE} is changed by edits of processors and settings")
+    } else {
+        return Ok(());
+    };
+    Err(problem)
+}
+
+/// The same value with the keys of every table in code-point order.
+pub fn sorted(value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::Table(table) => {
+            let entries: BTreeMap<String, toml::Value> = table.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            toml::Value::Table(entries.into_iter().collect())
+        }
+        toml::Value::Array(items) => toml::Value::Array(items.into_iter().map(sorted).collect()),
+        toml::Value::String(_) | toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Datetime(_) => {
+            value
+        }
+    }
+}
+
 /// Line (from 1) of a byte offset.
 pub fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).fold(1, |line, byte| line + usize::from(byte == b'\n'))
@@ -197,6 +259,10 @@ pub fn parse_manifest(text: &str) -> Result<(Manifest, Vec<usize>), Problem> {
     if manifest.format != HARNESS_FORMAT {
         let message = format!("format {} is not known here; this program reads format {HARNESS_FORMAT}", manifest.format);
         return Err(Problem::at(HARNESS_FILE, 1, message));
+    }
+    if manifest.processors.len() > PROCESSORS_LIMIT {
+        let message = format!("{} processors; a harness has at most {PROCESSORS_LIMIT}", manifest.processors.len());
+        return Err(Problem::at(HARNESS_FILE, 0, message));
     }
     let lines: Lines = toml::from_str(text).map_err(|error| problem(&error))?;
     let lines = lines.processors.iter().map(|entry| line_of(text, entry.span().start)).collect();

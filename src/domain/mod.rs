@@ -3,6 +3,7 @@
 pub mod conversation;
 pub mod curves;
 pub mod digest;
+pub mod edit;
 pub mod event;
 pub mod harness;
 pub mod id;

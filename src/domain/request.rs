@@ -4,6 +4,7 @@ use super::conversation::Conversation;
 use super::id::Digest;
 use super::message::{ToolCall, ToolSpec, Turn};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Which model of the model config plays a part.
@@ -52,6 +53,26 @@ pub struct Sampling {
 }
 
 impl Sampling {
+    /// Checks what every provider demands.
+    ///
+    /// # Errors
+    /// A fragment that names the setting.
+    pub fn check(&self) -> Result<(), String> {
+        if self.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
+            return Err("temperature is not within 0 to 2".to_owned());
+        }
+        if self.top_p.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+            return Err("top_p is not above 0 and at most 1".to_owned());
+        }
+        if self.max_tokens == Some(0) {
+            return Err("max_tokens is 0".to_owned());
+        }
+        if self.stop.iter().any(String::is_empty) {
+            return Err("a text in stop is empty".to_owned());
+        }
+        Ok(())
+    }
+
     /// These settings, with `other`'s where this one is silent.
     pub fn or(&self, other: &Self) -> Self {
         Self {
@@ -93,6 +114,26 @@ pub enum Decision {
         /// JSON schema.
         schema: serde_json::Value,
     },
+}
+
+impl Decision {
+    /// Checks what every provider demands.
+    ///
+    /// # Errors
+    /// A fragment that says what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Choice { options, .. } => {
+                let distinct: BTreeSet<&String> = options.iter().collect();
+                if options.is_empty() || distinct.len() != options.len() || options.iter().any(String::is_empty) {
+                    return Err("the options of a choice must be distinct, not empty, and at least one".to_owned());
+                }
+            }
+            Self::Schema { schema } if !schema.is_object() => return Err("a schema must be an object".to_owned()),
+            Self::Free | Self::Schema { .. } => {}
+        }
+        Ok(())
+    }
 }
 
 /// The part of a request that seldom changes: computed once, shared by many requests.

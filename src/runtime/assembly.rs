@@ -3,9 +3,10 @@
 use super::native;
 use super::processor::{Native, Processor};
 use crate::domain::event::Hook;
-use crate::domain::harness::{HARNESS_FILE, HARNESS_FORMAT, Harness, Manifest, Problem, ProcessorSpec};
+use crate::domain::harness::{HARNESS_FILE, HARNESS_FORMAT, Harness, Manifest, Problem, ProcessorSpec, sorted};
 use crate::domain::id::ProcessorName;
 use crate::domain::nearest::did_you_mean;
+use crate::domain::request::Sampling;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A harness whose processors are known, checked and ordered; makes one pipeline an episode.
@@ -13,6 +14,7 @@ pub struct Assembly {
     harness: Harness,
     /// Indexes into the manifest's processors, in running order, with what each one is.
     order: Vec<(usize, &'static Native)>,
+    canonical: String,
 }
 
 /// A processor at its place in the pipeline.
@@ -48,7 +50,16 @@ impl Assembly {
                 Vec::new()
             }
         };
-        if problems.is_empty() { Ok(Self { harness, order }) } else { Err(problems) }
+        if let Some(Err(message)) = harness.manifest.slots.sampling.as_ref().map(Sampling::check) {
+            problems.push(Problem::at(HARNESS_FILE, 0, format!("slots.sampling: {message}")));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        match canonical(&harness.manifest, &known) {
+            Ok(canonical) => Ok(Self { harness, order, canonical }),
+            Err(message) => Err(vec![Problem::at(HARNESS_FILE, 0, message)]),
+        }
     }
 
     /// The harness.
@@ -61,46 +72,37 @@ impl Assembly {
     /// # Errors
     /// A fragment with the processor's name; cannot happen for a harness that passed [`Assembly::new`], short of a file vanishing.
     pub fn stations(&self) -> Result<Vec<Station>, String> {
-        let mut seen = BTreeMap::new();
+        let names = self.harness.manifest.names();
         self.order
             .iter()
             .map(|(index, native)| {
                 let spec = &self.harness.manifest.processors[*index];
                 let processor = (native.build)(&spec.params, &self.harness).map_err(|error| format!("{}: {error}", native.name))?;
-                let count = seen.entry(native.name).and_modify(|count| *count += 1).or_insert(1);
-                let name = if *count == 1 { native.name.to_owned() } else { format!("{}#{count}", native.name) };
-                Ok(Station { name: ProcessorName(name), hooks: native.hooks, processor })
+                Ok(Station { name: names[*index].clone(), hooks: native.hooks, processor })
             })
             .collect()
     }
 
     /// The manifest in canonical form: defaults removed, behaviour versions written, keys sorted, arrays in order.
-    pub fn canonical_manifest(&self) -> String {
-        let mut manifest = self.harness.manifest.clone();
-        manifest.format = HARNESS_FORMAT;
-        for spec in &mut manifest.processors {
-            let Some(native) = spec.native.as_deref().and_then(native::find) else { continue };
-            let defaults = (native.defaults)();
-            spec.params.retain(|key, value| defaults.get(key) != Some(value));
-            spec.behaviour = Some(native.behaviour);
-        }
-        let value = toml::Value::try_from(&manifest).map(sorted);
-        value.ok().and_then(|value| toml::to_string(&value).ok()).unwrap_or_default()
+    pub fn canonical_manifest(&self) -> &str {
+        &self.canonical
     }
 }
 
-/// The same value with the keys of every table in code-point order.
-fn sorted(value: toml::Value) -> toml::Value {
-    match value {
-        toml::Value::Table(table) => {
-            let entries: BTreeMap<String, toml::Value> = table.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            toml::Value::Table(entries.into_iter().collect())
-        }
-        toml::Value::Array(items) => toml::Value::Array(items.into_iter().map(sorted).collect()),
-        toml::Value::String(_) | toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Datetime(_) => {
-            value
-        }
+fn canonical(manifest: &Manifest, known: &[(usize, &'static Native)]) -> Result<String, String> {
+    let mut manifest = manifest.clone();
+    manifest.format = HARNESS_FORMAT;
+    manifest.slots.sampling = manifest.slots.sampling.filter(|sampling| *sampling != Sampling::default());
+    for (index, native) in known {
+        let spec = &mut manifest.processors[*index];
+        let defaults = (native.complete)(&toml::Table::new())?;
+        spec.params = (native.complete)(&spec.params)?;
+        spec.params.retain(|key, value| defaults.get(key) != Some(value));
+        spec.group = spec.group.take().filter(|group| native.group != Some(group));
+        spec.behaviour = Some(native.behaviour);
     }
+    let value = toml::Value::try_from(&manifest).map_err(|error| error.to_string())?;
+    toml::to_string(&sorted(value)).map_err(|error| error.to_string())
 }
 
 /// A message that already names `file:line:` keeps it; any other is put on the processor's line.
@@ -138,32 +140,21 @@ fn check_processor(spec: &ProcessorSpec, harness: &Harness) -> Result<&'static N
             native.behaviour
         ));
     }
-    let defaults = (native.defaults)();
-    if let Some(key) = spec.params.keys().find(|key| !defaults.contains_key(*key) && !optional_param(native, key)) {
-        let keys: Vec<&str> = defaults.keys().map(String::as_str).collect();
-        return Err(format!("{name} has no parameter {key:?}; {}", did_you_mean(key, keys.iter().copied())));
-    }
+    (native.complete)(&spec.params).map_err(|message| unknown_param(native, spec).unwrap_or_else(|| format!("{name}: {message}")))?;
     (native.build)(&spec.params, harness)
         .map_err(|message| if message.contains(".md:") { message } else { format!("{name}: {message}") })?;
     Ok(native)
 }
 
-/// Parameters that are off by default do not show in the table of defaults; the typed reader has the last word on them.
-fn optional_param(native: &Native, key: &str) -> bool {
-    let mut probe = toml::Table::new();
-    probe.insert(key.to_owned(), toml::Value::Boolean(true));
-    let empty = Harness { manifest: empty_manifest(), files: BTreeMap::new() };
-    (native.build)(&probe, &empty).err().is_none_or(|message| !message.contains("unknown field"))
-}
-
-fn empty_manifest() -> Manifest {
-    Manifest {
-        format: HARNESS_FORMAT,
-        name: String::new(),
-        description: String::new(),
-        processors: Vec::new(),
-        slots: crate::domain::harness::Slots::default(),
-    }
+/// The complaint about a parameter that the native does not have, if that is what is wrong.
+fn unknown_param(native: &Native, spec: &ProcessorSpec) -> Option<String> {
+    let is_unknown = |key: &&String| {
+        let alone = toml::Table::from_iter([((*key).clone(), spec.params[*key].clone())]);
+        (native.complete)(&alone).is_err_and(|message| message.contains("unknown field"))
+    };
+    let key = spec.params.keys().find(is_unknown)?;
+    let defaults = (native.complete)(&toml::Table::new()).unwrap_or_default();
+    Some(format!("{} has no parameter {key:?}; {}", native.name, did_you_mean(key, defaults.keys().map(String::as_str))))
 }
 
 fn group_of<'a>(spec: &'a ProcessorSpec, native: &'a Native) -> Option<&'a str> {
@@ -242,11 +233,12 @@ mod tests {
     #[test]
     fn the_canonical_form_drops_defaults_and_is_a_fixed_point() {
         let text = "# a comment\nname = \"x\"\nformat = 1\n[[processors]]\nuse = \"admissible_choice\"\nparams = { style = \"choice\", score = \"sum\" }\n";
-        let canonical = assembled(text).ok().unwrap().canonical_manifest();
+        let assembly = assembled(text).ok().unwrap();
+        let canonical = assembly.canonical_manifest();
         assert!(
             !canonical.contains("style") && canonical.contains("score = \"sum\"") && canonical.contains("behaviour = 1"),
             "{canonical}"
         );
-        assert_eq!(assembled(&canonical).ok().unwrap().canonical_manifest(), canonical);
+        assert_eq!(assembled(canonical).ok().unwrap().canonical_manifest(), canonical);
     }
 }

@@ -1,6 +1,7 @@
 //! One episode: the step loop of `system.md` §4.
 
 use super::assembly::{Assembly, Station};
+use super::call_ids::CallIds;
 use super::desk::{CallFault, Desk, Line};
 use super::processor::Fault;
 use super::trace_log::TraceLog;
@@ -8,7 +9,7 @@ use crate::bench::{Observation, World, WorldFault};
 use crate::domain::conversation::Conversation;
 use crate::domain::event::{Scene, ToolResult};
 use crate::domain::harness::Limits;
-use crate::domain::id::{CallId, HarnessId, ToolName};
+use crate::domain::id::{HarnessId, ToolName};
 use crate::domain::message::{Arguments, Message, ToolCall, ToolSpec};
 use crate::domain::outcome::{Boundary, Ending, EpisodeResult, Outcome, Score};
 use crate::domain::request::{Reply, RequestHead, Sampling};
@@ -76,7 +77,7 @@ pub(super) struct Episode<'a> {
     pub(super) step: u32,
     limits: Limits,
     started_ms: u64,
-    next_call: u32,
+    pub(super) call_ids: CallIds,
 }
 
 /// Plays one task once.
@@ -105,7 +106,7 @@ pub async fn play(agent: &Agent<'_>, task: &Task, world: World, key: &EpisodeKey
 }
 
 impl<'a> Episode<'a> {
-    fn new(agent: &'a Agent<'a>, task: &'a Task, world: World, key: &EpisodeKey, trace: TraceLog) -> Self {
+    pub(super) fn new(agent: &'a Agent<'a>, task: &'a Task, world: World, key: &EpisodeKey, trace: TraceLog) -> Self {
         let slots = &agent.assembly.harness().manifest.slots;
         let offered = |tool: &ToolSpec| slots.tools.as_ref().is_none_or(|names| names.iter().any(|name| name == tool.name.as_str()));
         Self {
@@ -123,11 +124,11 @@ impl<'a> Episode<'a> {
             step: 0,
             limits: slots.limits.tightest(&agent.limits),
             started_ms: agent.desk.clock.milliseconds(),
-            next_call: 0,
+            call_ids: CallIds::default(),
         }
     }
 
-    async fn run(&mut self, stations: &mut [Station]) -> Result<Ending, Abort> {
+    pub(super) async fn run(&mut self, stations: &mut [Station]) -> Result<Ending, Abort> {
         let ending = match self.steps(stations).await {
             Ok(never) => match never {},
             Err(Stop::End(ending)) => ending,
@@ -135,6 +136,8 @@ impl<'a> Episode<'a> {
         };
         match self.on_task_end(stations, &ending).await {
             Ok(()) => Ok(ending),
+            // The first fault stands: nothing that happens later may turn it into something else.
+            Err(Stop::End(_)) if matches!(ending, Ending::HarnessFault { .. } | Ending::Fault { .. }) => Ok(ending),
             Err(Stop::End(other)) => Ok(other),
             Err(Stop::Abort(abort)) => Err(abort),
         }
@@ -149,11 +152,14 @@ impl<'a> Episode<'a> {
         loop {
             self.check_limits()?;
             self.step += 1;
-            let before = self.conversation.turns().len();
             self.on_step_start(stations).await?;
+            let before = self.conversation.turns().len();
             let reply = self.reply(stations).await?;
-            self.act(stations, reply).await?;
-            self.on_step_end(stations, before).await?;
+            let acted = self.act(stations, reply).await;
+            if matches!(acted, Ok(()) | Err(Stop::End(Ending::FinalAnswer { .. } | Ending::EnvironmentDone))) {
+                self.on_step_end(stations, before).await?;
+            }
+            acted?;
             self.trace.flush().map_err(Abort::from)?;
         }
     }
@@ -162,11 +168,16 @@ impl<'a> Episode<'a> {
     async fn act(&mut self, stations: &mut [Station], reply: Reply) -> Result<(), Stop> {
         if let Some(calls) = self.calls_of(&reply) {
             let as_text = reply.tool_calls.is_empty();
-            self.conversation.push(Message::Assistant { text: reply.text, tool_calls: reply.tool_calls });
+            self.push_reply(reply);
             let mut done = false;
             for call in calls {
-                let (result, finished) = self.use_tool(stations, &call).await?;
-                done |= finished;
+                let result = if done {
+                    not_called()
+                } else {
+                    let (result, finished) = self.use_tool(stations, &call).await?;
+                    done = finished;
+                    result
+                };
                 self.conversation.push(if as_text {
                     Message::user(result.text)
                 } else {
@@ -180,6 +191,11 @@ impl<'a> Episode<'a> {
         }
     }
 
+    pub(super) fn push_reply(&mut self, reply: Reply) {
+        self.call_ids.keep(&reply.tool_calls);
+        self.conversation.push(Message::Assistant { text: reply.text, tool_calls: reply.tool_calls });
+    }
+
     /// The tool calls that a reply stands for; `None` if it is the final answer.
     pub(super) fn calls_of(&mut self, reply: &Reply) -> Option<Vec<ToolCall>> {
         if !reply.tool_calls.is_empty() {
@@ -188,12 +204,7 @@ impl<'a> Episode<'a> {
         let (name, field) = self.world.text_tool()?;
         let arguments = Arguments::text(field, reply.text.trim());
         let name = ToolName::from(name);
-        Some(vec![ToolCall { id: self.fresh_call_id(), name, arguments }])
-    }
-
-    pub(super) fn fresh_call_id(&mut self) -> CallId {
-        self.next_call += 1;
-        CallId(format!("call_{}", self.next_call))
+        Some(vec![ToolCall { id: self.call_ids.take(), name, arguments }])
     }
 
     /// One call into the environment. The verifier's state is behind it; nothing but the result comes back.
@@ -201,7 +212,9 @@ impl<'a> Episode<'a> {
         if !self.tools.iter().any(|tool| tool.name == call.name) {
             let names: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
             let text = format!("There is no tool {:?}. Tools: {}.", call.name.as_str(), names.join(", "));
-            return Ok((ToolResult { text, is_error: true }, false));
+            let result = ToolResult { text, is_error: true };
+            self.trace.write(&Record::Tool { step: self.step, call: call.clone(), result: result.clone(), actions: None });
+            return Ok((result, false));
         }
         match self.world.call(call) {
             Ok(Observation { text, actions, is_error, done }) => {
@@ -254,6 +267,11 @@ impl<'a> Episode<'a> {
         let (outcome, reward) = judge(&end, score);
         EpisodeResult { outcome, end, reward, steps: self.step, calls: self.line.calls, retries: self.line.retries, usage: self.line.usage }
     }
+}
+
+/// The result of a call that is not made, so that every call has one.
+pub(super) fn not_called() -> ToolResult {
+    ToolResult { text: "Not called.".to_owned(), is_error: true }
 }
 
 /// Failure of the thing studied is data; failure of our plumbing is missing data.

@@ -1,12 +1,12 @@
-//! The hooks as the episode runs them (those around a tool call are in `tool_hooks`): every answer of a processor is checked against the contract of `system.md` §3 before
-//! it takes effect, and every change is traced.
+//! The hooks as the episode runs them (those around a tool call are in `tool_hooks`): every answer of a processor is checked against the
+//! contract of `system.md` §3 before it takes effect, and every change is traced.
 
 use super::assembly::Station;
 use super::draft::Draft;
-use super::episode::{Episode, Stop, fault_of, stop_for};
+use super::episode::{Episode, Stop, fault_of, not_called, stop_for};
 use super::processor::Fault;
 use crate::domain::conversation::{Conversation, HistoryEdit};
-use crate::domain::event::{Action, Event, Hook, Intercept, Question, Replace};
+use crate::domain::event::{Action, Event, Hook, Intercept, Question, Replace, ToolResult};
 use crate::domain::message::{Message, Turn};
 use crate::domain::outcome::Ending;
 use crate::domain::request::{Decision, ModelRequest, ModelRole, Reply, RequestHead, Sampling};
@@ -37,6 +37,9 @@ impl Episode<'_> {
                 return Err(self.blame(station, event.hook(), "asked too many questions about one event"));
             }
             let request = request_of(question);
+            if let Err(message) = request.decision.check().and_then(|()| request.sampling.check()) {
+                return Err(self.blame(station, event.hook(), &message));
+            }
             let step = self.step;
             let reply = self.line.call(&request, Some(&station.name), step, &mut self.trace).await.map_err(stop_for)?;
             let answered = station.processor.told(&reply, event, &self.scene());
@@ -46,6 +49,7 @@ impl Episode<'_> {
             self.trigger(station, event.hook(), note);
         }
         match action {
+            Action::Interrupt { .. } if event.hook() == Hook::TaskEnd => Err(self.forbidden(station, Hook::TaskEnd)),
             Action::Interrupt { reason } => {
                 self.trigger(station, event.hook(), format!("interrupted: {reason}"));
                 Err(Stop::End(Ending::Interrupt { processor: station.name.0.clone(), reason }))
@@ -59,7 +63,7 @@ impl Episode<'_> {
     }
 
     /// A fault of a processor, on the record with its name.
-    fn blame(&mut self, station: &Station, hook: Hook, message: &str) -> Stop {
+    pub(super) fn blame(&mut self, station: &Station, hook: Hook, message: &str) -> Stop {
         self.trigger(station, hook, format!("fault: {message}"));
         fault_of(station, &Fault(message.to_owned()))
     }
@@ -136,15 +140,17 @@ impl Episode<'_> {
             let mut draft = Draft {
                 conversation: self.conversation.clone(),
                 tools: self.tools.clone(),
+                admitted: self.actions.clone(),
                 actions: self.actions.clone(),
                 role: ModelRole::Main,
                 sampling: self.sampling.clone(),
                 decision: Decision::Free,
             };
-            let reply = match self.before_model(stations, &mut draft).await? {
+            let mut reply = match self.before_model(stations, &mut draft).await? {
                 Some(reply) => reply,
                 None => self.ask_model(&draft).await?,
             };
+            self.call_ids.mend(&mut reply.tool_calls);
             match self.after_model(stations, reply, &draft, calls).await? {
                 Reading::Stands(reply) => return Ok(reply),
                 Reading::Again => {}
@@ -213,6 +219,7 @@ impl Episode<'_> {
                     if let Some(new) = new {
                         self.trigger(station, Hook::AfterModel, "changed the reply".to_owned());
                         reply = *new;
+                        self.call_ids.mend(&mut reply.tool_calls);
                     }
                     let Some(message) = again else { continue };
                     (true, message)
@@ -239,9 +246,10 @@ impl Episode<'_> {
     /// Keeps a reply whose tool calls will not be made: each gets a result that says so, so that pairing holds.
     fn push_unanswered(&mut self, reply: Reply) {
         let calls = reply.tool_calls.clone();
-        self.conversation.push(Message::Assistant { text: reply.text, tool_calls: reply.tool_calls });
+        self.push_reply(reply);
         for call in calls {
-            self.conversation.push(Message::Tool { call: call.id, name: call.name, text: "Not called.".to_owned(), is_error: true });
+            let ToolResult { text, is_error } = not_called();
+            self.conversation.push(Message::Tool { call: call.id, name: call.name, text, is_error });
         }
     }
 
@@ -304,9 +312,13 @@ fn check_demonstrations(messages: &[Message]) -> Result<(), String> {
 /// The edit in terms of the whole conversation, demonstrations included.
 fn shifted(edit: &HistoryEdit, by: usize) -> HistoryEdit {
     match edit {
-        HistoryEdit::Drop { from, to } => HistoryEdit::Drop { from: from + by, to: to + by },
-        HistoryEdit::Summarise { from, to, text } => HistoryEdit::Summarise { from: from + by, to: to + by, text: text.clone() },
-        HistoryEdit::Reorder { order } => HistoryEdit::Reorder { order: (0..by).chain(order.iter().map(|index| index + by)).collect() },
+        HistoryEdit::Drop { from, to } => HistoryEdit::Drop { from: from.saturating_add(by), to: to.saturating_add(by) },
+        HistoryEdit::Summarise { from, to, text } => {
+            HistoryEdit::Summarise { from: from.saturating_add(by), to: to.saturating_add(by), text: text.clone() }
+        }
+        HistoryEdit::Reorder { order } => {
+            HistoryEdit::Reorder { order: (0..by).chain(order.iter().map(|index| index.saturating_add(by))).collect() }
+        }
     }
 }
 

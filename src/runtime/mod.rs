@@ -1,6 +1,9 @@
 //! One episode: the step loop, the pipeline of processors, the hook contract, slots and native processors (`system.md` §3, §4).
 
 pub mod assembly;
+mod call_ids;
+#[cfg(test)]
+mod contract_tests;
 pub mod desk;
 mod draft;
 pub mod episode;

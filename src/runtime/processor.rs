@@ -75,8 +75,8 @@ pub struct Native {
     pub summary: &'static str,
     /// Builds an instance. Errors are lower-case fragments that name the parameter.
     pub build: Build,
-    /// All parameters with their defaults.
-    pub defaults: fn() -> toml::Table,
+    /// All parameters: those given as they are read, the rest at their defaults. Errors are those of `build` on parameters alone.
+    pub complete: fn(&toml::Table) -> Result<toml::Table, String>,
 }
 
 /// Reads parameters into a typed struct; unknown keys are errors.
@@ -87,7 +87,10 @@ pub fn read_params<P: DeserializeOwned>(table: &toml::Table) -> Result<P, String
     P::deserialize(toml::Value::Table(table.clone())).map_err(|error| error.message().trim().replace('\n', " "))
 }
 
-/// The defaults of a parameter struct as a table.
-pub fn default_params<P: Default + Serialize>() -> toml::Table {
-    toml::Table::try_from(P::default()).unwrap_or_default()
+/// Parameters as the struct reads them, with the defaults of those not given.
+///
+/// # Errors
+/// A fragment that names the parameter.
+pub fn complete_params<P: DeserializeOwned + Serialize>(table: &toml::Table) -> Result<toml::Table, String> {
+    toml::Table::try_from(read_params::<P>(table)?).map_err(|error| error.to_string())
 }

@@ -1,15 +1,12 @@
 //! Harness folders: read, written in canonical form, and identified by their git tree id (`system.md` §2). Sole user of git2.
 
 use super::atomic::{FileError, write_whole};
-use crate::domain::harness::{HARNESS_FILE, Harness, Manifest, Problem, parse_manifest};
+use crate::domain::harness::{FILE_LIMIT, HARNESS_FILE, Harness, Manifest, Problem, parse_manifest};
 use crate::domain::id::HarnessId;
 use git2::{ObjectType, Oid};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Most bytes of one file of a harness.
-const FILE_LIMIT: u64 = 4 << 20;
 
 /// A harness folder could not be read.
 #[derive(Debug, thiserror::Error)]

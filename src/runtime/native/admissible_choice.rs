@@ -4,7 +4,7 @@
 use crate::domain::event::{Action, Event, Hook, Replace, RequestChange, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::request::{Decision, ScoreRule};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 
 /// Registry entry.
@@ -16,7 +16,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ControlAndSafety,
     summary: "The model chooses among the admissible actions, by likelihood, constrained, or from a list it is shown.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// How the choice is put to the model.

@@ -4,7 +4,7 @@
 use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::{Harness, Limits};
 use crate::runtime::native::pattern::{check_names, fill, with_message};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 
 /// Registry entry.
@@ -16,7 +16,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ControlAndSafety,
     summary: "Reminds the agent of its budget of steps, tokens, cost and seconds, and ends the episode when it is used up.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

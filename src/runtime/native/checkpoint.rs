@@ -4,7 +4,7 @@ use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::id::Digest;
 use crate::runtime::native::pattern::within;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 
 /// Registry entry.
@@ -16,7 +16,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::Observability,
     summary: "Notes a digest of the history in the trace every few steps.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Hex digits of the digest that are noted.

@@ -8,7 +8,7 @@ use crate::domain::request::{Decision, ModelRole, Reply};
 use crate::runtime::native::pattern::within;
 use crate::runtime::native::seam::last_assistant;
 use crate::runtime::native::words::clipped;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ContextAssembly,
     summary: "Replaces the older part of a long history by a model's summary of it.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Bytes that count as one token.

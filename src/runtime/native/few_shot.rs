@@ -11,7 +11,7 @@ use crate::domain::harness::{Harness, line_of};
 use crate::domain::message::Message;
 use crate::domain::task::Tags;
 use crate::runtime::native::pattern::within;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 
 /// Registry entry.
@@ -23,7 +23,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ContextAssembly,
     summary: "Shows demonstrations before the conversation, chosen by a tag of the task.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

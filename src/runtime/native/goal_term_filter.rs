@@ -5,7 +5,7 @@ use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::runtime::native::pattern::{any, compile_list, narrowed};
 use crate::runtime::native::words::{stem, words};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ControlAndSafety,
     summary: "Withholds actions on things that the task does not speak of.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

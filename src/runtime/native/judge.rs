@@ -6,7 +6,7 @@ use crate::domain::outcome::Ending;
 use crate::domain::request::{Decision, ModelRole, Reply};
 use crate::runtime::native::pattern::{action_of, check_names, compile, fill, within};
 use crate::runtime::native::words::clipped;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::EvaluationAndReward,
     summary: "Has a model judge the finished episode and notes its score in the trace.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Most bytes of one remembered result.

@@ -4,7 +4,7 @@ use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::id::Digest;
 use crate::runtime::native::pattern::{check_names, fill, with_message, within};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 
@@ -17,7 +17,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ControlAndSafety,
     summary: "Tells the agent, or ends the episode, when the same call brings the same result again and again.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

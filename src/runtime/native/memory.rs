@@ -5,7 +5,7 @@ use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::runtime::native::pattern::{action_of, check_names, compile, expand, fill, with_line, with_section, within};
 use crate::runtime::native::words::{ranked, telling_words};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::Memory,
     summary: "Retrieves entries of the harness's memory files that fit the task, and shows notes taken from observations.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

@@ -5,7 +5,7 @@ use crate::domain::harness::Harness;
 use crate::runtime::native::pattern::{
     Source, action_of, check_names, compile, compile_optional, expand, fill, observed, with_line, within,
 };
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::Memory,
     summary: "Shows a line of remembered facts (held, visited, found) after each observation.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

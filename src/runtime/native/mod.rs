@@ -38,6 +38,7 @@ mod user_wrapper;
 mod words;
 
 use super::processor::Native;
+use crate::domain::edit::Groups;
 
 /// Every native processor, by name.
 pub static NATIVES: &[Native] = &[
@@ -77,6 +78,12 @@ pub fn find(name: &str) -> Option<&'static Native> {
     NATIVES.iter().find(|native| native.name == name)
 }
 
+/// The groups that they bring along, for edits of harnesses.
+pub fn groups() -> Groups {
+    let of = |native: &Native| Some((native.name.to_owned(), native.group?.to_owned()));
+    Groups(NATIVES.iter().filter_map(of).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +103,7 @@ mod tests {
             let odd: toml::Table = toml::from_str("no_such_parameter = 1").unwrap();
             let error = (native.build)(&odd, &drive::harness(&[])).err().unwrap();
             assert!(error.contains("no_such_parameter"), "{}: {error}", native.name);
-            assert!(!(native.defaults)().is_empty(), "{}", native.name);
+            assert!(!(native.complete)(&toml::Table::new()).unwrap().is_empty(), "{}", native.name);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::domain::event::{Action, Event, Hook, RequestChange, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::request::{ModelRole, Sampling};
 use crate::runtime::native::pattern::{compile_optional, failed, request};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ModelSelection,
     summary: "Chooses role and sampling by step, by failures in a row, or by a tag of the task.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

@@ -5,7 +5,7 @@ use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::outcome::Ending;
 use crate::domain::request::Reply;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::SpanExporter;
@@ -22,7 +22,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::Observability,
     summary: "Sends spans of the episode, its model calls and its tool calls over OTLP.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

@@ -5,7 +5,7 @@ use crate::domain::harness::Harness;
 use crate::domain::request::Reply;
 use crate::runtime::native::fence::unfenced;
 use crate::runtime::native::pattern::{check_names, compile_optional, fill, within};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ControlAndSafety,
     summary: "Asks again when a reply without tool calls cannot be read.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

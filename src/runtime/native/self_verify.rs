@@ -5,7 +5,7 @@ use crate::domain::harness::Harness;
 use crate::domain::request::{Decision, ModelRole, Reply, ScoreRule};
 use crate::runtime::native::pattern::{action_of, check_names, fill, within};
 use crate::runtime::native::words::clipped;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::EvaluationAndReward,
     summary: "Has a model check a final answer before it stands.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Most bytes of one remembered result.

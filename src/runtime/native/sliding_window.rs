@@ -5,7 +5,7 @@ use crate::domain::event::{Action, Event, Hook, Replace, Scene};
 use crate::domain::harness::Harness;
 use crate::runtime::native::pattern::within;
 use crate::runtime::native::seam::cut;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 
 /// Registry entry.
@@ -17,7 +17,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ContextAssembly,
     summary: "Keeps the first and the last turns of a long history.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters, in turns (messages).

@@ -7,7 +7,7 @@ use crate::domain::task::Tags;
 use crate::runtime::native::pattern::{
     Source, action_of, any, check_names, compile, compile_list, compile_optional, fill, narrowed, observed, with_line,
 };
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ContextAssembly,
     summary: "Shows the next of an ordered list of sub-goals, chosen by a tag of the task.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// The plan for tasks without one of their own.

@@ -2,7 +2,7 @@
 
 use crate::domain::event::{Action, Event, Hook, Replace, Scene};
 use crate::domain::harness::Harness;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use crate::runtime::template::Template;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ContextAssembly,
     summary: "Renders the system prompt from a template with the variables task, tags and tools.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

@@ -3,7 +3,7 @@
 use crate::domain::event::{Action, Event, Hook, Replace, Scene};
 use crate::domain::harness::Harness;
 use crate::runtime::native::pattern::{check_names, fill, within};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 
 /// Registry entry.
@@ -15,7 +15,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ControlAndSafety,
     summary: "Asks again when a final answer leaves items of the agent's own to-do list open.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

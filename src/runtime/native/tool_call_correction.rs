@@ -7,7 +7,7 @@ use crate::domain::message::{Arguments, ToolCall, ToolSpec};
 use crate::domain::request::{Finish, Reply};
 use crate::runtime::native::fence::{first_fenced, unfenced};
 use crate::runtime::native::pattern::within;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::Tools,
     summary: "Mends tool calls: arguments as text of JSON, code fences, misspelt names, calls written as text.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Longest name that is compared with others, in bytes.

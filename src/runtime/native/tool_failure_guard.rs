@@ -4,7 +4,7 @@ use crate::domain::event::{Action, Event, Hook, Intercept, Scene, ToolResult};
 use crate::domain::harness::Harness;
 use crate::domain::id::ToolName;
 use crate::runtime::native::pattern::{check_names, compile_optional, failed, fill, with_message, within};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ControlAndSafety,
     summary: "Hints, denies or interrupts when a tool fails several times in a row.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// What happens after too many failures.

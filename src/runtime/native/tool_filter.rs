@@ -4,7 +4,7 @@ use crate::domain::event::{Action, Event, Hook, Intercept, RequestChange, Scene,
 use crate::domain::harness::Harness;
 use crate::domain::id::ToolName;
 use crate::runtime::native::pattern::{any, check_names, compile_list, fill, request};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::Tools,
     summary: "Offers only some tools, in some steps.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Parameters.

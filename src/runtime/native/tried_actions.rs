@@ -6,7 +6,7 @@ use crate::domain::harness::Harness;
 use crate::domain::id::Digest;
 use crate::runtime::native::pattern::{action_of, any, compile, compile_list, compile_optional, expand, narrowed, observed, within};
 use crate::runtime::native::words::words;
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,7 +20,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ControlAndSafety,
     summary: "Withholds actions already tried in this state, without effect, undoing the last one, or leading to places visited.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// By what two states are told apart.

@@ -3,7 +3,7 @@
 use crate::domain::event::{Action, Event, Hook, RequestChange, Scene};
 use crate::domain::harness::Harness;
 use crate::runtime::native::pattern::{observed, request};
-use crate::runtime::processor::{Dimension, Fault, Native, Processor, default_params, read_params};
+use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use crate::runtime::template::Template;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub const NATIVE: Native = Native {
     dimension: Dimension::ContextAssembly,
     summary: "Puts text before and after the last user content of the first or of every request.",
     build,
-    defaults: default_params::<Params>,
+    complete: complete_params::<Params>,
 };
 
 /// Which requests are wrapped.

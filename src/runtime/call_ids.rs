@@ -1,0 +1,83 @@
+//! Ids of tool calls: whatever a model or a processor wrote, every call of an episode has an id of its own that providers take.
+
+use crate::domain::id::CallId;
+use crate::domain::message::ToolCall;
+use std::collections::HashSet;
+
+/// Longest id, in bytes.
+const LENGTH: usize = 64;
+
+/// The ids of one episode.
+#[derive(Debug, Default)]
+pub(super) struct CallIds {
+    used: HashSet<CallId>,
+    last: u32,
+}
+
+impl CallIds {
+    /// Gives a new id to each call whose own is empty, odd, or taken by another call.
+    pub(super) fn mend(&mut self, calls: &mut [ToolCall]) {
+        let mut seen = HashSet::new();
+        for call in calls {
+            if !is_plain(&call.id) || self.used.contains(&call.id) || seen.contains(&call.id) {
+                call.id = self.next(&seen);
+            }
+            seen.insert(call.id.clone());
+        }
+    }
+
+    /// These calls are in the conversation now.
+    pub(super) fn keep(&mut self, calls: &[ToolCall]) {
+        self.used.extend(calls.iter().map(|call| call.id.clone()));
+    }
+
+    /// An id for a call that the run loop makes itself.
+    pub(super) fn take(&mut self) -> CallId {
+        let id = self.next(&HashSet::new());
+        self.used.insert(id.clone());
+        id
+    }
+
+    fn next(&mut self, seen: &HashSet<CallId>) -> CallId {
+        loop {
+            self.last += 1;
+            let id = CallId(format!("call_{}", self.last));
+            if !self.used.contains(&id) && !seen.contains(&id) {
+                return id;
+            }
+        }
+    }
+}
+
+fn is_plain(id: &CallId) -> bool {
+    let text = id.as_str();
+    (1..=LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::message::Arguments;
+
+    fn calls(ids: &[&str]) -> Vec<ToolCall> {
+        let arguments = Arguments(serde_json::json!({}));
+        ids.iter().map(|id| ToolCall { id: CallId::from(*id), name: "echo".into(), arguments: arguments.clone() }).collect()
+    }
+
+    #[test]
+    fn ids_are_distinct_within_a_reply_and_across_replies() {
+        let mut ids = CallIds::default();
+        let mut first = calls(&["call_2", "", "call_1", "a", "a", "a b"]);
+        ids.mend(&mut first);
+        let distinct: HashSet<&CallId> = first.iter().map(|call| &call.id).collect();
+        assert_eq!(distinct.len(), 6);
+        assert_eq!(first[3].id.as_str(), "a");
+        let once = first.clone();
+        ids.mend(&mut first);
+        assert_eq!(first, once);
+        ids.keep(&first);
+        let mut second = calls(&["a", "b"]);
+        ids.mend(&mut second);
+        assert!(second[0].id.as_str() != "a" && second[1].id.as_str() == "b");
+    }
+}
