@@ -5,6 +5,7 @@ use super::echo::EchoWorld;
 use super::household::{Game, GameError, HouseholdWorld, Play, TaskKind, generate};
 use crate::domain::harness::{Limits, Problem, line_of};
 use crate::domain::id::{Digest, TaskId};
+use crate::domain::nearest::with_nearest;
 use crate::domain::task::{Split, Tags, Task};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ impl Benchmark {
         let problem =
             |line, message: String| BenchError::Manifest { dir: dir.to_owned(), problem: Problem::at(BENCHMARK_FILE, line, message) };
         let manifest: Manifest = toml::from_str(text)
-            .map_err(|error| problem(error.span().map_or(0, |span| line_of(text, span.start)), error.message().trim().to_owned()))?;
+            .map_err(|error| problem(error.span().map_or(0, |span| line_of(text, span.start)), with_nearest(error.message().trim())))?;
         if manifest.format != 1 {
             return Err(problem(1, format!("format {} is not known here; this program reads format 1", manifest.format)));
         }

@@ -34,7 +34,7 @@ fn names(dir: &Dir<'_>) -> String {
 }
 
 /// All files below an embedded folder, by path relative to it.
-fn embedded(root: &Dir<'_>, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn embedded(root: &Dir<'_>, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
     fn walk(dir: &Dir<'_>, base: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
         for file in dir.files() {
             let path = file.path().strip_prefix(base).unwrap_or(file.path());

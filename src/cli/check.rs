@@ -1,22 +1,33 @@
-//! `check`: a harness or benchmark folder, or agreement with recorded transcripts.
+//! `check`: a harness or benchmark folder, a settings file, or agreement with recorded transcripts.
 
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
-use super::{Done, assets};
+use super::settings::{layered, model_spec};
+use super::{Done, Shared, assets};
 use crate::bench::household::replay;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Check a harness or a benchmark: errors with file and line, or "ok".
+/// Check a harness, a benchmark or a settings file: errors with file and line, or "ok".
 #[derive(Debug, Args)]
 #[command(after_help = "Example: harnessx check harnesses/household-base")]
 pub(crate) struct CheckArgs {
-    /// Harness or benchmark: a folder or a name
+    /// Harness or benchmark: a folder or a name; or a settings file
     target: String,
     /// Replay recorded transcripts in this folder against the benchmark's environment; exit 1 on any difference
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    event: &'static str,
+    ok: bool,
+    kind: &'static str,
+    name: &'a str,
+    /// Git tree id of a harness, digest of a benchmark, empty for settings.
+    id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -32,6 +43,9 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
         return against(&args.target, dir, printer);
     }
     let target = &args.target;
+    if Path::new(target).is_file() {
+        return settings(target, printer);
+    }
     let is_benchmark =
         Path::new(target).join("benchmark.toml").is_file() || Path::new("benchmarks").join(target).join("benchmark.toml").is_file();
     if is_benchmark {
@@ -39,6 +53,7 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
     }
     match assets::harness(target) {
         Ok(harness) => {
+            printer.event(&Checked { event: "check", ok: true, kind: "harness", name: target, id: harness.id.as_str() });
             printer.line(&format!("ok: harness {target} ({})", harness.id));
             Ok(Exit::Done)
         }
@@ -52,7 +67,20 @@ fn benchmark(target: &str, printer: &Printer) -> Done {
     if let Some(harness) = &benchmark.default_harness {
         assets::harness(harness)?;
     }
+    let digest = benchmark.digest.to_string();
+    printer.event(&Checked { event: "check", ok: true, kind: "benchmark", name: &benchmark.name, id: &digest });
     printer.line(&format!("ok: benchmark {} ({} tasks)", benchmark.name, benchmark.tasks.len()));
+    Ok(Exit::Done)
+}
+
+/// Keys, values and model specs; the models themselves are not opened.
+fn settings(target: &str, printer: &Printer) -> Done {
+    let layered = layered(&Shared { config: Some(PathBuf::from(target)), ..Shared::default() })?;
+    for (role, spec) in &layered.settings.model {
+        model_spec(*role, spec)?;
+    }
+    printer.event(&Checked { event: "check", ok: true, kind: "settings", name: target, id: "" });
+    printer.line(&format!("ok: settings {target}"));
     Ok(Exit::Done)
 }
 

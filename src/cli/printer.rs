@@ -1,5 +1,6 @@
 //! The one place that prints. Control characters of untrusted text are taken out here.
 
+use super::Output;
 use super::failure::Failure;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -7,38 +8,52 @@ use std::io::{IsTerminal, Write};
 /// Stdout and stderr of a command.
 #[derive(Debug)]
 pub(crate) struct Printer {
-    json: bool,
-    quiet: bool,
+    output: Output,
 }
 
 impl Printer {
     /// `json`: events on stdout; `quiet`: no notes.
-    pub fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet }
+    pub fn new(output: Output) -> Self {
+        Self { output }
     }
 
     /// Whether a moving progress display makes sense.
     pub fn shows_progress(&self) -> bool {
-        !self.quiet && !self.json && std::io::stderr().is_terminal()
+        // A log on stderr would be written across a moving display.
+        let Output { json, quiet, verbose } = self.output;
+        !quiet && !json && verbose == 0 && std::io::stderr().is_terminal()
     }
 
     /// A line of the result, for people: stdout, or stderr under `--json`.
     pub fn line(&self, text: &str) {
         let text = clean(text);
         // A closed pipe is the reader's choice, not an error of ours.
-        let _ = if self.json { writeln!(std::io::stderr(), "{text}") } else { writeln!(std::io::stdout(), "{text}") };
+        let _ = if self.output.json { writeln!(std::io::stderr(), "{text}") } else { writeln!(std::io::stdout(), "{text}") };
     }
 
     /// A remark on the way: stderr, unless quiet.
     pub fn note(&self, text: &str) {
-        if !self.quiet {
+        if !self.output.quiet {
             let _ = writeln!(std::io::stderr(), "{}", clean(text));
         }
     }
 
+    /// Something that is not as it should be, but stops nothing: stderr, quiet or not.
+    #[cfg(feature = "otel")]
+    #[expect(clippy::unused_self, reason = "the printer is the one way to the terminal")]
+    pub fn warning(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "warning: {}", clean(text));
+    }
+
+    /// A question to the person at the terminal: stderr, without a line end.
+    #[expect(clippy::unused_self, reason = "the printer is the one way to the terminal")]
+    pub fn question(&self, text: &str) {
+        let _ = write!(std::io::stderr(), "{}", clean(text));
+    }
+
     /// An event, under `--json` only.
     pub fn event<T: Serialize>(&self, event: &T) {
-        if self.json
+        if self.output.json
             && let Ok(text) = serde_json::to_string(event)
         {
             let _ = writeln!(std::io::stdout(), "{text}");
@@ -48,7 +63,7 @@ impl Printer {
     /// Text as it is, to stdout: completions, exported files.
     pub fn raw(&self, bytes: &[u8]) {
         // Under `--json` stdout carries events only.
-        let _ = if self.json { std::io::stderr().write_all(bytes) } else { std::io::stdout().write_all(bytes) };
+        let _ = if self.output.json { std::io::stderr().write_all(bytes) } else { std::io::stdout().write_all(bytes) };
     }
 
     /// What went wrong.

@@ -3,9 +3,9 @@
 use super::Shared;
 use super::failure::Failure;
 use crate::domain::harness::line_of;
+use crate::domain::nearest::{did_you_mean, with_nearest};
 use crate::domain::request::{ModelRole, Sampling};
-use crate::provider::ModelEntry;
-use crate::runtime::assembly::did_you_mean;
+use crate::provider::{ModelEntry, ModelSpec};
 use crate::store::atomic::read_text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -121,7 +121,7 @@ pub(crate) fn layered(shared: &Shared) -> Result<Layered, Failure> {
         }
     }
     let settings = Settings::deserialize(toml::Value::Table(table.clone()))
-        .map_err(|error| Failure::settings(format!("read settings: {}", error.message().trim().replace('\n', " "))))?;
+        .map_err(|error| Failure::settings(format!("read settings: {}", with_nearest(&error.message().trim().replace('\n', " ")))))?;
     if let Some(role) = ["rollouts", "jobs", "threads"].into_iter().find(|key| table.get(*key).and_then(toml::Value::as_integer) == Some(0))
     {
         return Err(Failure::settings(format!("read settings: {role} must be at least 1")));
@@ -235,6 +235,11 @@ impl Layered {
             self.origins.insert("harness".to_owned(), "benchmark".to_owned());
         }
     }
+}
+
+/// Reads the model spec of a role.
+pub(crate) fn model_spec(role: ModelRole, text: &str) -> Result<ModelSpec, Failure> {
+    text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))
 }
 
 /// Seconds of a duration such as `90s`, `20m`, `2h` or `45`.

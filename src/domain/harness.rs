@@ -1,5 +1,6 @@
 //! A harness as data: `harness.toml` and the files beside it (`system.md` §2). Reading the folder is `store`'s, meaning is `runtime`'s.
 
+use super::nearest::with_nearest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -190,7 +191,7 @@ pub fn parse_manifest(text: &str) -> Result<(Manifest, Vec<usize>), Problem> {
     }
     let problem = |error: &toml::de::Error| {
         let line = error.span().map_or(0, |span| line_of(text, span.start));
-        Problem::at(HARNESS_FILE, line, error.message().trim().to_owned())
+        Problem::at(HARNESS_FILE, line, with_nearest(error.message().trim()))
     };
     let manifest: Manifest = toml::from_str(text).map_err(|error| problem(&error))?;
     if manifest.format != HARNESS_FORMAT {

@@ -36,6 +36,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// `solved`, `failed` or `error`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Solved => "solved",
+            Self::Failed => "failed",
+            Self::Error { .. } => "error",
+        }
+    }
+}
+
 /// What ended the steps of an episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ending", rename_all = "snake_case")]
@@ -98,6 +109,9 @@ pub struct EpisodeResult {
     pub steps: u32,
     /// Model calls, ledger hits included.
     pub calls: u32,
+    /// Failed attempts of model calls; the trace says what failed.
+    #[serde(default)]
+    pub retries: u32,
     /// Tokens and money.
     pub usage: Usage,
 }

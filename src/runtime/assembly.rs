@@ -5,6 +5,7 @@ use super::processor::{Native, Processor};
 use crate::domain::event::Hook;
 use crate::domain::harness::{HARNESS_FILE, HARNESS_FORMAT, Harness, Manifest, Problem, ProcessorSpec};
 use crate::domain::id::ProcessorName;
+use crate::domain::nearest::did_you_mean;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A harness whose processors are known, checked and ordered; makes one pipeline an episode.
@@ -122,6 +123,9 @@ fn check_processor(spec: &ProcessorSpec, harness: &Harness) -> Result<&'static N
         }
         _ => return Err("a processor needs exactly one of `use` and `script`".to_owned()),
     };
+    if name == "opentelemetry" && !cfg!(feature = "otel") {
+        return Err("opentelemetry: this build lacks it: build with --features otel".to_owned());
+    }
     let native = native::find(name).ok_or_else(|| {
         let names = native::NATIVES.iter().map(|native| native.name);
         format!("unknown processor {name:?}; {}", did_you_mean(name, names))
@@ -160,32 +164,6 @@ fn empty_manifest() -> Manifest {
         processors: Vec::new(),
         slots: crate::domain::harness::Slots::default(),
     }
-}
-
-/// A hint with the nearest known name, or all of them.
-pub fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
-    let nearest = known.iter().map(|other| (distance(name, other), *other)).min();
-    match nearest {
-        Some((far, other)) if far <= 1 + name.len() / 3 => format!("did you mean {other:?}?"),
-        _ => format!("known: {}", known.join(", ")),
-    }
-}
-
-/// Edit distance (Levenshtein).
-fn distance(one: &str, two: &str) -> usize {
-    let two: Vec<char> = two.chars().collect();
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in two.iter().enumerate() {
-            let cost = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[two.len()]
 }
 
 fn group_of<'a>(spec: &'a ProcessorSpec, native: &'a Native) -> Option<&'a str> {

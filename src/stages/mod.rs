@@ -1,4 +1,5 @@
 //! Stages: typed in, typed out. Reading settings and printing happen in their callers.
 
+pub mod digest;
 pub mod rollout;
 pub mod simulate;

@@ -2,6 +2,7 @@
 //! (`system.md` §4). Reads `episodes.jsonl`, writes it and `trajectories/`.
 
 use crate::bench::{BenchError, LoadedTask};
+use crate::domain::curves::Point;
 use crate::domain::id::TaskId;
 use crate::domain::interval::{Share, wilson};
 use crate::domain::outcome::{Ending, EpisodeResult, Outcome};
@@ -13,6 +14,7 @@ use crate::store::run_dir::{RoundDir, RunDirError};
 use crate::store::trace_file::{TraceError, TraceFile, settle};
 use futures::stream::{self, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
+use tracing::{debug, info};
 
 /// Times an episode is tried before plumbing trouble is put on file.
 const TRIES: u32 = 3;
@@ -83,6 +85,7 @@ pub async fn rollout(
     let wanted: Vec<(&LoadedTask, EpisodeKey)> = plan.episodes().collect();
     let keys: BTreeSet<&EpisodeKey> = wanted.iter().map(|(_, key)| key).collect();
     results.retain(|key, _| keys.contains(key));
+    info!(wanted = wanted.len(), on_file = results.len(), "episodes");
     for result in results.values() {
         watch(Progress::Kept(result));
     }
@@ -116,9 +119,11 @@ impl<'a> Rollout<'a> {
         watch: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<EpisodeResult, RolloutError> {
         let path = self.dir.trace_path(key);
+        let task = &key.task;
         let mut tries = 0;
         loop {
             tries += 1;
+            debug!(%task, replicate = key.replicate, tries, "episode starts");
             let trace = TraceLog::to(TraceFile::create(&path)?);
             let world = loaded.world()?;
             let result = play(self.agent, &loaded.task, world, key, trace)
@@ -129,6 +134,8 @@ impl<'a> Rollout<'a> {
                 (Outcome::Failed, Ending::HarnessFault { .. }) => tries < 2,
                 (Outcome::Solved | Outcome::Failed, _) => false,
             };
+            let Usage { input_tokens, output_tokens, .. } = result.usage;
+            info!(%task, replicate = key.replicate, steps = result.steps, input_tokens, output_tokens, again, "episode ends: {}", result.outcome.name());
             if !again {
                 settle(&path)?;
                 return Ok(result);
@@ -155,8 +162,17 @@ pub struct Tally {
     pub usage: Usage,
     /// Model calls.
     pub calls: u64,
+    /// Failed attempts of model calls.
+    pub retries: u64,
     /// Steps.
     pub steps: u64,
+}
+
+impl Tally {
+    /// These figures as a point of the curves.
+    pub fn point(&self) -> Point {
+        Point { pass_rate: self.pass_rate, tasks: self.tasks, episodes: self.scored, missing: self.missing }
+    }
 }
 
 /// Adds results up.
@@ -166,6 +182,7 @@ pub fn tally<'a>(results: impl Iterator<Item = (&'a EpisodeKey, &'a EpisodeResul
     for (key, result) in results {
         tally.usage.add(&result.usage);
         tally.calls += u64::from(result.calls);
+        tally.retries += u64::from(result.retries);
         tally.steps += u64::from(result.steps);
         let solved = match &result.outcome {
             Outcome::Solved => true,

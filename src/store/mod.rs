@@ -2,7 +2,9 @@
 
 pub mod atomic;
 pub mod harness_dir;
+pub mod index;
 pub mod ledger;
 pub mod run_dir;
 pub mod trace_file;
+pub mod trace_lines;
 pub mod weights;

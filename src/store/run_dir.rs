@@ -2,7 +2,9 @@
 
 use super::atomic::{FileError, JsonLines, read_lines, write_whole};
 use super::trace_file;
+use crate::domain::curves::{CURVES_FORMAT, Curves, Point};
 use crate::domain::outcome::EpisodeResult;
+use crate::domain::task::Split;
 use crate::domain::trace::EpisodeKey;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -108,6 +110,17 @@ impl RunDir {
         RoundDir::open(&self.dir.join("sealed").join(stream).join(harness))
     }
 
+    /// Sets one point of `curves.json`.
+    ///
+    /// # Errors
+    /// What the operating system refused, or a `curves.json` that this program did not write.
+    pub fn add_point(&self, round: u32, split: Split, point: Point) -> Result<(), RunDirError> {
+        let path = self.dir.join("curves.json");
+        let mut curves = if path.exists() { read_curves(&path)? } else { Curves::default() };
+        curves.set(round, split, point);
+        self.write("curves.json", &serde_json::to_vec_pretty(&curves).unwrap_or_default())
+    }
+
     /// Writes a whole file of the run.
     ///
     /// # Errors
@@ -115,6 +128,16 @@ impl RunDir {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         Ok(write_whole(&self.dir.join(name), bytes)?)
     }
+}
+
+fn read_curves(path: &Path) -> Result<Curves, FileError> {
+    let content = |line, message| FileError::Content { path: path.to_owned(), line, message };
+    let curves: Curves = serde_json::from_str(&super::atomic::read_text(path)?)
+        .map_err(|error| content(error.line(), format!("{error}; remove the file and run the same command to make it anew")))?;
+    if curves.format != CURVES_FORMAT {
+        return Err(content(1, format!("format {} is not known here; this program reads format {CURVES_FORMAT}", curves.format)));
+    }
+    Ok(curves)
 }
 
 /// Keys of `[settings]` and `[facts]` on which two `run.toml` disagree, as `key: was → is`. The program's own version is no
@@ -154,6 +177,19 @@ impl RoundDir {
     /// What the operating system refused, or a line that does not parse.
     pub fn finished(&self) -> Result<Vec<EpisodeLine>, RunDirError> {
         Ok(read_lines(&self.dir.join("episodes.jsonl"))?)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes a whole file of the round.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
+        Ok(write_whole(&self.dir.join(name), bytes)?)
     }
 
     /// Where an episode's trace goes.

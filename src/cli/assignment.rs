@@ -1,0 +1,82 @@
+//! What a `run` plays, by its settings: benchmark, harness, tasks by split, run directory. Shared by `run` and `estimate`.
+
+use super::failure::Failure;
+use super::settings::{Layered, layered};
+use super::{Shared, assets};
+use crate::bench::{Benchmark, LoadedTask};
+use crate::domain::task::Split;
+use crate::domain::trace::Stream;
+use std::path::{Path, PathBuf};
+
+/// Settings with what they name, found and checked.
+pub(crate) struct Assignment {
+    /// Settings with their origins.
+    pub layered: Layered,
+    /// The benchmark.
+    pub benchmark: Benchmark,
+    /// The harness.
+    pub harness: assets::LoadedHarness,
+    /// The run directory; it need not be there yet.
+    pub dir: PathBuf,
+}
+
+impl Assignment {
+    /// Lays the settings over each other and finds what they name.
+    pub fn new(shared: &Shared) -> Result<Self, Failure> {
+        let mut layered = layered(shared)?;
+        let benchmark = assets::benchmark(&layered.settings.bench)?;
+        layered.default_harness(benchmark.default_harness.as_deref());
+        let name = layered.settings.harness.clone().unwrap_or_else(|| "minimal".to_owned());
+        let harness = assets::harness(&name)?;
+        let dir = layered.settings.run.clone().unwrap_or_else(|| default_dir(&layered, &name));
+        Ok(Self { layered, benchmark, harness, dir })
+    }
+
+    /// Tasks by split, as the settings choose them.
+    pub fn parts(&self) -> Result<Vec<(Split, Vec<&LoadedTask>)>, Failure> {
+        let settings = &self.layered.settings;
+        let splits = match settings.split.as_str() {
+            "train" => vec![Split::Train],
+            "gate" => vec![Split::Gate],
+            "heldout" => vec![Split::Heldout],
+            "all" => vec![Split::Train, Split::Gate, Split::Heldout],
+            other => return Err(Failure::settings(format!("read split {other:?}: use train, gate, heldout or all"))),
+        };
+        let glob = settings
+            .tasks
+            .as_deref()
+            .map(globset::Glob::new)
+            .transpose()
+            .map_err(|error| Failure::settings(format!("read tasks: {error}")))?
+            .map(|glob| glob.compile_matcher());
+        let limit = settings.limit.unwrap_or(usize::MAX);
+        let parts: Vec<(Split, Vec<&LoadedTask>)> = splits
+            .into_iter()
+            .map(|split| {
+                let matching = |loaded: &&LoadedTask| glob.as_ref().is_none_or(|glob| glob.is_match(loaded.task.id.as_str()));
+                (split, self.benchmark.split(split).filter(matching).take(limit).collect::<Vec<_>>())
+            })
+            .filter(|(_, tasks)| !tasks.is_empty())
+            .collect();
+        if parts.is_empty() {
+            return Err(Failure::settings(format!("choose tasks of {}: none matches", self.benchmark.name)));
+        }
+        Ok(parts)
+    }
+}
+
+/// The evidence stream of a split in a plain run.
+pub(crate) fn stream_of(split: Split) -> Stream {
+    match split {
+        Split::Train => Stream::visible(),
+        Split::Gate => Stream("sealed/0".into()),
+        Split::Heldout => Stream::heldout(),
+    }
+}
+
+fn default_dir(layered: &Layered, harness: &str) -> PathBuf {
+    let model = layered.settings.model.get(&crate::domain::request::ModelRole::Main).map_or("model", String::as_str);
+    let name = format!("{}-{harness}-{model}", layered.settings.bench);
+    let slug: String = name.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' }).collect();
+    Path::new("runs").join(slug)
+}
