@@ -9,6 +9,7 @@ mod digest;
 mod display;
 mod failure;
 mod fetch;
+mod gate_simulate;
 mod init;
 mod man;
 mod printer;
@@ -54,6 +55,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Print an episode's trace, readable
     Show(show::ShowArgs),
+    /// Judge candidates: so far, simulated ones
+    Gate(gate_simulate::SimulateArgs),
     /// Say what went wrong in a round, from its traces
     Digest(digest::DigestArgs),
     /// Check a harness, a benchmark or a settings file
@@ -154,6 +157,7 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
     match command {
         Command::Run(args) => run::run(args, printer),
         Command::Show(args) => show::show(args, printer),
+        Command::Gate(args) => gate_simulate::gate_simulate(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),

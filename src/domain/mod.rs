@@ -5,6 +5,7 @@ pub mod curves;
 pub mod digest;
 pub mod edit;
 pub mod event;
+pub mod gate;
 pub mod harness;
 pub mod id;
 pub mod interval;

@@ -2,3 +2,4 @@
 
 pub mod digest;
 pub mod rollout;
+pub mod simulate;

@@ -1,0 +1,95 @@
+//! The drift guard: every few ships the incumbent is played against its anchor, so that losses too small to see one by one add up to
+//! something that is seen.
+
+use super::ask::{Arm, Ask, ControlFrom, Evidence, Pair, Pass, Purpose, TaskIndex};
+use super::candidate::Stage;
+use super::incumbent::DriftWatch;
+use super::verdict::{MOVE_ANCHOR_AT, ROLL_BACK_AT, Ruling, Verdict};
+use super::wealth::Wealth;
+use super::{CandidateId, Gate};
+use std::collections::BTreeMap;
+
+/// Passes of one comparison at most.
+const PASSES: u32 = 3;
+
+impl Gate {
+    /// The next pass of a comparison that is due and can be paid.
+    pub(super) fn drift_pass(&mut self) -> Option<Pass> {
+        if self.candidates.iter().any(|candidate| candidate.is_same_harness) {
+            return None;
+        }
+        let every = self.settings.drift_every;
+        let variant = self.incumbents.iter().position(|incumbent| {
+            let cost = 2 * incumbent.changed.iter().filter(|changed| **changed).count() as i64;
+            cost > 0 && cost <= self.bankroll && (incumbent.ships_unchecked >= every || incumbent.drift.is_some())
+        })?;
+        let incumbent = &mut self.incumbents[variant];
+        if incumbent.drift.is_none() {
+            self.drifts += 1;
+        }
+        let watch = incumbent.drift.get_or_insert_with(|| DriftWatch {
+            passes: 0,
+            gain: Wealth::default(),
+            harm: Wealth::default(),
+            anchor: BTreeMap::new(),
+        });
+        let mut pass = Pass::new(variant, Purpose::Drift);
+        let (evidence, replicate) = (Evidence::Drift(self.drifts), watch.passes);
+        for (index, _) in incumbent.changed.iter().enumerate().filter(|(_, changed)| **changed) {
+            let task = TaskIndex(index as u32);
+            let control = ControlFrom::Asked(pass.push(Ask::new(Arm::Anchor, task, evidence, replicate)));
+            let played = pass.push(Ask::new(Arm::Incumbent, task, evidence, replicate));
+            pass.pairs.push(Pair { task, control, played });
+        }
+        Some(pass)
+    }
+
+    /// Bets both ways on the pass, and rules if either bet has won or all passes are played.
+    pub(super) fn settle_drift(&mut self, pass: &Pass) {
+        let incumbent = &mut self.incumbents[pass.variant];
+        let Some(mut watch) = incumbent.drift.take() else { return };
+        let outcomes: Vec<(TaskIndex, bool, bool)> =
+            pass.pairs.iter().filter_map(|pair| pass.outcome(pair).map(|(anchor, incumbent)| (pair.task, anchor, incumbent))).collect();
+        let differences = || outcomes.iter().map(|(_, anchor, incumbent)| f64::from(i8::from(*incumbent) - i8::from(*anchor)));
+        watch.gain.bet(differences());
+        watch.harm.bet(differences().map(|difference| -difference));
+        for (task, anchor, solved) in &outcomes {
+            watch.anchor.entry(*task).or_default().add(*anchor);
+            incumbent.history[task.at()].add(*solved);
+        }
+        watch.passes += 1;
+        let (better, worse) = (watch.gain.e(), watch.harm.e());
+        let most = if self.settings.deterministic { 1 } else { PASSES };
+        let ruling = if worse >= ROLL_BACK_AT {
+            Ruling::RolledBack { to: incumbent.anchor.round, e: worse }
+        } else if better >= MOVE_ANCHOR_AT {
+            incumbent.move_anchor();
+            Ruling::AnchorMoved { e: better }
+        } else if watch.passes >= most {
+            Ruling::AnchorKept { better, worse }
+        } else {
+            incumbent.drift = Some(watch);
+            return;
+        };
+        incumbent.ships_unchecked = 0;
+        if matches!(ruling, Ruling::RolledBack { .. }) {
+            self.roll_back(pass.variant, &watch);
+        }
+        self.log.push(Verdict { round: self.round, candidate: None, rollouts: watch.passes * pass.asks.len() as u32, ruling });
+    }
+
+    /// The anchor is the incumbent again; candidates made on what is gone leave.
+    fn roll_back(&mut self, variant: usize, watch: &DriftWatch) {
+        let changed = self.incumbents[variant].changed.clone();
+        let to = self.incumbents[variant].anchor.round;
+        self.incumbents[variant].roll_back(&watch.anchor);
+        self.epoch += 1;
+        for slot in 0..self.candidates.len() {
+            let candidate = &self.candidates[slot];
+            let overlaps = candidate.touched.iter().any(|entry| changed[entry.task.at()]);
+            if candidate.stage != Stage::Closed && candidate.variant == variant && overlaps {
+                self.rule(slot, Ruling::Overtaken { by: CandidateId(format!("R{to}")) });
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A ship: the candidate becomes the incumbent, and the evidence on everyone it overtakes is void.
+
+use super::candidate::{Candidate, Stage};
+use super::verdict::Ruling;
+use super::{CandidateId, Gate, GateError, Step, TaskIndex};
+
+/// The word on a candidate that passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It ships.
+    Ship,
+    /// A person said no, or the held-out tasks vetoed it.
+    Withhold {
+        /// Who and why.
+        reason: String,
+    },
+}
+
+impl Gate {
+    /// Ships or withholds the candidate that passed.
+    pub fn confirm(&mut self, confirmation: Confirmation) -> Result<(), GateError> {
+        let Step::AwaitingConfirmation { candidate: slot, ruling } = &self.step else {
+            return self.due("confirm a candidate", false);
+        };
+        let (slot, ruling) = (*slot, ruling.as_ref().clone());
+        match confirmation {
+            Confirmation::Withhold { reason } => {
+                self.rule(slot, Ruling::Withheld { reason });
+                self.advance();
+            }
+            Confirmation::Ship => {
+                let by = self.ship(slot, ruling);
+                if self.settings.mode.is_sealed() && self.candidates.iter().any(|candidate| candidate.stage != Stage::Closed) {
+                    self.step = Step::AwaitingTouched { by };
+                } else {
+                    self.advance();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ship(&mut self, slot: usize, ruling: Ruling) -> CandidateId {
+        let Candidate { id, variant, touched, .. } = self.candidates[slot].clone();
+        self.incumbents[variant].replace(&self.candidates[slot], self.round);
+        self.ships += 1;
+        self.epoch += 1;
+        self.rule(slot, ruling);
+        for other in 0..self.candidates.len() {
+            let rival = &self.candidates[other];
+            if rival.stage != Stage::Closed && rival.variant == variant && rival.overlaps(&touched) {
+                self.rule(other, Ruling::Overtaken { by: id.clone() });
+            }
+        }
+        id
+    }
+
+    /// Takes what the remaining candidates touch on the new incumbent, by name; those left out touch what they did. Evidence on tasks they
+    /// touch no more is dropped; what they claim does not grow.
+    pub fn retouch(&mut self, touched: Vec<(CandidateId, Vec<TaskIndex>)>) -> Result<(), GateError> {
+        self.due("take what candidates touch", matches!(self.step, Step::AwaitingTouched { .. }))?;
+        for (id, tasks) in &touched {
+            let slot = self.place(id, tasks)?;
+            let candidate = &mut self.candidates[slot];
+            candidate.touched.retain(|entry| tasks.contains(&entry.task));
+            candidate.grow(tasks);
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// Adds tasks that a later replicate shows a candidate to touch. Between passes of any round.
+    pub fn touch(&mut self, id: &CandidateId, tasks: &[TaskIndex]) -> Result<(), GateError> {
+        let slot = self.place(id, tasks)?;
+        self.candidates[slot].grow(tasks);
+        Ok(())
+    }
+
+    fn place(&self, id: &CandidateId, tasks: &[TaskIndex]) -> Result<usize, GateError> {
+        if let Some(task) = tasks.iter().find(|task| task.at() >= self.tasks.len()) {
+            return Err(GateError::UnknownTask { candidate: id.0.clone(), task: *task, tasks: self.tasks.len() });
+        }
+        let slot = self.candidates.iter().position(|candidate| candidate.id == *id && candidate.stage != Stage::Closed);
+        slot.ok_or_else(|| GateError::Candidate { candidate: id.0.clone(), problem: "it is not before the gate" })
+    }
+}
