@@ -42,7 +42,7 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
         let policy = provider.version();
         seats.insert(*role, Seat { provider, policy });
     }
-    Ok(Desk { seats, ledger, seed: settings.seed, sampling: settings.sampling.clone(), clock })
+    Ok(Desk { seats, ledger: Some(ledger), seed: settings.seed, sampling: settings.sampling.clone(), clock })
 }
 
 fn local(source: &str, settings: &Settings, around: &Surroundings<'_>, printer: &Printer) -> Result<Local, Failure> {

@@ -10,7 +10,7 @@ use super::{Done, Shared, desk};
 use crate::bench::Benchmark;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
-use crate::stages::rollout::{Progress, Results, Rollout, Tally, rollout, tally};
+use crate::stages::rollout::{Progress, Results, Rollout, Tally, episodes, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
         for (split, tasks) in parts {
             let round = place(&run_dir, split, harness.id.as_str())?;
             let Settings { rollouts, jobs, .. } = *settings;
-            let plan = Rollout { agent: &agent, tasks, stream: stream_of(split), rollouts, jobs, dir: &round };
+            let plan = Rollout { agent: &agent, episodes: episodes(&tasks, &stream_of(split), rollouts), jobs, dir: &round };
             let tally = play_split(&runtime, &plan, split, dir, deadline, printer)?;
             worst = worst.min(tally.pass_rate.map_or(0.0, |share| share.value));
             run_dir.add_point(0, split, tally.point())?;
@@ -96,7 +96,7 @@ fn play_split(
     deadline: Option<u64>,
     printer: &Printer,
 ) -> Result<Tally, Failure> {
-    let wanted = plan.tasks.len() * plan.rollouts as usize;
+    let wanted = plan.episodes.len();
     let clock = &plan.agent.desk.clock;
     let started = clock.milliseconds();
     let display = Display::new(wanted, printer);
