@@ -68,6 +68,14 @@ impl Desk {
         self.seats.get(&ModelRole::Main).map_or_else(|| PolicyVersion::from("none"), |seat| seat.policy.clone())
     }
 
+    /// Whether a model plays the role.
+    ///
+    /// # Errors
+    /// A fragment that says that none does.
+    pub(super) fn check_role(&self, role: ModelRole) -> Result<(), String> {
+        if self.seats.contains_key(&role) { Ok(()) } else { Err(CallFault::NoSeat(role).to_string()) }
+    }
+
     /// Opens a line for one episode.
     pub fn line(&self, key: &EpisodeKey) -> Line<'_> {
         let base = Digest::of_parts(&[

@@ -150,6 +150,11 @@ fn wrong_with(turns: &[Message]) -> Option<String> {
                     if call.id.as_str().is_empty() || !ids.insert(call.id.clone()) {
                         return Some(format!("turn {index}: id {:?}", call.id));
                     }
+                    let name = call.name.as_str();
+                    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+                    if !(1..=64).contains(&name.len()) || !name.bytes().all(is_plain) {
+                        return Some(format!("turn {index}: name {name:?}"));
+                    }
                 }
                 open = tool_calls.iter().map(|call| call.id.0.clone()).collect();
             }
