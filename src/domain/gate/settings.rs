@@ -123,6 +123,11 @@ impl GateSettings {
         strict * spread / (self.alpha * f64::from(ships + 1))
     }
 
+    /// Visible rollouts of a task; one where a second is the same draw.
+    pub fn visible_rollouts(&self) -> u32 {
+        if self.deterministic { 1 } else { self.visible }
+    }
+
     /// Passes over the claimed tasks; one where a second rollout is the same draw.
     pub fn claimed_passes(&self) -> Passes {
         if self.deterministic { Passes { least: 1, most: 1 } } else { self.claimed }

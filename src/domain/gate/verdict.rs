@@ -36,6 +36,17 @@ pub struct Evidence {
     pub regressed: Vec<TaskIndex>,
     /// Expected loss over the solved tasks it touches, in tasks.
     pub loss: f64,
+    /// It helps only what the meta-agent saw; ships all the same unless it must generalise.
+    pub fits_seen: Option<FitsSeen>,
+}
+
+/// Tasks gained, summed, by an edit that fits the tasks it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitsSeen {
+    /// On train tasks.
+    pub train: f64,
+    /// On their siblings in the gate split.
+    pub siblings: f64,
 }
 
 /// What was decided, and why.
@@ -81,13 +92,8 @@ pub enum Ruling {
         /// Where it would be better to go on.
         fork: Option<ForkOffer>,
     },
-    /// It helps tasks the meta-agent saw, and not their siblings in the gate split. Tasks gained, summed.
-    FitsSeen {
-        /// On train tasks.
-        train: f64,
-        /// On their siblings.
-        siblings: f64,
-    },
+    /// It helps tasks the meta-agent saw, and not their siblings in the gate split.
+    FitsSeen(FitsSeen),
     /// It waits for the next round's budget.
     Parked {
         /// Rollouts the next pass costs.
@@ -97,12 +103,14 @@ pub enum Ruling {
     },
     /// No place among those that wait.
     Crowded,
-    /// Too much was missing in a pass; it is tried once more.
+    /// Too much was missing in a pass: nothing of it counts. It is tried once more.
     Voided {
         /// Tasks without an outcome.
         missing: u32,
         /// Tasks of the pass.
         tasks: u32,
+        /// It waits for the next round; otherwise it is closed.
+        again: bool,
     },
     /// A ship changed tasks that it touches.
     Overtaken {
@@ -186,7 +194,7 @@ impl Verdict {
             | Ruling::ClaimsNothing
             | Ruling::Unlikely { .. }
             | Ruling::Blocked { .. }
-            | Ruling::FitsSeen { .. }
+            | Ruling::FitsSeen(_)
             | Ruling::Parked { .. }
             | Ruling::Crowded
             | Ruling::Voided { .. }
@@ -230,17 +238,20 @@ impl fmt::Display for Verdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = self.candidate.as_ref().map_or("incumbent", CandidateId::as_str);
         match &self.ruling {
-            Ruling::Shipped(e) => write!(
-                out,
-                "shipped {id}: {:+.1} pts (fresh paired, shrunk); claimed fixes e={} ≥ {}; P(net gain)={:.2}; {}/{} protected regressed; {} rollouts",
-                e.gain,
-                short(e.e),
-                short(e.threshold),
-                e.probability,
-                e.regressed.len(),
-                e.protected,
-                self.rollouts
-            ),
+            Ruling::Shipped(e) => {
+                write!(
+                    out,
+                    "shipped {id}: {:+.1} pts (fresh paired, shrunk); claimed fixes e={} ≥ {}; P(net gain)={:.2}; {}/{} protected regressed; {} rollouts",
+                    e.gain,
+                    short(e.e),
+                    short(e.threshold),
+                    e.probability,
+                    e.regressed.len(),
+                    e.protected,
+                    self.rollouts
+                )?;
+                e.fits_seen.map_or(Ok(()), |fit| write!(out, "; {fit}"))
+            }
             Ruling::ShippedWhole { gain } => {
                 write!(out, "shipped {id}: {gain:+.1} pts (raw, on the rollouts it was chosen by); {} rollouts", self.rollouts)
             }
@@ -270,12 +281,21 @@ impl fmt::Display for Verdict {
             Ruling::Parked { cost, on_hand } => {
                 write!(out, "parked {id}: the next pass costs {cost} rollouts, {on_hand} are on hand")
             }
-            Ruling::Voided { missing, tasks } => write!(out, "parked {id}: {missing} of {tasks} tasks missing, the pass is void"),
+            Ruling::Voided { missing, tasks, again } => {
+                let word = if *again { "parked" } else { "rejected" };
+                write!(out, "{word} {id}: {missing} of {tasks} tasks missing, the pass is void")
+            }
             rejected => {
                 write!(out, "rejected {id}: ")?;
                 reason(out, rejected)
             }
         }
+    }
+}
+
+impl fmt::Display for FitsSeen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "fits the tasks it saw ({:+.1} train tasks, {:+.1} on their siblings)", self.train, self.siblings)
     }
 }
 
@@ -304,9 +324,7 @@ fn reason(out: &mut fmt::Formatter<'_>, ruling: &Ruling) -> fmt::Result {
         Ruling::Unlikely { probability, passes } => {
             write!(out, "P(net gain)={probability:.2} after {} over what it does not claim", count(*passes, "pass", "passes"))
         }
-        Ruling::FitsSeen { train, siblings } => {
-            write!(out, "fits the tasks it saw ({train:+.1} train tasks, {siblings:+.1} on their siblings)")
-        }
+        Ruling::FitsSeen(fit) => write!(out, "{fit}"),
         Ruling::Crowded => write!(out, "no budget, and no place to wait"),
         Ruling::Overtaken { by } => write!(out, "{by} shipped and touches the same tasks"),
         Ruling::Withheld { reason } => write!(out, "withheld: {reason}"),
