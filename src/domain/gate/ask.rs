@@ -226,8 +226,8 @@ impl Pass {
     }
 
     /// Rollouts it may cost.
-    pub fn cost(&self) -> i64 {
-        self.asks.len() as i64
+    pub fn cost(&self) -> u64 {
+        self.asks.len() as u64
     }
 
     /// Rollouts that were played and scored.

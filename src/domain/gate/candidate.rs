@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What a manifest says it will improve.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Train tasks by name: will_unlock and will_stabilize.
+    /// Train tasks by name: `will_unlock` and `will_stabilize`.
     pub tasks: Vec<TaskIndex>,
     /// Every task that has all the tags of one of these.
     pub tags: Vec<Tags>,

@@ -1,13 +1,13 @@
 //! The drift guard: every few ships the incumbent is played against its anchor, so that losses too small to see one by one add up to
 //! something that is seen.
 
+use super::Gate;
 use super::ask::{Arm, Ask, ControlFrom, EvidenceStream, Pair, Pass, Purpose, TaskIndex};
 use super::candidate::Stage;
 use super::incumbent::DriftWatch;
 use super::settings::MISSING_SHARE;
 use super::verdict::{MOVE_ANCHOR_AT, ROLL_BACK_AT, Ruling, Verdict};
 use super::wealth::Wealth;
-use super::{CandidateId, Gate};
 use std::collections::BTreeMap;
 
 /// Passes of one comparison at most.
@@ -23,8 +23,8 @@ impl Gate {
         }
         let every = self.settings.drift_every;
         let variant = self.incumbents.iter().position(|incumbent| {
-            let cost = 2 * incumbent.changed.iter().filter(|changed| **changed).count() as i64;
-            cost > 0 && cost <= self.bankroll && (incumbent.ships_unchecked >= every || incumbent.drift.is_some())
+            let cost = 2 * incumbent.changed.iter().filter(|changed| **changed).count() as u64;
+            cost > 0 && self.affords(cost) && (incumbent.ships_unchecked >= every || incumbent.drift.is_some())
         })?;
         let incumbent = &mut self.incumbents[variant];
         if incumbent.drift.is_none() {
@@ -98,7 +98,7 @@ impl Gate {
             let candidate = &self.candidates[slot];
             let overlaps = candidate.touched.iter().any(|entry| changed[entry.task.at()]);
             if candidate.stage != Stage::Closed && candidate.variant == variant && overlaps {
-                self.rule(slot, Ruling::Overtaken { by: CandidateId(format!("R{to}")) });
+                self.rule(slot, Ruling::Undone { to });
             }
         }
     }

@@ -181,9 +181,14 @@ impl Gate {
         self.log.push(verdict);
     }
 
+    /// Whether so many rollouts are on hand.
+    pub(super) fn affords(&self, rollouts: u64) -> bool {
+        u64::try_from(self.bankroll).is_ok_and(|on_hand| rollouts <= on_hand)
+    }
+
     /// The pass if it can be paid; otherwise the candidate waits.
     pub(super) fn pay(&mut self, slot: usize, pass: Pass) -> Option<Step> {
-        if pass.cost() <= self.bankroll || self.candidates[slot].is_same_harness {
+        if self.affords(pass.cost()) || self.candidates[slot].is_same_harness {
             return Some(Step::Playing(pass));
         }
         self.candidates[slot].stage = Stage::Parked;

@@ -53,7 +53,7 @@ pub struct Passes {
 pub struct GateSettings {
     /// How candidates are judged.
     pub mode: Mode,
-    /// Rounds of the run, R_total; the e-value threshold is spread over them.
+    /// Rounds of the run, `R_total`; the e-value threshold is spread over them.
     pub rounds: u32,
     /// Rounds may go on without end: the threshold of round t is spread as 1/(t(t+1)) instead.
     pub open_ended: bool,

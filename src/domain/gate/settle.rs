@@ -148,9 +148,9 @@ impl Gate {
             }
         }
         if bet == Bet::Placed {
-            let past =
+            let earlier =
                 scored.iter().filter_map(|(task, ..)| candidate.entry(*task)).map(|entry| (entry.pairs.difference(), entry.pairs.count));
-            let predicted = predictions(past);
+            let predicted = predictions(earlier);
             let differences = scored
                 .iter()
                 .zip(predicted)

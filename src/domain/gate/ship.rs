@@ -57,10 +57,10 @@ impl Gate {
 
     /// Takes what the remaining candidates touch on the new incumbent, by name; those left out touch what they did. Evidence on tasks they
     /// touch no more is dropped; what they claim does not grow, and if it shrinks the bets on it begin anew.
-    pub fn retouch(&mut self, touched: Vec<(CandidateId, Vec<TaskIndex>)>) -> Result<(), GateError> {
+    pub fn retouch(&mut self, touched: &[(CandidateId, Vec<TaskIndex>)]) -> Result<(), GateError> {
         self.due("take what candidates touch", matches!(self.step, Step::AwaitingTouched { .. }))?;
         let slots: Vec<usize> = touched.iter().map(|(id, tasks)| self.place(id, tasks)).collect::<Result<_, _>>()?;
-        for (slot, (_, tasks)) in slots.into_iter().zip(&touched) {
+        for (slot, (_, tasks)) in slots.into_iter().zip(touched) {
             let candidate = &mut self.candidates[slot];
             if candidate.part(true).any(|entry| !tasks.contains(&entry.task)) {
                 candidate.forget_claims();

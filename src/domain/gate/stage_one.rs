@@ -91,7 +91,7 @@ impl Gate {
             return None;
         }
         let pass = self.pairs_pass(slot, Purpose::Discovery { candidate: slot });
-        (pass.cost() <= self.bankroll).then_some(pass)
+        self.affords(pass.cost()).then_some(pass)
     }
 
     /// A pass with one pair a task: the claimed ones, or those of the others that have been played least.

@@ -16,8 +16,8 @@ const FALSE_ALARM: f64 = 0.10;
 const HOPELESS: (f64, f64) = (0.05, 0.25);
 
 /// Tasks that may be lost in sum among the protected ones.
-pub(super) fn allowed_loss(protected: usize) -> f64 {
-    (0.04 * protected as f64).max(1.0)
+pub(super) fn allowed_loss(protected: u32) -> f64 {
+    (0.04 * f64::from(protected)).max(1.0)
 }
 
 impl Gate {
@@ -91,7 +91,9 @@ impl Gate {
                 pass.pairs.iter().filter(|pair| pair.task == *task).filter_map(|pair| pass.outcome(pair)).collect();
             let solved = fresh.iter().filter(|(_, solved)| *solved).count() as u32;
             let mut known: Counts = history[task.at()];
-            fresh.iter().for_each(|(control, _)| known.add(*control));
+            for (control, _) in &fresh {
+                known.add(*control);
+            }
             if !fresh.is_empty() && known.tail(solved, fresh.len() as u32) <= FALSE_ALARM / suspects.len() as f64 {
                 regressed.push(*task);
             }
@@ -112,7 +114,7 @@ impl Gate {
     fn judge(&mut self, slot: usize, regressed: Vec<TaskIndex>) -> Option<Step> {
         self.learn_recall(slot);
         let evidence = self.evidence(slot, regressed);
-        let is_harmful = !evidence.regressed.is_empty() || evidence.loss > allowed_loss(evidence.protected as usize);
+        let is_harmful = !evidence.regressed.is_empty() || evidence.loss > allowed_loss(evidence.protected);
         let candidate = &self.candidates[slot];
         if candidate.is_same_harness {
             self.rule_same(slot, &evidence, is_harmful);

@@ -88,7 +88,7 @@ fn offered(settings: &GateSettings, rates: &[f64], fixed: u32, mut rng: ChaCha8R
                 gate.confirm(Confirmation::Ship)?;
                 return Ok((true, gate.spent() - baseline));
             }
-            Demand::Touched(_) => gate.retouch(Vec::new())?,
+            Demand::Touched(_) => gate.retouch(&[])?,
         }
     }
 }

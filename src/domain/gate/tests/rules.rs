@@ -126,7 +126,7 @@ fn calls_out_of_turn_are_refused_and_change_nothing() {
     let mut gate = gate(split(1), 3);
     let before = gate.clone();
     assert_eq!(gate.begin_round().unwrap_err().to_string(), "begin a round: the gate waits for the outcomes of a pass");
-    assert!(gate.submit(Vec::new()).is_err() && gate.confirm(Confirmation::Ship).is_err() && gate.retouch(Vec::new()).is_err());
+    assert!(gate.submit(Vec::new()).is_err() && gate.confirm(Confirmation::Ship).is_err() && gate.retouch(&[]).is_err());
     assert!(gate.tell(99, Told::Missing).is_err() && gate.tell(0, Told::Untouched).is_err());
     assert_eq!(gate, before);
     let mut player = Player::new(1, &[0.5; 3]);
