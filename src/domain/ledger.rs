@@ -26,7 +26,7 @@ pub struct TaskHistoryLine {
 }
 
 /// How a task fared over the rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
     /// Solved in every rollout of every round.
