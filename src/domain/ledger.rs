@@ -41,6 +41,19 @@ pub enum TaskStatus {
     Fixed,
 }
 
+impl TaskStatus {
+    /// Lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Solved => "solved",
+            Self::Persistent => "persistent",
+            Self::Flaky => "flaky",
+            Self::Regressed => "regressed",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
 /// What came of a ship's predictions, scored in the next round on visible rollouts of train tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +121,18 @@ pub enum RejectedAt {
     Gate,
     /// A person.
     Approval,
+}
+
+impl RejectedAt {
+    /// Lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Critique => "critique",
+            Self::Gate => "gate",
+            Self::Approval => "approval",
+        }
+    }
 }
 
 /// Reputation, by bucket, component and engine.

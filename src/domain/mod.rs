@@ -13,6 +13,7 @@ pub mod interval;
 pub mod landscape;
 pub mod ledger;
 pub mod manifest;
+pub mod markdown;
 pub mod message;
 pub mod nearest;
 pub mod outcome;

@@ -72,6 +72,13 @@ pub struct Suspect {
     pub fired: bool,
 }
 
+impl PastRound {
+    /// As its Planner finds it: played, with nothing proposed yet.
+    pub fn undecided(self) -> Self {
+        Self { proposed: Vec::new(), decision: None, ..self }
+    }
+}
+
 impl<'a> History<'a> {
     /// Follows the tasks through the rounds. A task that a round did not play keeps what was known of it, since nothing that shipped
     /// touches it; a harness that is the incumbent once more brings back what was known under it.
