@@ -2,5 +2,6 @@
 
 pub mod digest;
 pub mod replay;
+pub mod plan;
 pub mod rollout;
 pub mod simulate;
