@@ -3,5 +3,6 @@
 pub mod digest;
 pub mod replay;
 pub mod plan;
+pub mod evolve;
 pub mod rollout;
 pub mod simulate;
