@@ -101,8 +101,9 @@ fn make_folder(kind: &'static str, path: &Path) -> Result<(), Failure> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if name.is_empty() || !name.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter)) {
-        return Err(Failure::settings(format!("make {kind} {}: {name:?} is no name", path.display()))
-            .hint("use letters, digits, '-', '_' and '.'"));
+        return Err(
+            Failure::settings(format!("make {kind} {}: {name:?} is no name", path.display())).hint("use letters, digits, '-', '_' and '.'")
+        );
     }
     let files = assets::embedded(&TEMPLATES, kind).unwrap_or_default();
     // The file that makes the folder what it is comes last.

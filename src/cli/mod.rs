@@ -6,8 +6,11 @@ mod check;
 mod completions;
 mod desk;
 mod display;
+mod doctor;
+mod estimate;
 mod failure;
 mod fetch;
+mod finding;
 mod init;
 mod man;
 mod printer;
@@ -51,6 +54,8 @@ struct Output {
 enum Command {
     /// Play tasks of a benchmark under a harness, and keep the traces
     Run(Box<run::RunArgs>),
+    /// Say what a run would take: episodes, tokens, money, time
+    Estimate(Box<estimate::EstimateArgs>),
     /// Print an episode's trace, readable
     Show(show::ShowArgs),
     /// Check a harness, a benchmark or a settings file
@@ -59,6 +64,8 @@ enum Command {
     Fetch(fetch::FetchArgs),
     /// Make a new harness, benchmark or settings file from a template
     Init(init::InitArgs),
+    /// Say what works on this machine, with a cure for what does not
+    Doctor(doctor::DoctorArgs),
     /// Write shell completions to stdout
     Completions(completions::CompletionsArgs),
     /// Write man pages
@@ -153,6 +160,8 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Show(args) => show::show(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
+        Command::Estimate(args) => estimate::estimate(args, printer),
+        Command::Doctor(args) => doctor::doctor(args, printer),
         Command::Init(args) => init::init(args, printer),
         Command::Man(args) => man::man(args, Cli::command(), printer),
         Command::Completions(args) => Ok(completions::completions(args, &mut Cli::command(), printer)),

@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod curves;
+pub mod estimate;
 pub mod event;
 pub mod harness;
 pub mod id;
