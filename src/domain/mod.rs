@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod curves;
+pub mod digest;
 pub mod estimate;
 pub mod event;
 pub mod harness;

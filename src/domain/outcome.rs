@@ -109,6 +109,9 @@ pub struct EpisodeResult {
     pub steps: u32,
     /// Model calls, ledger hits included.
     pub calls: u32,
+    /// Failed attempts of model calls; the trace says what failed.
+    #[serde(default)]
+    pub retries: u32,
     /// Tokens and money.
     pub usage: Usage,
 }

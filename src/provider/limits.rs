@@ -1,5 +1,6 @@
-//! How many calls of one model may run at once, and how often they may start. Concurrency adapts: halved when the server says it is
-//! overloaded, one more after each round of successes. Rates are token buckets that may run into debt, so a large request waits, never starves.
+//! How many calls of one model may run at once, and how often they may start. Concurrency adapts: halved when
+//! half of the answers in a window say that the server has too much to do, one more after each success; a refusal now and then says
+//! nothing. Rates are token buckets that may run into debt, so a large request waits, never starves.
 
 use super::spec::Limits;
 use crate::clock::Clock;
@@ -7,6 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, info};
+
+/// Fewest answers of a window: fewer say too little about the load.
+const LEAST_WINDOW: usize = 16;
 
 /// Seconds of unused rate that can be saved up.
 const BURST_SECONDS: f64 = 5.0;
@@ -27,10 +31,29 @@ struct State {
     limit: usize,
     /// Places taken away that are still in use: the next ones returned are withdrawn.
     owed: usize,
-    /// Successes since the limit last moved.
-    successes: usize,
-    /// How often the limit was cut: a burst of refusals of calls begun before a cut counts once.
+    /// Answers in the present window that served a call.
+    served: usize,
+    /// Answers in it that refused one.
+    refused: usize,
+    /// How often the limit was cut: refusals of calls begun before a cut are part of what it answered.
     cuts: u64,
+}
+
+impl State {
+    /// Counts an answer; whether this window shows overload. A window is as many answers as calls may run at once.
+    fn shows_overload(&mut self, load: Load) -> bool {
+        match load {
+            Load::Served => self.served += 1,
+            Load::Overloaded => self.refused += 1,
+            Load::Unknown => {}
+        }
+        let window = self.limit.max(LEAST_WINDOW);
+        let overloaded = 2 * self.refused >= window;
+        if overloaded || self.served + self.refused >= window {
+            (self.served, self.refused) = (0, 0);
+        }
+        overloaded
+    }
 }
 
 /// A place among the running calls. Give it back with [`Limiter::leave`]; a dropped one (a cancelled call) goes back unchanged.
@@ -59,7 +82,7 @@ impl Limiter {
         Self {
             places: Arc::new(Semaphore::new(ceiling)),
             ceiling,
-            state: Mutex::new(State { limit: ceiling, owed: 0, successes: 0, cuts: 0 }),
+            state: Mutex::new(State { limit: ceiling, owed: 0, served: 0, refused: 0, cuts: 0 }),
             rates: is_rated.then(|| {
                 Mutex::new(Rates {
                     requests: limits.requests_per_minute.map(|rate| Bucket::new(f64::from(rate))),
@@ -102,22 +125,22 @@ impl Limiter {
         let mut state = self.lock();
         match load {
             Load::Overloaded if place.cuts == state.cuts => {
-                let limit = (state.limit / 2).max(1);
-                info!(from = state.limit, to = limit, "fewer calls at once: the server says it is overloaded");
-                let fewer = state.limit - limit;
-                let withdrawn = self.places.forget_permits(fewer);
-                state.owed += fewer - withdrawn;
-                state.limit = limit;
-                state.successes = 0;
-                state.cuts += 1;
+                if state.shows_overload(load) {
+                    let limit = (state.limit / 2).max(1);
+                    info!(from = state.limit, to = limit, "fewer calls at once: the server is overloaded");
+                    let fewer = state.limit - limit;
+                    let withdrawn = self.places.forget_permits(fewer);
+                    state.owed += fewer - withdrawn;
+                    state.limit = limit;
+                    state.cuts += 1;
+                }
             }
             Load::Unknown | Load::Overloaded => {}
             Load::Served => {
-                state.successes += 1;
-                if state.successes >= state.limit && state.limit < self.ceiling {
+                state.shows_overload(load);
+                if state.limit < self.ceiling {
                     state.limit += 1;
                     debug!(limit = state.limit, "one more call at once");
-                    state.successes = 0;
                     match state.owed {
                         0 => self.places.add_permits(1),
                         _ => state.owed -= 1,
@@ -190,26 +213,41 @@ mod tests {
 
     #[tokio::test]
     async fn a_burst_of_refusals_halves_once_and_successes_bring_it_back() {
-        let limiter = limiter(8);
+        let limiter = limiter(32);
         let mut places = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..32 {
             places.push(limiter.enter(0).await.unwrap());
         }
         for place in places {
             limiter.leave(place, Load::Overloaded);
         }
-        assert_eq!((limiter.limit(), limiter.places.available_permits()), (4, 4));
-        for _ in 0..40 {
+        assert_eq!((limiter.limit(), limiter.places.available_permits()), (16, 16));
+        for _ in 0..16 {
             let place = limiter.enter(0).await.unwrap();
             limiter.leave(place, Load::Served);
         }
-        assert_eq!((limiter.limit(), limiter.places.available_permits()), (8, 8));
+        assert_eq!((limiter.limit(), limiter.places.available_permits()), (32, 32));
+    }
+
+    #[tokio::test]
+    async fn refusals_now_and_then_cost_nothing_and_lasting_ones_do() {
+        let limiter = limiter(100);
+        for index in 0..1000 {
+            let place = limiter.enter(0).await.unwrap();
+            limiter.leave(place, if index % 5 == 0 { Load::Overloaded } else { Load::Served });
+        }
+        assert_eq!(limiter.limit(), 100);
+        for _ in 0..500 {
+            let place = limiter.enter(0).await.unwrap();
+            limiter.leave(place, Load::Overloaded);
+        }
+        assert_eq!((limiter.limit(), limiter.places.available_permits()), (1, 1));
     }
 
     #[tokio::test]
     async fn the_limit_never_falls_below_one() {
         let limiter = limiter(3);
-        for _ in 0..5 {
+        for _ in 0..50 {
             let place = limiter.enter(0).await.unwrap();
             limiter.leave(place, Load::Overloaded);
         }

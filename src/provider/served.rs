@@ -8,11 +8,13 @@ use super::meter::Meter;
 use super::retry::{Failure, Verdict, asked_pause, pause};
 use super::spec::{Api, ModelEntry};
 use super::{Called, Surroundings, anthropic, anthropic_reply, openai, openai_reply};
-use crate::clock::{Clock, seeded_by};
+use crate::clock::{Clock, deadline, seeded_by};
 use crate::domain::id::{Digest, PolicyVersion};
 use crate::domain::request::{Finish, ModelRequest, Reply, Usage};
 use crate::net::{Answer, Endpoint, Events, HeaderText, Secret};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout_at;
 use tracing::info;
 
 /// Bytes of prompt that are taken for one token where a count is needed before the server gives one.
@@ -25,6 +27,7 @@ pub struct Served {
     entry: ModelEntry,
     endpoint: Endpoint,
     template: Template,
+    call_deadline: Duration,
     limiter: Limiter,
     meter: Arc<Meter>,
     clock: Clock,
@@ -49,11 +52,13 @@ impl Served {
             },
         };
         let deadlines = entry.deadlines().map_err(settings)?;
+        let call_deadline = entry.call_deadline().map_err(settings)?;
         let endpoint = around.client.endpoint(&address(&entry), &headers(entry.api, key), deadlines);
         Ok(Self {
             name: name.to_owned(),
             endpoint: endpoint.map_err(|error| settings(error.to_string()))?,
             template: Template::new(&entry),
+            call_deadline,
             limiter: Limiter::new(&entry.limits, around.clock.clone()),
             meter: Arc::clone(around.meter),
             clock: around.clock.clone(),
@@ -74,22 +79,33 @@ impl Served {
         self.limiter.limit()
     }
 
-    /// Sends a request until it is answered or given up.
+    /// Sends a request until it is answered, given up, or out of time.
     ///
     /// # Errors
     /// Any [`ProviderError`] but the script's.
     pub async fn call(&self, request: &ModelRequest, seed: u64) -> Result<Called, ProviderError> {
         let mut tried = Vec::new();
+        let called = timeout_at(deadline(self.call_deadline), self.attempts(request, seed, &mut tried)).await;
+        called.unwrap_or_else(|_| {
+            let after = self.call_deadline.as_secs_f64();
+            tried.push("call out of time".to_owned());
+            let last = format!("no reply within {after} s, retries and waits included (deadlines.call)");
+            Err(outage(&self.name, tried, last))
+        })
+    }
+
+    /// Attempts until one is answered or the last has failed; `tried` keeps the failed ones.
+    async fn attempts(&self, request: &ModelRequest, seed: u64, tried: &mut Vec<String>) -> Result<Called, ProviderError> {
         loop {
             self.meter.admit(&self.name)?;
             let (failure, asked) = match self.attempt(request, seed).await? {
-                Attempt::Answered { reply, latency_ms } => return Ok(Called { reply, retries: tried, latency_ms }),
+                Attempt::Answered { reply, latency_ms } => return Ok(Called { reply, retries: std::mem::take(tried), latency_ms }),
                 Attempt::Failed { failure, asked } => (failure, asked),
             };
             tried.push(failure.short());
             let attempts = tried.len() as u32;
             if attempts > self.entry.max_retries {
-                return Err(ProviderError::Outage { model: self.name.clone(), attempts, tried, last: failure.to_string() });
+                return Err(outage(&self.name, std::mem::take(tried), failure.to_string()));
             }
             let asked = asked.and_then(|text| asked_pause(&text, self.clock.unix_milliseconds()));
             let mut random = seeded_by(seed ^ u64::from(attempts));
@@ -163,6 +179,10 @@ impl Served {
         };
         Ok(decoded)
     }
+}
+
+fn outage(name: &str, tried: Vec<String>, last: String) -> ProviderError {
+    ProviderError::Outage { model: name.to_owned(), attempts: tried.len() as u32, tried, last }
 }
 
 /// How one attempt ended.

@@ -193,11 +193,13 @@ pub struct DeadlineSettings {
     pub idle: f64,
     /// One whole attempt.
     pub whole: f64,
+    /// One whole call: all its attempts, the pauses between them and the wait for a free place or a rate.
+    pub call: f64,
 }
 
 impl Default for DeadlineSettings {
     fn default() -> Self {
-        Self { connect: 10.0, first_byte: 300.0, idle: 60.0, whole: 600.0 }
+        Self { connect: 10.0, first_byte: 300.0, idle: 60.0, whole: 600.0, call: 1800.0 }
     }
 }
 
@@ -274,6 +276,7 @@ impl ModelEntry {
         if !(0.0..=3600.0).contains(&self.retry_pause) {
             return Err("retry_pause is not within 0 to 3600 seconds".to_owned());
         }
+        self.call_deadline()?;
         self.deadlines().map(|_| ())
     }
 
@@ -282,20 +285,21 @@ impl ModelEntry {
     /// # Errors
     /// A fragment that names the field.
     pub fn deadlines(&self) -> Result<Deadlines, String> {
-        let read = |field: &str, seconds: f64| {
-            if (0.001..=86_400.0).contains(&seconds) {
-                Ok(Duration::from_secs_f64(seconds))
-            } else {
-                Err(format!("deadlines.{field} is not within 0.001 to 86400 seconds"))
-            }
-        };
-        let DeadlineSettings { connect, first_byte, idle, whole } = self.deadlines;
+        let DeadlineSettings { connect, first_byte, idle, whole, call: _ } = self.deadlines;
         Ok(Deadlines {
-            connect: read("connect", connect)?,
-            first_byte: read("first_byte", first_byte)?,
-            idle: read("idle", idle)?,
-            whole: read("whole", whole)?,
+            connect: deadline("connect", connect)?,
+            first_byte: deadline("first_byte", first_byte)?,
+            idle: deadline("idle", idle)?,
+            whole: deadline("whole", whole)?,
         })
+    }
+
+    /// The deadline over one whole call.
+    ///
+    /// # Errors
+    /// A fragment that names the field.
+    pub fn call_deadline(&self) -> Result<Duration, String> {
+        deadline("call", self.deadlines.call)
     }
 
     /// A request's sampling with this entry's defaults and bounds.
@@ -308,6 +312,14 @@ impl ModelEntry {
             sampling.temperature = sampling.temperature.map(|temperature| temperature.min(bound));
         }
         sampling
+    }
+}
+
+fn deadline(field: &str, seconds: f64) -> Result<Duration, String> {
+    if (0.001..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(format!("deadlines.{field} is not within 0.001 to 86400 seconds"))
     }
 }
 

@@ -73,7 +73,7 @@ async fn read_body(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 fn entry(url: &str, api: Api) -> ModelEntry {
-    let deadlines = DeadlineSettings { connect: 0.3, first_byte: 0.3, idle: 0.3, whole: 1.0 };
+    let deadlines = DeadlineSettings { connect: 0.3, first_byte: 0.3, idle: 0.3, whole: 1.0, call: 20.0 };
     let prices = Some(Prices { input: 1.0, cached_input: None, cache_write: None, output: 2.0 });
     let base = ModelEntry { base_url: url.to_owned(), model: "m".to_owned(), api, deadlines, prices, ..ModelEntry::default() };
     ModelEntry { max_retries: 8, retry_pause: 0.01, ..base }
@@ -154,6 +154,18 @@ async fn giving_up_is_an_outage_and_other_refusals_are_not() {
         let error = mine(entry(&url, Api::OpenAi)).call(&request(Decision::Free), 1).await.unwrap_err();
         assert!(is_wanted(&error) && !error.is_plumbing(), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_call_ends_by_its_own_deadline_whatever_its_attempts_do() {
+    let (url, _) = server((0..30).map(|_| Step::Answer(500, "", String::new())).collect()).await;
+    let deadlines = DeadlineSettings { call: 0.3, ..entry(&url, Api::OpenAi).deadlines };
+    let start = std::time::Instant::now();
+    let provider = mine(ModelEntry { deadlines, max_retries: 100, ..entry(&url, Api::OpenAi) });
+    let error = provider.call(&request(Decision::Free), 1).await.unwrap_err();
+    assert!(start.elapsed().as_secs_f64() < 2.0);
+    assert!(matches!(&error, ProviderError::Outage { tried, .. } if tried.len() > 1 && tried[0] == "status 500"), "{error}");
+    assert!(error.is_plumbing() && error.to_string().contains("no reply within 0.3 s"), "{error}");
 }
 
 #[tokio::test]

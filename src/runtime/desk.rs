@@ -58,6 +58,8 @@ pub struct Line<'a> {
     pub usage: Usage,
     /// Calls made, ledger hits included.
     pub calls: u32,
+    /// Attempts of calls that failed.
+    pub retries: u32,
 }
 
 impl Desk {
@@ -82,6 +84,7 @@ impl Desk {
             last_head: None,
             usage: Usage::default(),
             calls: 0,
+            retries: 0,
         }
     }
 }
@@ -115,7 +118,13 @@ impl Line<'_> {
             trace.write(&reply_record(step, &reply, 0, Vec::new(), ReplySource::Ledger));
             return Ok(reply);
         }
-        let called = seat.provider.call(request, key.seed()).await?;
+        let called = seat.provider.call(request, key.seed()).await;
+        self.retries += match &called {
+            Ok(called) => called.retries.len() as u32,
+            Err(ProviderError::Outage { attempts, .. }) => *attempts,
+            Err(_) => 0,
+        };
+        let called = called?;
         self.desk.ledger.add(&key, &called.reply)?;
         self.usage.add(&called.reply.usage);
         trace.write(&reply_record(step, &called.reply, called.latency_ms, called.retries, ReplySource::Model));

@@ -162,6 +162,8 @@ pub struct Tally {
     pub usage: Usage,
     /// Model calls.
     pub calls: u64,
+    /// Failed attempts of model calls.
+    pub retries: u64,
     /// Steps.
     pub steps: u64,
 }
@@ -180,6 +182,7 @@ pub fn tally<'a>(results: impl Iterator<Item = (&'a EpisodeKey, &'a EpisodeResul
     for (key, result) in results {
         tally.usage.add(&result.usage);
         tally.calls += u64::from(result.calls);
+        tally.retries += u64::from(result.retries);
         tally.steps += u64::from(result.steps);
         let solved = match &result.outcome {
             Outcome::Solved => true,

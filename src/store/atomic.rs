@@ -38,9 +38,10 @@ impl FileError {
         move |source| Self::Io { action, path, source }
     }
 
-    /// Whether the disk is full: the outside world can cure it.
+    /// Whether there is no room left (disk, quota or a limit on file sizes): the outside world can cure it.
     pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
     }
 }
 

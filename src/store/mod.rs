@@ -8,4 +8,5 @@ pub mod ledger;
 pub mod record;
 pub mod run_dir;
 pub mod trace_file;
+pub mod trace_lines;
 pub mod weights;

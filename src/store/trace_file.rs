@@ -1,6 +1,7 @@
 //! Trace files: one JSON record a line, readable while the episode runs; finished ones that are large are compressed with zstd.
 
 use super::atomic::FileError;
+use crate::domain::id::TaskId;
 use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,13 +23,20 @@ const BUFFER: usize = 8 * 1024;
 pub struct TraceFile {
     path: PathBuf,
     file: File,
+    /// Bytes handed over so far, whole lines.
+    length: u64,
     buffer: Vec<u8>,
 }
 
-/// File name of an episode's trace: percent-encoded task id, cut at 100 bytes plus a digest when longer, and the replicate.
+/// File name of an episode's trace: the task's slug and the replicate.
 pub fn file_name(key: &EpisodeKey) -> String {
+    format!("{}_r{}.jsonl", slug(&key.task), key.replicate)
+}
+
+/// A task's name within file names: its id percent-encoded, cut at 100 bytes plus a digest when longer.
+pub fn slug(task: &TaskId) -> String {
     let mut slug = String::new();
-    for byte in key.task.as_str().bytes() {
+    for byte in task.as_str().bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
             slug.push(char::from(byte));
         } else {
@@ -36,10 +44,10 @@ pub fn file_name(key: &EpisodeKey) -> String {
         }
     }
     if slug.len() > 100 {
-        let digest = crate::domain::id::Digest::of(key.task.as_str().as_bytes()).to_string();
+        let digest = crate::domain::id::Digest::of(task.as_str().as_bytes()).to_string();
         slug = format!("{}-{}", &slug[..100], &digest[..16]);
     }
-    format!("{slug}_r{}.jsonl", key.replicate)
+    slug
 }
 
 /// Upper-case hexadecimal digit of a number below 16.
@@ -54,7 +62,7 @@ impl TraceFile {
     /// What the operating system refused.
     pub fn create(path: &Path) -> Result<Self, TraceError> {
         let file = File::create(path).map_err(FileError::io("create", path))?;
-        Ok(Self { path: path.to_owned(), file, buffer: Vec::with_capacity(BUFFER) })
+        Ok(Self { path: path.to_owned(), file, length: 0, buffer: Vec::with_capacity(BUFFER) })
     }
 
     /// Appends one record.
@@ -70,9 +78,14 @@ impl TraceFile {
     /// Hands everything to the operating system.
     ///
     /// # Errors
-    /// What the operating system refused.
+    /// What the operating system refused; the file then ends with its last whole line.
     pub fn flush(&mut self) -> Result<(), TraceError> {
-        self.file.write_all(&self.buffer).map_err(FileError::io("write", &self.path))?;
+        if let Err(error) = self.file.write_all(&self.buffer) {
+            // Best effort: readers pass over a line that was cut off.
+            let _ = self.file.set_len(self.length);
+            return Err(TraceError(FileError::io("write", &self.path)(error)));
+        }
+        self.length += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
     }
@@ -91,8 +104,12 @@ pub fn settle(path: &Path) -> Result<(), TraceError> {
     let part = path.with_extension("jsonl.zst.part");
     let mut source = File::open(path).map_err(FileError::io("read", path))?;
     let output = File::create(&part).map_err(FileError::io("create", &part))?;
-    zstd::stream::copy_encode(&mut source, output, 3).map_err(FileError::io("write", &part))?;
-    fs::rename(&part, &target).map_err(FileError::io("write", &target))?;
+    let written = zstd::stream::copy_encode(&mut source, output, 3).and_then(|()| fs::rename(&part, &target));
+    if let Err(error) = written {
+        // Best effort: the error below is the one to report.
+        let _ = fs::remove_file(&part);
+        return Err(TraceError(FileError::io("write", &target)(error)));
+    }
     fs::remove_file(path).map_err(FileError::io("remove", path))?;
     Ok(())
 }
@@ -122,15 +139,21 @@ impl TraceReader {
         Ok(Self { path, reader: BufReader::new(source), line: Vec::new(), number: 0 })
     }
 
-    fn content(&self, message: String) -> TraceError {
+    /// An error at the line read last.
+    pub(super) fn content(&self, message: String) -> TraceError {
         TraceError(FileError::Content { path: self.path.clone(), line: self.number, message })
     }
 
-    fn read(&mut self) -> Result<Option<Record>, TraceError> {
+    /// The next whole line, with its newline; `None` at the end, or where a line was cut off.
+    pub(super) fn next_line(&mut self) -> Result<Option<&[u8]>, TraceError> {
         self.line.clear();
         self.number += 1;
         self.reader.read_until(b'\n', &mut self.line).map_err(FileError::io("read", &self.path))?;
-        if self.line.last() != Some(&b'\n') {
+        Ok((self.line.last() == Some(&b'\n')).then_some(self.line.as_slice()))
+    }
+
+    fn read(&mut self) -> Result<Option<Record>, TraceError> {
+        if self.next_line()?.is_none() {
             return Ok(None);
         }
         let record = serde_json::from_slice(&self.line).map_err(|error| self.content(error.to_string()))?;

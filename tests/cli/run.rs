@@ -1,7 +1,6 @@
 //! `run`: plays, resumes, refuses.
 
-use crate::test_run::{TestRun, episodes};
-use std::time::Duration;
+use crate::test_run::{TestRun, results};
 
 const PLAY: [&str; 10] = ["run", "--bench", "household", "--model", "random", "--limit", "6", "--rollouts", "2", "--run"];
 
@@ -17,28 +16,11 @@ fn a_run_is_reproducible_and_the_second_call_plays_nothing() {
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert!(ran.out.contains("of 6 train tasks"), "{}", ran.out);
     play(&run, "b");
-    let first = episodes(&run.path().join("a"));
+    let first = results(&run.path().join("a"));
     assert_eq!(first.len(), 12);
-    assert_eq!(first, episodes(&run.path().join("b")));
+    assert_eq!(first, results(&run.path().join("b")));
     play(&run, "a");
-    assert_eq!(first, episodes(&run.path().join("a")));
-}
-
-#[test]
-fn a_run_killed_at_any_moment_continues_to_the_same_episodes() {
-    let run = TestRun::new();
-    play(&run, "whole");
-    let whole = episodes(&run.path().join("whole"));
-    for (index, pause) in [5, 15, 25, 40, 60].into_iter().enumerate() {
-        let name = format!("killed{index}");
-        let arguments: Vec<&str> = PLAY.iter().copied().chain([name.as_str()]).collect();
-        let mut child = run.command(&arguments).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(pause));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(play(&run, &name).exit, 0);
-        assert_eq!(episodes(&run.path().join(&name)), whole);
-    }
+    assert_eq!(first, results(&run.path().join("a")));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! A fresh folder to run the binary in.
 
+use harnessx::domain::trace::{Record, ReplySource};
+use harnessx::store::run_dir::EpisodeLine;
+use harnessx::store::trace_file::TraceReader;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -39,8 +43,23 @@ impl TestRun {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
-        Ran {
+        Ran::of(self.command(arguments))
+    }
+
+    /// Runs under limits that shell commands set, such as `ulimit -f 8`.
+    pub fn run_under(&self, limits: &str, arguments: &[&str]) -> Ran {
+        let plain = self.command(arguments);
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{limits}; exec \"$0\" \"$@\"")).arg(plain.get_program()).args(plain.get_args());
+        shell.current_dir(self.dir.path()).env_remove("HARNESSX_MODEL").env("NO_COLOR", "1");
+        Ran::of(shell)
+    }
+}
+
+impl Ran {
+    fn of(mut command: Command) -> Self {
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        Self {
             exit: status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&stdout).into_owned(),
             err: String::from_utf8_lossy(&stderr).into_owned(),
@@ -48,9 +67,37 @@ impl TestRun {
     }
 }
 
-/// The lines of an `episodes.jsonl`, sorted.
-pub fn episodes(run: &Path) -> Vec<String> {
-    let mut lines: Vec<String> = std::fs::read_to_string(run.join("R0/episodes.jsonl")).unwrap().lines().map(str::to_owned).collect();
-    lines.sort();
+/// The whole lines of a run's `episodes.jsonl`, in the order of their keys; no episode may be on file twice.
+pub fn results(run: &Path) -> Vec<EpisodeLine> {
+    let text = std::fs::read_to_string(run.join("R0/episodes.jsonl")).unwrap();
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let mut lines: Vec<EpisodeLine> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.sort_by(|one, two| one.key.cmp(&two.key));
+    assert!(lines.windows(2).all(|pair| pair[0].key != pair[1].key), "an episode is on file twice");
     lines
+}
+
+/// The traces of a run by file name, without what depends on the moment: times, retries, and whether a reply came from the ledger.
+pub fn traces(run: &Path) -> BTreeMap<String, Vec<Record>> {
+    let entries = std::fs::read_dir(run.join("R0/trajectories")).unwrap();
+    entries
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let mut records: Vec<Record> = TraceReader::open(&path).unwrap().map(Result::unwrap).collect();
+            for record in &mut records {
+                match record {
+                    Record::Reply { latency_ms, retries, source, .. } => {
+                        *latency_ms = 0;
+                        retries.clear();
+                        if *source == ReplySource::Ledger {
+                            *source = ReplySource::Model;
+                        }
+                    }
+                    Record::Outcome(result) => result.retries = 0,
+                    Record::Episode { .. } | Record::Request { .. } | Record::Tool { .. } | Record::Trigger { .. } => {}
+                }
+            }
+            (path.file_name().unwrap().to_string_lossy().into_owned(), records)
+        })
+        .collect()
 }

@@ -1,0 +1,111 @@
+//! Digests of small written traces.
+
+use super::{OverviewBuilder, digest_task, overview_markdown, task_markdown};
+use crate::domain::digest::{Pathology, TaskDigest};
+use crate::domain::id::TaskId;
+use std::fmt::Write;
+use std::path::Path;
+
+const HEAD: &str = r#"{"record":"episode","format":1,"task":"t/1","stream":"visible","replicate":0,"harness":"h","policy":"p","seed":1,"task_text":"do it","tags":{"kind":"easy"}}"#;
+
+fn tool(step: u32, command: &str, result: &str, is_error: bool) -> String {
+    let arguments = serde_json::json!({ "command": command });
+    let actions = serde_json::json!(["a", "b", "c"]);
+    serde_json::json!({"record": "tool", "step": step, "call": {"id": format!("c{step}"), "name": "act", "arguments": arguments},
+        "result": {"text": result, "is_error": is_error}, "actions": actions})
+    .to_string()
+}
+
+fn end(solved: bool) -> String {
+    let (outcome, end) =
+        if solved { ("solved", r#"{"ending":"environment_done"}"#) } else { ("failed", r#"{"ending":"budget","limit":"steps"}"#) };
+    format!(
+        r#"{{"record":"outcome","outcome":"{outcome}","end":{end},"reward":0.0,"steps":5,"calls":5,"usage":{{"input_tokens":10,"cached_tokens":0,"output_tokens":5,"cost":0.0}}}}"#
+    )
+}
+
+fn digest(dir: &Path, rollouts: &[Vec<String>]) -> TaskDigest {
+    let mut names = Vec::new();
+    for (index, lines) in (0..).zip(rollouts) {
+        let mut text = format!("{HEAD}\n");
+        for line in lines {
+            writeln!(text, "{line}").unwrap();
+        }
+        let name = format!("t_r{index}.jsonl");
+        std::fs::write(dir.join(&name), text).unwrap();
+        names.push((index, name));
+    }
+    digest_task(dir, &TaskId::from("t/1"), &names).unwrap()
+}
+
+#[test]
+fn pathologies_have_anchors_where_their_words_stand() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = vec![
+        tool(1, "a", "nothing", false),
+        tool(2, "b", "nothing", false),
+        tool(3, "c", "nothing", false),
+        tool(4, "fly", "no", true),
+        tool(5, "fly", "no", true),
+        tool(6, "fly", "no", true),
+        end(false),
+    ];
+    let digest = digest(dir.path(), &[lines]);
+    let kinds: Vec<(&Pathology, u32, u32)> = digest.signals.iter().map(|signal| (&signal.kind, signal.anchor.step, signal.count)).collect();
+    assert_eq!(
+        kinds,
+        vec![
+            (&Pathology::ToolEffectMissing, 3, 1),
+            (&Pathology::InvalidAction, 4, 3),
+            (&Pathology::ErrorIgnored, 5, 2),
+            (&Pathology::RepeatWithoutProgress, 6, 1),
+            (&Pathology::BudgetStarvation, 6, 1),
+        ]
+    );
+    assert_eq!((digest.dropped, digest.rollouts[0].repeats, digest.rollouts[0].longest_burst), (0, 2, 3));
+    assert!(digest.is_actionable());
+}
+
+#[test]
+fn a_passing_and_a_failing_rollout_part_where_their_calls_differ() {
+    let dir = tempfile::tempdir().unwrap();
+    let passing = vec![tool(1, "a", "x", false), tool(2, "b", "y", false), end(true)];
+    let failing = vec![tool(1, "a", "x", false), tool(2, "c", "z", false), end(false)];
+    let digest = digest(dir.path(), &[failing, passing]);
+    let parting = digest.divergence.as_ref().unwrap();
+    assert_eq!((parting.shared, parting.passing_at.step), (1, 2));
+    assert!(parting.passing.contains('b') && parting.failing_at.trace == "t_r0.jsonl");
+    assert!(task_markdown(&digest).contains("After 1 equal calls"));
+}
+
+#[test]
+fn a_trace_without_an_end_is_missing_and_a_cut_tail_is_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = "t_r0.jsonl".to_owned();
+    std::fs::write(dir.path().join(&name), format!("{HEAD}\n{}\n{{\"record\":\"to", tool(1, "a", "x", false))).unwrap();
+    let digest = digest_task(dir.path(), &TaskId::from("t/1"), &[(0, name)]).unwrap();
+    assert_eq!((digest.solved_of(), digest.rollouts[0].calls), ((0, 0), 1));
+    assert!(!digest.is_actionable());
+}
+
+#[test]
+fn a_bad_line_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("t.jsonl"), format!("{HEAD}\n{{\"record\": 3}}\n")).unwrap();
+    let error = digest_task(dir.path(), &TaskId::from("t/1"), &[(0, "t.jsonl".to_owned())]).unwrap_err();
+    assert!(error.to_string().contains("t.jsonl:2"), "{error}");
+}
+
+#[test]
+fn clusters_count_tasks_that_are_not_always_solved() {
+    let dir = tempfile::tempdir().unwrap();
+    let failing = digest(dir.path(), &[vec![tool(1, "a", "x", false), tool(2, "fly", "no", true), end(false)]]);
+    let solved = digest(dir.path(), &[vec![tool(1, "fly", "no", true), end(true)]]);
+    let mut builder = OverviewBuilder::default();
+    builder.add(&failing);
+    builder.add(&solved);
+    let overview = builder.finish();
+    assert_eq!((overview.tasks, overview.always, overview.never), (2, 1, 1));
+    assert!(overview.clusters.iter().all(|cluster| cluster.tasks.len() == 1), "{overview:?}");
+    assert!(overview_markdown(&overview).contains("| `kind=easy` | invalid_action | 1 | 0 of 1 |"), "{}", overview_markdown(&overview));
+}
