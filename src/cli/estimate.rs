@@ -45,13 +45,14 @@ pub(crate) fn estimate(args: &EstimateArgs, printer: &Printer) -> Done {
     let assignment = Assignment::new(&args.shared)?;
     let settings = &assignment.layered.settings;
     let main = settings.model.get(&ModelRole::Main).map_or("", String::as_str);
-    let model = model_spec(ModelRole::Main, main)?;
+    let model = model_spec(ModelRole::Main, main, settings)?;
     let recorded = Recorded::read(&assignment.dir)?;
     let parts = parts(&assignment, &recorded)?;
     let episodes: u64 = parts.iter().map(|part| part.episodes - part.on_file).sum();
-    let basis = match measured(&assignment, &recorded, main, &model)? {
+    let live = episodes.clamp(1, settings.jobs as u64) as f64;
+    let basis = match measured(&assignment, &recorded, &model, live)? {
         Some(basis) => basis,
-        None => declared(&assignment, &model, episodes),
+        None => declared(&assignment, &model, live),
     };
     let estimate = add_up(parts, basis.each.as_ref(), prices(&model, settings).as_ref());
     let notes = notes(&estimate, settings)?;
@@ -84,12 +85,12 @@ fn parts(assignment: &Assignment, recorded: &Recorded) -> Result<Vec<Part>, Fail
         .collect())
 }
 
-/// Means over the episodes on file, if the same model played them.
-fn measured(assignment: &Assignment, recorded: &Recorded, main: &str, model: &ModelSpec) -> Result<Option<Basis>, Failure> {
+/// Means over the episodes on file, if the same model played them; `live` episodes will be played at once.
+fn measured(assignment: &Assignment, recorded: &Recorded, model: &ModelSpec, live: f64) -> Result<Option<Basis>, Failure> {
     let count = recorded.episodes().count();
     let Some(run) = frozen(&assignment.dir)?.filter(|_| count > 0) else { return Ok(None) };
     let played_by = run.get("settings").and_then(|settings| settings.get("model")?.get("main")?.as_str());
-    if played_by != Some(main) {
+    if played_by != Some(model.to_string().as_str()) {
         return Ok(None);
     }
     let mean = |figure: &dyn Fn(&crate::domain::outcome::EpisodeResult) -> f64| {
@@ -97,13 +98,13 @@ fn measured(assignment: &Assignment, recorded: &Recorded, main: &str, model: &Mo
     };
     let jobs_then = run.get("free").and_then(|free| free.get("jobs")).and_then(toml::Value::as_integer).unwrap_or(1).max(1) as f64;
     // A local policy serves all live episodes in turn, so its waits grow with their number; a served one takes them side by side.
-    let live = match model {
+    let shared_by = match model {
         ModelSpec::Local { .. } => jobs_then.min(count as f64),
         ModelSpec::OpenAi { .. }
         | ModelSpec::Anthropic { .. }
         | ModelSpec::Entry { .. }
         | ModelSpec::Scripted { .. }
-        | ModelSpec::Random => assignment.layered.settings.jobs as f64,
+        | ModelSpec::Random => live,
     };
     let waits = recorded.model_seconds().map_err(|error| Failure::from(error.0))?;
     let each = PerEpisode {
@@ -111,7 +112,7 @@ fn measured(assignment: &Assignment, recorded: &Recorded, main: &str, model: &Mo
         input_tokens: mean(&|result| result.usage.input_tokens as f64),
         cached_tokens: mean(&|result| result.usage.cached_tokens as f64),
         output_tokens: mean(&|result| result.usage.output_tokens as f64),
-        seconds: waits.unwrap_or(0.0) / live,
+        seconds: waits.unwrap_or(0.0) / shared_by,
     };
     let harness = run.get("facts").and_then(|facts| facts.get("harness_tree")).and_then(toml::Value::as_str);
     let other = if harness == Some(assignment.harness.id.as_str()) { "" } else { ", played under another harness" };
@@ -119,8 +120,8 @@ fn measured(assignment: &Assignment, recorded: &Recorded, main: &str, model: &Mo
     Ok(Some(Basis { each: Some(each), rests_on }))
 }
 
-/// The benchmark's own word on one episode.
-fn declared(assignment: &Assignment, model: &ModelSpec, episodes: u64) -> Basis {
+/// The benchmark's own word on one episode; `live` will be played at once.
+fn declared(assignment: &Assignment, model: &ModelSpec, live: f64) -> Basis {
     let bench = &assignment.benchmark.name;
     let Some(each) = assignment.benchmark.estimate else {
         let rests_on = format!("nothing yet: {bench} declares no figures; play one episode (--limit 1) and ask again with the same --run");
@@ -134,7 +135,6 @@ fn declared(assignment: &Assignment, model: &ModelSpec, episodes: u64) -> Basis 
             (free, "no model is called: no tokens, no money, next to no time".to_owned())
         }
         ModelSpec::OpenAi { .. } | ModelSpec::Anthropic { .. } | ModelSpec::Entry { .. } => {
-            let live = (assignment.layered.settings.jobs as u64).min(episodes).max(1) as f64;
             let seconds = each.calls * SERVED_CALL_SECONDS / live;
             (PerEpisode { seconds, ..each }, format!("{word}; {SERVED_CALL_SECONDS} s a call"))
         }
@@ -157,7 +157,7 @@ fn prices(model: &ModelSpec, settings: &Settings) -> Option<TokenPrices> {
     }
 }
 
-/// Caps of the settings that would stop the run before its end.
+/// Caps of the settings that would stop the run before its end, and what is not counted.
 fn notes(estimate: &Estimate, settings: &Settings) -> Result<Vec<String>, Failure> {
     let most = settings.max_time.as_deref().map(seconds).transpose()?.map(|most| most as f64);
     let caps = [
@@ -166,7 +166,11 @@ fn notes(estimate: &Estimate, settings: &Settings) -> Result<Vec<String>, Failur
         ("max_time", estimate.seconds, most),
     ];
     let binding = caps.into_iter().filter(|(_, need, cap)| need.zip(*cap).is_some_and(|(need, cap)| need > cap));
-    Ok(binding.map(|(name, ..)| format!("note: {name} would stop this run before its end")).collect())
+    let mut notes: Vec<String> = binding.map(|(name, ..)| format!("note: {name} would stop this run before its end")).collect();
+    if settings.model.len() > 1 {
+        notes.push("note: what models of other roles than main would take is counted only where it was measured".to_owned());
+    }
+    Ok(notes)
 }
 
 fn lines(estimate: &Estimate, rests_on: &str) -> Vec<String> {

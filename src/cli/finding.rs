@@ -6,8 +6,9 @@ use super::settings::Settings;
 use crate::policy::simd::vectors;
 use crate::sandbox::{ProcessError, probe};
 use crate::store::disk::free_bytes;
-use crate::store::weights::sha256;
+use crate::store::weights::{is_gguf, sha256};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// One thing that works or does not.
@@ -65,12 +66,13 @@ fn local_weights() -> Finding {
     const NAME: &str = "weights of local:smollm2";
     let path = match weights("smollm2") {
         Ok(path) => path,
-        Err(failure) => return Finding::no(NAME, failure.what, failure.hint.unwrap_or_default()),
+        Err(failure) => return Finding::no(NAME, "not fetched yet", failure.hint.unwrap_or_default()),
     };
     let is_own = std::env::var_os("HARNESSX_SMOLLM2").is_some();
     let cure = if is_own { "let HARNESSX_SMOLLM2 name a GGUF file, or unset it" } else { "remove it, then `harnessx fetch smollm2`" };
     match sha256(&path) {
         Ok(sum) if sum == WEIGHTS_SHA256 => Finding::yes(NAME, format!("{}, sha256 as published", path.display())),
+        Ok(_) if is_own && !is_gguf(&path) => Finding::no(NAME, format!("{} is no GGUF file", path.display()), cure),
         Ok(sum) if is_own => Finding::yes(NAME, format!("{} (HARNESSX_SMOLLM2), other weights: sha256 {sum}", path.display())),
         Ok(sum) => Finding::no(NAME, format!("{}: damaged, sha256 {sum}", path.display()), cure),
         Err(error) => Finding::no(NAME, error.to_string(), cure),
@@ -109,17 +111,16 @@ fn sandbox() -> [Finding; 3] {
 
 /// Names of key variables and whether they are set; never what they hold.
 fn keys(settings: &Settings) -> Vec<Finding> {
-    let own = settings.models.values().filter_map(|entry| entry.api_key_env.clone());
-    let mut names: Vec<String> = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"].map(str::to_owned).into_iter().chain(own).collect();
-    names.dedup();
-    let is_set = |name: &String| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
-    let of = |name: &String| {
+    let own = settings.models.values().filter_map(|entry| entry.api_key_env.as_deref());
+    let names: BTreeSet<&str> = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"].into_iter().chain(own).collect();
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
+    let of = |name: &str| {
         if is_set(name) {
             return Finding::yes("key", format!("{name} is set"));
         }
         Finding::no("key", format!("{name} is not set"), format!("export {name}, if you want models that need it"))
     };
-    names.iter().map(of).collect()
+    names.into_iter().map(of).collect()
 }
 
 /// Proxies and own roots of trust, without credentials.
