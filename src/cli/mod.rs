@@ -41,13 +41,13 @@ struct Cli {
 #[derive(Clone, Copy, Debug, Args)]
 struct Output {
     /// One JSON object per event on stdout, everything else on stderr
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     json: bool,
     /// Only results and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     quiet: bool,
     /// More on stderr; twice for debugging
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 102, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 

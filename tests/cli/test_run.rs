@@ -57,7 +57,7 @@ impl TestRun {
 }
 
 impl Ran {
-    fn of(mut command: Command) -> Self {
+    pub fn of(mut command: Command) -> Self {
         let Output { status, stdout, stderr } = command.output().unwrap();
         Self {
             exit: status.code().unwrap_or(-1),
