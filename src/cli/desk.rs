@@ -25,9 +25,6 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
     let meter = Arc::new(Meter::new(Caps { max_tokens: settings.max_tokens, max_cost: settings.max_cost }));
     let environment = |name: &str| std::env::var(name).ok();
     let around = Surroundings { models: &settings.models, environment: &environment, client: &client, meter: &meter, clock: &clock };
-    let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
-    // Caps hold for the whole run, whatever it was interrupted by.
-    meter.charge(&ledger.spent());
     let mut seats = std::collections::BTreeMap::new();
     for (role, text) in &settings.model {
         let spec = model_spec(*role, text, settings)?;
@@ -37,19 +34,22 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
             | ModelSpec::Anthropic { .. }
             | ModelSpec::Scripted { .. }
             | ModelSpec::Random
-            | ModelSpec::Entry { .. } => Provider::open(&spec, &around).map_err(|error| Failure::settings(error.to_string()))?,
+            | ModelSpec::Entry { .. } => Provider::open(&spec, &around)?,
         };
         let policy = provider.version();
         seats.insert(*role, Seat { provider, policy });
     }
+    // Last, so that a model that cannot be opened leaves nothing behind.
+    let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
+    // Caps hold for the whole run, whatever it was interrupted by.
+    meter.charge(&ledger.spent());
     Ok(Desk { seats, ledger, seed: settings.seed, sampling: settings.sampling.clone(), clock })
 }
 
 fn local(source: &str, settings: &Settings, around: &Surroundings<'_>, printer: &Printer) -> Result<Local, Failure> {
     let path = weights(source)?;
     printer.note(&format!("loading {source} from {}", path.display()));
-    Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, around)
-        .map_err(|error| Failure::settings(error.to_string()))
+    Ok(Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, around)?)
 }
 
 /// Fetches the weights of `local:smollm2` where the settings name it and they are missing: with `yes`, or after asking at the
