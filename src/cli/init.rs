@@ -16,7 +16,7 @@ const NAME: &str = "NAME";
 
 /// Make a new harness, benchmark or settings file from a template.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: harnessx init harness my-harness")]
+#[command(after_help = "Example: harnessx init harness mine")]
 pub(crate) struct InitArgs {
     #[command(subcommand)]
     kind: Kind,

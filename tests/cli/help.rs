@@ -33,22 +33,28 @@ fn shell(run: &TestRun, line: &str) -> Ran {
     Ran::of(command)
 }
 
-#[test]
-fn help_fits_a_screen_and_ends_with_an_example_that_works() {
+/// A folder with what the examples name.
+fn prepared() -> (TestRun, String) {
     let run = TestRun::new();
     run.write("cache/harnessx/smollm2-135m-instruct.gguf", "stands for the weights");
     run.write(".local/share/bash-completion/completions/other", "");
     let played = run.run(&["run", "--model", "random", "--limit", "1", "--run", "runs/NAME"]);
     assert_eq!(played.exit, 0, "{}", played.err);
-    let trace = std::fs::read_dir(run.path().join("runs/NAME/R0/trajectories")).unwrap().next().unwrap().unwrap().file_name();
+    let trace = std::fs::read_dir(run.path().join("runs/NAME/R0/trajectories")).unwrap().next().unwrap().unwrap();
+    (run, trace.file_name().to_string_lossy().into_owned())
+}
+
+#[test]
+fn help_fits_a_screen_and_ends_with_an_example_that_works() {
     let mut found = Vec::new();
-    all(&run, &[], &mut found);
+    all(&TestRun::new(), &[], &mut found);
     assert!(found.len() > 10, "{found:?}");
     for (command, help) in found {
         assert!(help.lines().count() <= SCREEN, "{command} --help has {} lines", help.lines().count());
         let example = help.rsplit_once("\nExample: ").unwrap_or_else(|| panic!("{command} --help has no example")).1.replace('\n', " ");
+        let (run, trace) = prepared();
         // A stand-in for the weights plays nothing.
-        let line = example.replace("local:smollm2", "random").replace("TASK_r0.jsonl", &trace.to_string_lossy());
+        let line = example.replace("local:smollm2", "random").replace("TASK_r0.jsonl", &trace);
         let ran = shell(&run, &line);
         let ready = if command == "doctor" { [0, 4] } else { [0, 0] };
         assert!(ready.contains(&ran.exit), "{line}: exit {}: {}{}", ran.exit, ran.out, ran.err);
