@@ -38,7 +38,7 @@ fn prepared() -> (TestRun, String) {
     let run = TestRun::new();
     run.write("cache/harnessx/smollm2-135m-instruct.gguf", "stands for the weights");
     run.write(".local/share/bash-completion/completions/other", "");
-    let played = run.run(&["run", "--model", "random", "--limit", "1", "--run", "runs/NAME"]);
+    let played = run.run(&[&run.echo()[..], &["--run", "runs/NAME"]].concat());
     assert_eq!(played.exit, 0, "{}", played.err);
     let trace = std::fs::read_dir(run.path().join("runs/NAME/R0/trajectories")).unwrap().next().unwrap().unwrap();
     (run, trace.file_name().to_string_lossy().into_owned())

@@ -5,11 +5,11 @@ use crate::test_run::TestRun;
 #[test]
 fn what_init_makes_passes_check_and_plays() {
     let run = TestRun::new();
-    run.write("s.jsonl", "{\"reply\": {\"text\": \"done\"}}\n");
+    let mine = [&run.echo()[..], &["--harness", "mine"]].concat();
     let steps: [&[&str]; 9] = [
         &["init", "harness", "mine"],
         &["check", "harnesses/mine"],
-        &["run", "--bench", "echo", "--harness", "mine", "--model", "scripted:s.jsonl", "--limit", "2"],
+        &mine,
         &["init", "benchmark", "ours"],
         &["check", "benchmarks/ours"],
         &["run", "--bench", "ours", "--model", "random", "--limit", "1"],

@@ -3,22 +3,23 @@
 use crate::test_run::TestRun;
 
 const COMMANDS: [&[&str]; 11] = [
-    &["run", "--model", "random", "--limit", "2", "--run", "a"],
-    &["estimate", "--model", "random", "--run", "a"],
+    &["run", "--bench", "echo", "--model", "scripted:s.jsonl", "--limit", "2", "--run", "a"],
+    &["estimate", "--bench", "echo", "--model", "scripted:s.jsonl", "--run", "a"],
     &["digest", "--run", "a"],
     &["show", "a"],
-    &["check", "household"],
+    &["check", "echo"],
     &["check", "nothing-here"],
     &["init", "harness", "mine"],
     &["doctor"],
     &["man", "pages"],
     &["completions", "bash"],
-    &["run", "--model", "random", "--limit", "2", "--seed", "9", "--run", "a"],
+    &["run", "--bench", "echo", "--model", "scripted:s.jsonl", "--limit", "3", "--run", "a"],
 ];
 
 #[test]
 fn under_json_stdout_has_one_object_a_line() {
     let run = TestRun::new();
+    run.echo();
     for arguments in COMMANDS {
         let ran = run.run(&[arguments, &["--json", "-v"]].concat());
         for line in ran.out.lines() {
@@ -35,6 +36,7 @@ fn under_json_stdout_has_one_object_a_line() {
 #[test]
 fn without_a_terminal_there_are_no_control_codes() {
     let run = TestRun::new();
+    run.echo();
     for arguments in COMMANDS {
         let mut command = run.command(&[arguments, &["-vv"]].concat());
         command.env_remove("NO_COLOR");

@@ -41,13 +41,11 @@ fn take(stream: &TcpStream) -> std::io::Result<Sent> {
     Ok(Sent { line: head.swap_remove(0), body })
 }
 
-/// Plays one echo episode with one tool call under a harness with the processor.
+/// Plays echo episodes with one tool call each under a harness with the processor.
 fn play(endpoint: SocketAddr) -> Ran {
     let run = TestRun::new();
     run.write("h/harness.toml", "format = 1\nname = \"h\"\n[[processors]]\nuse = \"opentelemetry\"\n");
-    let call = r#"{"match": {"turn": 0}, "reply": {"tool_calls": [{"name": "echo", "arguments": {"text": "hello"}}]}}"#;
-    run.write("s.jsonl", &format!("{call}\n{{\"reply\": {{\"text\": \"done\"}}}}\n"));
-    let mut command = run.command(&["run", "--bench", "echo", "--harness", "h", "--model", "scripted:s.jsonl", "--limit", "1"]);
+    let mut command = run.command(&[&run.echo()[..], &["--harness", "h"]].concat());
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
         command.env_remove(name);
     }
