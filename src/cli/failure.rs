@@ -8,7 +8,9 @@ use crate::runtime::episode::Abort;
 use crate::stages::rollout::RolloutError;
 use crate::store::atomic::FileError;
 use crate::store::harness_dir::HarnessError;
+use crate::store::harness_repo::RepoError;
 use crate::store::run_dir::RunDirError;
+use crate::store::visible::ReadError;
 use std::process::ExitCode;
 
 /// Exit codes of every command.
@@ -86,6 +88,28 @@ impl From<HarnessError> for Failure {
             HarnessError::File(error) => error.into(),
             HarnessError::Content { dir, problem } => Self::problems(&dir.display().to_string(), &[problem]),
             HarnessError::Git(_) => Self::settings(error.to_string()),
+        }
+    }
+}
+
+impl From<RepoError> for Failure {
+    fn from(error: RepoError) -> Self {
+        if let RepoError::File(error) = error {
+            return error.into();
+        }
+        let hint =
+            matches!(error, RepoError::Unknown { .. }).then_some("`git --git-dir RUN/harness log --graph --all` lists what is there");
+        Self { hint: hint.map(str::to_owned), ..Self::settings(error.to_string()) }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::File(error) => error.into(),
+            ReadError::Trace(error) => error.0.into(),
+            ReadError::Repo(error) => error.into(),
+            ReadError::Refused { .. } => Self::settings(error.to_string()),
         }
     }
 }
