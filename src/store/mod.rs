@@ -8,6 +8,7 @@ pub mod harness_repo;
 pub mod index;
 pub mod ledger;
 pub mod ledgers;
+pub mod past_rounds;
 pub mod round_files;
 pub mod run_dir;
 pub mod sealed;
