@@ -4,6 +4,7 @@ pub mod conversation;
 pub mod curves;
 pub mod digest;
 pub mod edit;
+pub mod estimate;
 pub mod event;
 pub mod gate;
 pub mod harness;

@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod audit;
 mod fail_point;
+pub mod disk;
 pub mod harness_dir;
 pub mod harness_repo;
 pub mod index;
@@ -10,6 +11,7 @@ pub mod ledger;
 pub mod ledgers;
 pub mod past_rounds;
 pub mod round_files;
+pub mod record;
 pub mod run_dir;
 pub mod sealed;
 pub mod trace_file;
