@@ -9,6 +9,7 @@ pub mod harness_repo;
 pub mod index;
 pub mod ledger;
 pub mod ledgers;
+pub mod past_rounds;
 pub mod round_files;
 pub mod record;
 pub mod run_dir;

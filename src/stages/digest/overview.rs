@@ -91,7 +91,11 @@ pub fn overview_markdown(overview: &Overview) -> String {
         _ = writeln!(text, "\n{} snippets were not found at their anchor and dropped.", overview.dropped);
     }
     if overview.carried > 0 {
-        _ = writeln!(text, "\n{} tasks were not played again, since nothing that shipped touches them: they stand as they were.", overview.carried);
+        _ = writeln!(
+            text,
+            "\n{} tasks were not played again, since nothing that shipped touches them: they stand as they were.",
+            overview.carried
+        );
     }
     if !overview.history.is_empty() {
         let counts: Vec<String> = overview.history.iter().map(|(status, tasks)| format!("{tasks} {}", status.as_str())).collect();
