@@ -3,6 +3,7 @@
 use super::World;
 use super::echo::EchoWorld;
 use super::household::{Game, GameError, HouseholdWorld, Play, TaskKind, generate};
+use crate::domain::estimate::PerEpisode;
 use crate::domain::harness::{Limits, Problem, line_of};
 use crate::domain::id::{Digest, TaskId};
 use crate::domain::nearest::with_nearest;
@@ -52,6 +53,8 @@ struct Manifest {
     source: Source,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    estimate: Option<PerEpisode>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -96,6 +99,8 @@ pub struct Benchmark {
     pub digest: Digest,
     /// The benchmark's own limits.
     pub limits: Limits,
+    /// What one episode takes by the benchmark's own word, with the default harness and the local model.
+    pub estimate: Option<PerEpisode>,
     /// Harness used where none is named.
     pub default_harness: Option<String>,
     /// All tasks, by split and rank.
@@ -125,7 +130,8 @@ impl Benchmark {
         }
         let listing = serde_json::to_vec(&tasks.iter().map(|loaded| &loaded.task).collect::<Vec<_>>()).unwrap_or_default();
         let digest = Digest::of_parts(&[text.as_bytes(), &listing]);
-        Ok(Self { name: manifest.name, digest, limits: manifest.limits, default_harness: manifest.default_harness, tasks })
+        let Manifest { name, limits, estimate, default_harness, .. } = manifest;
+        Ok(Self { name, digest, limits, estimate, default_harness, tasks })
     }
 
     /// Tasks of one split in rank order.

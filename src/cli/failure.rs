@@ -82,13 +82,20 @@ impl From<FileError> for Failure {
 
 impl From<HarnessError> for Failure {
     fn from(error: HarnessError) -> Self {
-        Self::settings(error.to_string())
+        match error {
+            HarnessError::File(error) => error.into(),
+            HarnessError::Content { dir, problem } => Self::problems(&dir.display().to_string(), &[problem]),
+            HarnessError::Git(_) => Self::settings(error.to_string()),
+        }
     }
 }
 
 impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
-        Self::settings(error.to_string())
+        match error {
+            BenchError::Manifest { dir, problem } => Self::problems(&dir.display().to_string(), &[problem]),
+            BenchError::Game(_) | BenchError::List { .. } => Self::settings(error.to_string()),
+        }
     }
 }
 
@@ -115,6 +122,13 @@ impl From<RolloutError> for Failure {
             RolloutError::Episode { source: Abort::Call(CallFault::NoSeat(_)), .. } => Self::settings(message),
             RolloutError::Episode { source: Abort::Call(CallFault::Provider(error)), .. } => of_provider(&error, message),
         }
+    }
+}
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        let message = error.to_string();
+        of_provider(&error, message)
     }
 }
 

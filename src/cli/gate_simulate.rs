@@ -93,24 +93,21 @@ struct PowerEvent<'a> {
 pub(crate) fn gate_simulate(args: &SimulateArgs, printer: &Printer) -> Done {
     let (gate, tasks) = settings(args);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    match args.simulate {
-        Some(name) => {
-            let world = match name {
-                WorldName::Benign => World::Benign,
-                WorldName::Hostile => World::Hostile,
-            };
-            let simulation = Simulation { world, gate, tasks, runs: args.runs, seed: args.seed, recall: args.recall };
-            let clock = Clock::system();
-            let results = simulate(&simulation, threads)?;
-            print_report(&simulation, report(&simulation, &results), clock.milliseconds() as f64 / 1000.0, printer);
-        }
-        None => {
-            let rates = Tasks::draw(tasks, &mut seeded_by(args.seed)).rates;
-            print_power(&gate, tasks, detectable(&gate, &rates, args.seed, threads)?, printer);
-            if gate.mode == Mode::Paper {
-                print_blindness(&rates, printer);
-            }
-        }
+    if let Some(name) = args.simulate {
+        let world = match name {
+            WorldName::Benign => World::Benign,
+            WorldName::Hostile => World::Hostile,
+        };
+        let simulation = Simulation { world, gate, tasks, runs: args.runs, seed: args.seed, recall: args.recall };
+        let clock = Clock::system();
+        let results = simulate(&simulation, threads)?;
+        print_report(&simulation, report(&simulation, &results), clock.milliseconds() as f64 / 1000.0, printer);
+        return Ok(Exit::Done);
+    }
+    let rates = Tasks::draw(tasks, &mut seeded_by(args.seed)).rates;
+    print_power(&gate, tasks, detectable(&gate, &rates, args.seed, threads)?, printer);
+    if gate.mode == Mode::Paper {
+        print_blindness(&rates, printer);
     }
     Ok(Exit::Done)
 }

@@ -7,9 +7,12 @@ mod completions;
 mod desk;
 mod digest;
 mod display;
+mod doctor;
+mod estimate;
 mod failure;
 mod fetch;
 mod gate_simulate;
+mod finding;
 mod init;
 mod man;
 mod printer;
@@ -39,13 +42,13 @@ struct Cli {
 #[derive(Clone, Copy, Debug, Args)]
 struct Output {
     /// One JSON object per event on stdout, everything else on stderr
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     json: bool,
     /// Only results and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     quiet: bool,
     /// More on stderr; twice for debugging
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 102, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
@@ -53,6 +56,8 @@ struct Output {
 enum Command {
     /// Play tasks of a benchmark under a harness, and keep the traces
     Run(Box<run::RunArgs>),
+    /// Say what a run would take: episodes, tokens, money, time
+    Estimate(Box<estimate::EstimateArgs>),
     /// Print an episode's trace, readable
     Show(show::ShowArgs),
     /// Judge candidates: so far, simulated ones
@@ -65,6 +70,8 @@ enum Command {
     Fetch(fetch::FetchArgs),
     /// Make a new harness, benchmark or settings file from a template
     Init(init::InitArgs),
+    /// Say what works on this machine, with a cure for what does not
+    Doctor(doctor::DoctorArgs),
     /// Write shell completions to stdout
     Completions(completions::CompletionsArgs),
     /// Write man pages
@@ -161,6 +168,8 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Digest(args) => digest::digest(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
+        Command::Estimate(args) => estimate::estimate(args, printer),
+        Command::Doctor(args) => doctor::doctor(args, printer),
         Command::Init(args) => init::init(args, printer),
         Command::Man(args) => man::man(args, Cli::command(), printer),
         Command::Completions(args) => Ok(completions::completions(args, &mut Cli::command(), printer)),

@@ -8,9 +8,10 @@ use super::printer::Printer;
 use super::settings::{Settings, seconds};
 use super::{Done, Shared, desk};
 use crate::bench::Benchmark;
+use crate::domain::outcome::Outcome;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
-use crate::stages::rollout::{Progress, Results, Rollout, Tally, rollout, tally};
+use crate::stages::rollout::{Progress, Results, Rollout, Tally, episodes, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
         for (split, tasks) in parts {
             let round = place(&run_dir, split, harness.id.as_str())?;
             let Settings { rollouts, jobs, .. } = *settings;
-            let plan = Rollout { agent: &agent, tasks, stream: stream_of(split), rollouts, jobs, dir: &round };
+            let plan = Rollout { agent: &agent, episodes: episodes(&tasks, &stream_of(split), rollouts), jobs, dir: &round };
             let tally = play_split(&runtime, &plan, split, dir, deadline, printer)?;
             worst = worst.min(tally.pass_rate.map_or(0.0, |share| share.value));
             run_dir.add_point(0, split, tally.point())?;
@@ -96,7 +97,7 @@ fn play_split(
     deadline: Option<u64>,
     printer: &Printer,
 ) -> Result<Tally, Failure> {
-    let wanted = plan.tasks.len() * plan.rollouts as usize;
+    let wanted = plan.episodes.len();
     let clock = &plan.agent.desk.clock;
     let started = clock.milliseconds();
     let display = Display::new(wanted, printer);
@@ -127,21 +128,34 @@ fn play_split(
             .hint("the same command continues; finished episodes are kept"));
     }
     report(plan, split, &tally, seconds, dir, printer);
+    if tally.scored == 0 {
+        return Err(nothing_scored(&results, split));
+    }
     Ok(tally)
 }
 
+/// Every episode is missing: what broke first, in the order of the tasks.
+fn nothing_scored(results: &Results, split: Split) -> Failure {
+    let first = results.iter().find_map(|(key, result)| match &result.outcome {
+        Outcome::Error { message, .. } => Some(format!("{}: {message}", key.task)),
+        Outcome::Solved | Outcome::Failed => None,
+    });
+    let first = first.unwrap_or_default();
+    let what = format!("play any of {} {} episodes, so that nothing is scored; the first, {first}", results.len(), split.as_str());
+    Failure::new(Exit::Outside, what).hint("put that right; then the same command plays them again, and pays for no reply twice")
+}
+
 fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &Path, printer: &Printer) {
-    let share = tally.pass_rate.map_or_else(
-        || "no scored episode".to_owned(),
-        |share| format!("{:.1} % [{:.1}–{:.1}]", 100.0 * share.value, 100.0 * share.low, 100.0 * share.high),
-    );
-    printer.line(&format!(
-        "solved {share} of {} {} tasks ({} of {} rollouts; {} missing)",
-        tally.tasks,
-        split.as_str(),
-        tally.solved,
-        tally.scored,
-        tally.missing
+    let Tally { tasks, solved, scored, missing, .. } = tally;
+    let split_name = split.as_str();
+    printer.line(&tally.pass_rate.map_or_else(
+        || format!("scored none of the {split_name} tasks ({missing} missing)"),
+        |share| {
+            let [value, low, high] = [share.value, share.low, share.high].map(|part| 100.0 * part);
+            format!(
+                "solved {value:.1} % [{low:.1}–{high:.1}] of {tasks} {split_name} tasks ({solved} of {scored} rollouts; {missing} missing)"
+            )
+        },
     ));
     let usage = &tally.usage;
     let cached = if usage.input_tokens == 0 { 0.0 } else { 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64 };

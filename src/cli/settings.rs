@@ -121,12 +121,19 @@ pub(crate) fn layered(shared: &Shared) -> Result<Layered, Failure> {
         }
     }
     let settings = Settings::deserialize(toml::Value::Table(table.clone()))
-        .map_err(|error| Failure::settings(format!("read settings: {}", with_nearest(&error.message().trim().replace('\n', " ")))))?;
+        .map_err(|error| Failure::settings(format!("read settings: {}", said(&error))))?;
     if let Some(role) = ["rollouts", "jobs", "threads"].into_iter().find(|key| table.get(*key).and_then(toml::Value::as_integer) == Some(0))
     {
         return Err(Failure::settings(format!("read settings: {role} must be at least 1")));
     }
     Ok(Layered { settings, table, origins })
+}
+
+/// The message with the nearest known key, and the key at fault.
+fn said(error: &toml::de::Error) -> String {
+    let whole = error.to_string();
+    let place = whole.strip_prefix(error.message()).unwrap_or_default();
+    format!("{} {}", with_nearest(error.message().trim()), place.trim()).trim().replace('\n', " ")
 }
 
 /// Tables are merged, other values replaced.
@@ -237,9 +244,12 @@ impl Layered {
     }
 }
 
-/// Reads the model spec of a role.
-pub(crate) fn model_spec(role: ModelRole, text: &str) -> Result<ModelSpec, Failure> {
-    text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))
+/// Reads the model spec of a role; an entry that it names must be there.
+pub(crate) fn model_spec(role: ModelRole, text: &str, settings: &Settings) -> Result<ModelSpec, Failure> {
+    let spec: ModelSpec =
+        text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))?;
+    spec.check(&settings.models).map_err(|error| Failure::settings(error.to_string()))?;
+    Ok(spec)
 }
 
 /// Seconds of a duration such as `90s`, `20m`, `2h` or `45`.
@@ -276,9 +286,12 @@ mod tests {
     #[test]
     fn set_reaches_nested_keys() {
         let shared = Shared { set: vec!["sampling.temperature=0.5".into(), "limit=4".into()], ..Shared::default() };
-        let layered = layered(&shared).unwrap();
-        assert_eq!(layered.settings.sampling.temperature, Some(0.5));
-        assert_eq!(layered.settings.limit, Some(4));
+        let found = layered(&shared).unwrap();
+        assert_eq!(found.settings.sampling.temperature, Some(0.5));
+        assert_eq!(found.settings.limit, Some(4));
+        let shared = Shared { set: vec!["max_cost=much".into()], ..Shared::default() };
+        let failure = layered(&shared).err().unwrap();
+        assert!(failure.what.contains("in `max_cost`"), "{failure:?}");
     }
 
     #[test]

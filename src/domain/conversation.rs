@@ -3,6 +3,7 @@
 use super::id::Digest;
 use super::message::{Message, Turn};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Turns in order; `chain[i]` is the digest of turns `0..=i`.
@@ -137,25 +138,19 @@ impl Conversation {
     }
 }
 
-/// Every tool result must directly follow the assistant turn that called it, and every call must be answered.
+/// The results of an assistant turn's tool calls must directly follow it, one for each call, in the order of the calls.
 fn check_pairing(turns: &[Arc<Turn>]) -> Result<(), String> {
-    let mut open: Vec<&str> = Vec::new();
+    let mut open: VecDeque<&str> = VecDeque::new();
     for turn in turns {
         match &turn.message {
-            Message::Tool { call, .. } => match open.iter().position(|id| *id == call.as_str()) {
-                Some(index) => {
-                    open.remove(index);
-                }
-                None => return Err(format!("the result of tool call {call} has lost its call")),
-            },
-            Message::User { .. } | Message::Assistant { .. } if !open.is_empty() => {
-                return Err(format!("tool call {} has lost its result", open[0]));
-            }
+            Message::Tool { call, .. } if open.front() == Some(&call.as_str()) => drop(open.pop_front()),
+            Message::Tool { call, .. } => return Err(format!("the result of tool call {call} would not stand behind its call")),
+            Message::User { .. } | Message::Assistant { .. } if !open.is_empty() => break,
             Message::User { .. } => {}
             Message::Assistant { tool_calls, .. } => open = tool_calls.iter().map(|call| call.id.as_str()).collect(),
         }
     }
-    Ok(())
+    open.front().map_or(Ok(()), |call| Err(format!("tool call {call} would lose its result")))
 }
 
 /// What every provider takes: the user first, never two model turns in a row, and something to answer at the end.
@@ -197,6 +192,22 @@ mod tests {
         assert!(sample().edited(&HistoryEdit::Drop { from: 1, to: 2 }).is_err());
         assert!(sample().edited(&HistoryEdit::Drop { from: 2, to: 3 }).is_err());
         assert_eq!(sample().edited(&HistoryEdit::Drop { from: 1, to: 3 }).unwrap().turns().len(), 3);
+    }
+
+    #[test]
+    fn results_stay_behind_their_calls_in_order() {
+        let arguments = Arguments(serde_json::json!({}));
+        let tool_calls = ["a", "b"].map(|id| ToolCall { id: CallId::from(id), name: "echo".into(), arguments: arguments.clone() }).to_vec();
+        let result = |id: &str| Message::Tool { call: CallId::from(id), name: "echo".into(), text: String::new(), is_error: false };
+        let mut two = Conversation::default();
+        for message in [Message::user("hi"), Message::Assistant { text: String::new(), tool_calls }, result("a"), result("b")] {
+            two.push(message);
+        }
+        let refused = |edit: HistoryEdit| two.edited(&edit).unwrap_err();
+        assert_eq!(refused(HistoryEdit::Drop { from: 3, to: 4 }), "tool call b would lose its result");
+        assert!(refused(HistoryEdit::Summarise { from: 2, to: 3, text: String::new() }).contains("tool call a would lose"));
+        assert!(refused(HistoryEdit::Reorder { order: vec![0, 1, 3, 2] }).contains("tool call b would not stand behind"));
+        assert!(two.edited(&HistoryEdit::Drop { from: 1, to: 4 }).is_ok());
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct Regression {
     pub before: (u32, u32),
     /// Solved and scored rollouts now.
     pub now: (u32, u32),
-    /// Ships since then, latest first.
+    /// Ships since then that touched it, the most suspect first.
     pub suspects: Vec<super::id::CandidateId>,
 }
 

@@ -26,7 +26,7 @@ pub struct TaskHistoryLine {
 }
 
 /// How a task fared over the rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
     /// Solved in every rollout of every round.
@@ -39,6 +39,19 @@ pub enum TaskStatus {
     Regressed,
     /// Failed in an earlier round, solved in every rollout of the latest.
     Fixed,
+}
+
+impl TaskStatus {
+    /// Lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Solved => "solved",
+            Self::Persistent => "persistent",
+            Self::Flaky => "flaky",
+            Self::Regressed => "regressed",
+            Self::Fixed => "fixed",
+        }
+    }
 }
 
 /// What came of a ship's predictions, scored in the next round on visible rollouts of train tasks.
@@ -108,6 +121,18 @@ pub enum RejectedAt {
     Gate,
     /// A person.
     Approval,
+}
+
+impl RejectedAt {
+    /// Lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Critique => "critique",
+            Self::Gate => "gate",
+            Self::Approval => "approval",
+        }
+    }
 }
 
 /// Reputation, by bucket, component and engine.

@@ -4,7 +4,7 @@
 use super::digest::{Anchor, Pathology};
 use super::edit::{Bucket, Bundle, Edit};
 use super::harness::Limits;
-use super::id::{CandidateId, HarnessId, TaskId, VariantId};
+use super::id::{CandidateId, Digest, HarnessId, TaskId, VariantId};
 use super::task::Tags;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -142,9 +142,25 @@ impl CandidateManifest {
         Bundle { name: self.candidate_id.0.clone(), edits: self.edits.clone() }
     }
 
+    /// Digest of its edits, whatever they are made on.
+    pub fn edits_digest(&self) -> Digest {
+        // Edits are plain data: writing them into memory cannot fail.
+        Digest::of(&serde_json::to_vec(&self.edits).unwrap_or_default())
+    }
+
     /// Everything it says it will improve.
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
         self.predicted_impact.will_unlock.iter().chain(&self.predicted_impact.will_stabilize)
+    }
+}
+
+impl Claim {
+    /// Whether it is about this task.
+    pub fn covers(&self, task: &TaskId, tags: &Tags) -> bool {
+        match self {
+            Self::Task(named) => named == task,
+            Self::Tags(wanted) => wanted.iter().all(|(key, value)| tags.get(key) == Some(value)),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a round decided and what it cost: `R<n>/decision.{json,md}` and, written last, `R<n>/round.json` (`system.md` §5).
 
 use super::id::{CandidateId, HarnessId};
+use super::ledger::RejectedAt;
 use super::request::Usage;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,16 @@ pub struct Ruled {
     /// Gain in points, shrunk, where it was estimated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gain: Option<f64>,
+    /// The check that ended it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<RejectedAt>,
+}
+
+impl Decision {
+    /// Whether the round took back what had shipped.
+    pub fn is_rollback(&self) -> bool {
+        self.outcome == RoundOutcome::RolledBack
+    }
 }
 
 /// The first word of a ruling.

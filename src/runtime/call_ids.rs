@@ -1,10 +1,11 @@
-//! Ids of tool calls: whatever a model or a processor wrote, every call of an episode has an id of its own that providers take.
+//! Ids and names of tool calls: whatever a model or a processor wrote, every call of an episode has an id of its own, and both it and the
+//! name are such as providers take.
 
-use crate::domain::id::CallId;
+use crate::domain::id::{CallId, ToolName};
 use crate::domain::message::ToolCall;
 use std::collections::HashSet;
 
-/// Longest id, in bytes.
+/// Longest id or name, in bytes.
 const LENGTH: usize = 64;
 
 /// The ids of one episode.
@@ -15,7 +16,7 @@ pub(super) struct CallIds {
 }
 
 impl CallIds {
-    /// Gives a new id to each call whose own is empty, odd, or taken by another call.
+    /// Gives a new id to each call whose own is empty, odd, or taken by another call, and puts `_` for what is odd in a name.
     pub(super) fn mend(&mut self, calls: &mut [ToolCall]) {
         let mut seen = HashSet::new();
         for call in calls {
@@ -23,6 +24,7 @@ impl CallIds {
                 call.id = self.next(&seen);
             }
             seen.insert(call.id.clone());
+            mend_name(&mut call.name);
         }
     }
 
@@ -54,6 +56,12 @@ fn is_plain(id: &CallId) -> bool {
     (1..=LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
+fn mend_name(name: &mut ToolName) {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '_' || letter == '-' { letter } else { '_' };
+    let mended: String = name.as_str().chars().take(LENGTH).map(plain).collect();
+    *name = ToolName(if mended.is_empty() { "_".to_owned() } else { mended });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +87,18 @@ mod tests {
         let mut second = calls(&["a", "b"]);
         ids.mend(&mut second);
         assert!(second[0].id.as_str() != "a" && second[1].id.as_str() == "b");
+    }
+    #[test]
+    fn names_keep_what_providers_take() {
+        for (name, expected) in [("echo-2_b", "echo-2_b"), ("functions.echo", "functions_echo"), ("", "_"), ("\u{e9}\n", "__")] {
+            let mut call = calls(&["a"]);
+            call[0].name = name.into();
+            CallIds::default().mend(&mut call);
+            assert_eq!(call[0].name.as_str(), expected);
+        }
+        let mut call = calls(&["a"]);
+        call[0].name = ToolName("x".repeat(LENGTH + 1));
+        CallIds::default().mend(&mut call);
+        assert_eq!(call[0].name.as_str().len(), LENGTH);
     }
 }

@@ -297,8 +297,8 @@ pub(super) fn stop_for(fault: CallFault) -> Stop {
         CallFault::Provider(ProviderError::Outage { .. }) => {
             Stop::End(Ending::Fault { boundary: Boundary::Provider, message: fault.to_string() })
         }
-        CallFault::NoSeat(_) => Stop::End(Ending::HarnessFault { part: "role".to_owned(), message: fault.to_string() }),
-        CallFault::Provider(_) | CallFault::Ledger(_) => Stop::Abort(Abort::Call(fault)),
+        // A processor's role is checked before it takes effect, so this one is the run's own.
+        CallFault::NoSeat(_) | CallFault::Provider(_) | CallFault::Ledger(_) => Stop::Abort(Abort::Call(fault)),
     }
 }
 

@@ -37,7 +37,8 @@ impl Episode<'_> {
                 return Err(self.blame(station, event.hook(), "asked too many questions about one event"));
             }
             let request = request_of(question);
-            if let Err(message) = request.decision.check().and_then(|()| request.sampling.check()) {
+            let checked = self.agent.desk.check_role(request.role).and_then(|()| request.decision.check());
+            if let Err(message) = checked.and_then(|()| request.sampling.check()) {
                 return Err(self.blame(station, event.hook(), &message));
             }
             let step = self.step;
@@ -185,10 +186,13 @@ impl Episode<'_> {
             };
             match self.answer(station, &event).await? {
                 Action::Pass => {}
-                Action::Replace(Replace::BeforeModel(change)) => match draft.apply(*change) {
-                    Ok(changes) => changes.into_iter().for_each(|change| self.trigger(station, Hook::BeforeModel, change)),
-                    Err(message) => return Err(self.blame(station, Hook::BeforeModel, &message)),
-                },
+                Action::Replace(Replace::BeforeModel(change)) => {
+                    let checked = change.role.map_or(Ok(()), |role| self.agent.desk.check_role(role));
+                    match checked.and_then(|()| draft.apply(*change)) {
+                        Ok(changes) => changes.into_iter().for_each(|change| self.trigger(station, Hook::BeforeModel, change)),
+                        Err(message) => return Err(self.blame(station, Hook::BeforeModel, &message)),
+                    }
+                }
                 Action::Intercept(Intercept::Reply(reply)) => {
                     self.trigger(station, Hook::BeforeModel, "supplied the reply".to_owned());
                     let source = ReplySource::Processor;

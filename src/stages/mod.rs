@@ -1,6 +1,9 @@
 //! Stages: typed in, typed out. Reading settings and printing happen in their callers.
 
+pub mod critique;
 pub mod digest;
+pub mod replay;
+pub mod plan;
 pub mod evolve;
 pub mod rollout;
 pub mod simulate;

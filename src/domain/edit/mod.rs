@@ -2,7 +2,8 @@
 //! set of edits does to a harness), `bundle` (sets with a name, and how two of them go together), `diff` (from two harnesses to edits).
 //!
 //! In use: [`Bundle::apply`] gives the edited harness, [`Bundle::join`] gives `a | b` or names what contradicts, [`diff`] gives the edits
-//! from one harness to another. The first two take the [`Groups`] of the natives. Nothing here says whether the result can be played: its check does.
+//! from one harness to another. The first two take the [`Groups`] of the natives. Whether the result can be
+//! played is for its check to say (`runtime::assembly`).
 
 mod apply;
 mod bundle;
@@ -115,7 +116,8 @@ impl Bucket {
         }
     }
 
-    fn of_path(path: &str) -> Self {
+    /// What a file of a harness belongs to, by its path.
+    pub fn of_path(path: &str) -> Self {
         match path.split('/').next() {
             Some("prompts" | "skills") => Self::Prompt,
             Some("tools") => Self::Tools,

@@ -30,7 +30,7 @@ pub enum Arm {
 /// Which evidence a rollout belongs to; kept apart so that none speaks twice (`system.md` §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Evidence {
+pub enum EvidenceStream {
     /// Open to the meta-agent where the task is a train task.
     Visible,
     /// The bank of controls; the number rises with each ship or rollback.
@@ -43,7 +43,7 @@ pub enum Evidence {
     Same(u32),
 }
 
-impl Evidence {
+impl EvidenceStream {
     /// The stream's name.
     pub fn stream(self) -> Stream {
         match self {
@@ -81,7 +81,7 @@ pub struct Ask {
     /// Instead of the task itself, its n-th sibling: the same tags, a new seed. Asked where a repeat would be the same draw.
     pub sibling: Option<u32>,
     /// On which stream.
-    pub evidence: Evidence,
+    pub evidence: EvidenceStream,
     /// Rollout of the task within the stream.
     pub replicate: u32,
     /// Times it came back missing.
@@ -92,7 +92,7 @@ pub struct Ask {
 
 impl Ask {
     /// A rollout of the task itself that nobody has played.
-    pub(super) fn new(arm: Arm, task: TaskIndex, evidence: Evidence, replicate: u32) -> Self {
+    pub(super) fn new(arm: Arm, task: TaskIndex, evidence: EvidenceStream, replicate: u32) -> Self {
         Self { arm, task, sibling: None, evidence, replicate, attempts: 0, told: None }
     }
 
@@ -220,9 +220,14 @@ impl Pass {
             && self.open == self.asks.iter().filter(|ask| ask.told.is_none()).count()
     }
 
+    /// The rollouts without an answer, with their positions.
+    pub fn open_asks(&self) -> impl Iterator<Item = (usize, &Ask)> {
+        self.asks.iter().enumerate().filter(|(_, ask)| ask.told.is_none())
+    }
+
     /// Rollouts it may cost.
-    pub fn cost(&self) -> i64 {
-        self.asks.len() as i64
+    pub fn cost(&self) -> u64 {
+        self.asks.len() as u64
     }
 
     /// Rollouts that were played and scored.

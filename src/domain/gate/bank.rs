@@ -1,6 +1,6 @@
 //! The sealed bank: rollouts of the incumbent that no stage but the gate sees, reused by every candidate (`gate.md` §2).
 
-use super::ask::{Arm, Ask, ControlFrom, Evidence, Pair, Pass, TaskIndex};
+use super::ask::{Arm, Ask, ControlFrom, EvidenceStream, Pair, Pass, TaskIndex};
 use super::candidate::Candidate;
 use super::settings::COMPARISONS;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl Bank {
     }
 
     /// Keeps only the controls for which `keep` holds.
-    pub(super) fn retain(&mut self, keep: &mut impl FnMut(TaskIndex, &Control) -> bool) {
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(TaskIndex, &Control) -> bool) {
         for (index, controls) in self.controls.iter_mut().enumerate() {
             controls.retain(|control| keep(TaskIndex(index as u32), control));
         }
@@ -75,12 +75,12 @@ impl Bank {
     pub(super) fn pair(&self, pass: &mut Pass, (slot, candidate): (usize, &Candidate), task: TaskIndex, epoch: u32) {
         let from = candidate.entry(task).map_or(0, |entry| entry.next);
         let (control, evidence, replicate) = if let Some(control) = self.unseen(task, from) {
-            (ControlFrom::Bank { solved: control.solved }, Evidence::Sealed(control.epoch), control.replicate)
+            (ControlFrom::Bank { solved: control.solved }, EvidenceStream::Sealed(control.epoch), control.replicate)
         } else {
-            let (evidence, replicate) = (Evidence::Sealed(epoch), self.next[task.at()].max(from));
+            let (evidence, replicate) = (EvidenceStream::Sealed(epoch), self.next[task.at()].max(from));
             (ControlFrom::Asked(pass.push(Ask::new(Arm::Incumbent, task, evidence, replicate))), evidence, replicate)
         };
-        let evidence = if candidate.is_same_harness { Evidence::Same(epoch) } else { evidence };
+        let evidence = if candidate.is_same_harness { EvidenceStream::Same(epoch) } else { evidence };
         let played = pass.push(Ask::new(Arm::Candidate(slot), task, evidence, replicate));
         pass.pairs.push(Pair { task, control, played });
     }

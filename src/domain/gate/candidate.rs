@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What a manifest says it will improve.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Train tasks by name: will_unlock and will_stabilize.
+    /// Train tasks by name: `will_unlock` and `will_stabilize`.
     pub tasks: Vec<TaskIndex>,
     /// Every task that has all the tags of one of these.
     pub tags: Vec<Tags>,
@@ -47,6 +47,15 @@ pub struct Touched {
     pub pairs: Pairs,
     /// The least replicate it has not been compared on.
     pub next: u32,
+    /// A rollout stayed missing: it left both arms, and the candidate's effect on it is unknown.
+    pub missing: bool,
+}
+
+impl Touched {
+    /// A touched task that nobody has played.
+    pub(super) fn new(task: TaskIndex, claimed: bool) -> Self {
+        Self { task, claimed, pairs: Pairs::default(), next: 0, missing: false }
+    }
 }
 
 /// How far a candidate has come in a round.
@@ -86,8 +95,6 @@ pub struct Candidate {
     pub stage: Stage,
     /// Rollouts played for it, new controls included.
     pub rollouts: u32,
-    /// Tasks dropped because a rollout stayed missing.
-    pub missing: u32,
     /// Passes that were void because too much was missing.
     pub voided: u32,
     /// A discovery pass was played.
@@ -119,14 +126,19 @@ impl Candidate {
     pub(super) fn grow(&mut self, tasks: &[TaskIndex]) {
         for task in tasks {
             if let Err(place) = self.touched.binary_search_by_key(task, |entry| entry.task) {
-                self.touched.insert(place, Touched { task: *task, claimed: false, pairs: Pairs::default(), next: 0 });
+                self.touched.insert(place, Touched::new(*task, false));
             }
         }
     }
 
-    /// Entries that are bet on, or those that are not.
+    /// What it touches and no rollout of which stayed missing.
+    pub fn compared(&self) -> impl Iterator<Item = &Touched> + Clone {
+        self.touched.iter().filter(|entry| !entry.missing)
+    }
+
+    /// Those that are bet on, or those that are not.
     pub fn part(&self, claimed: bool) -> impl Iterator<Item = &Touched> {
-        self.touched.iter().filter(move |entry| entry.claimed == claimed)
+        self.compared().filter(move |entry| entry.claimed == claimed)
     }
 
     /// Full passes over that part; `None` if it is empty.
@@ -143,6 +155,12 @@ impl Candidate {
     /// Sum of the mean differences over that part.
     pub(super) fn measured(&self, claimed: bool) -> f64 {
         self.part(claimed).filter_map(|entry| entry.pairs.estimate()).map(|(mean, _)| mean).sum()
+    }
+
+    /// Begins its claims anew: what was won on other claims or another incumbent does not speak for them.
+    pub(super) fn forget_claims(&mut self) {
+        self.wealth = Wealth::default();
+        self.touched.iter_mut().filter(|entry| entry.claimed).for_each(|entry| entry.pairs = Pairs::default());
     }
 
     /// Whether it waits for the next round.

@@ -1,16 +1,19 @@
 //! The drift guard: every few ships the incumbent is played against its anchor, so that losses too small to see one by one add up to
 //! something that is seen.
 
-use super::ask::{Arm, Ask, ControlFrom, Evidence, Pair, Pass, Purpose, TaskIndex};
+use super::Gate;
+use super::ask::{Arm, Ask, ControlFrom, EvidenceStream, Pair, Pass, Purpose, TaskIndex};
 use super::candidate::Stage;
 use super::incumbent::DriftWatch;
+use super::settings::MISSING_SHARE;
 use super::verdict::{MOVE_ANCHOR_AT, ROLL_BACK_AT, Ruling, Verdict};
 use super::wealth::Wealth;
-use super::{CandidateId, Gate};
 use std::collections::BTreeMap;
 
 /// Passes of one comparison at most.
 const PASSES: u32 = 3;
+/// The siblings before it are those of suspects.
+const FIRST_SIBLING: u32 = 4;
 
 impl Gate {
     /// The next pass of a comparison that is due and can be paid.
@@ -20,8 +23,8 @@ impl Gate {
         }
         let every = self.settings.drift_every;
         let variant = self.incumbents.iter().position(|incumbent| {
-            let cost = 2 * incumbent.changed.iter().filter(|changed| **changed).count() as i64;
-            cost > 0 && cost <= self.bankroll && (incumbent.ships_unchecked >= every || incumbent.drift.is_some())
+            let cost = 2 * incumbent.changed.iter().filter(|changed| **changed).count() as u64;
+            cost > 0 && self.affords(cost) && (incumbent.ships_unchecked >= every || incumbent.drift.is_some())
         })?;
         let incumbent = &mut self.incumbents[variant];
         if incumbent.drift.is_none() {
@@ -34,11 +37,14 @@ impl Gate {
             anchor: BTreeMap::new(),
         });
         let mut pass = Pass::new(variant, Purpose::Drift);
-        let (evidence, replicate) = (Evidence::Drift(self.drifts), watch.passes);
+        let (evidence, replicate) = (EvidenceStream::Drift(self.drifts), watch.passes);
+        // A repeat would be the draw by which the ships were chosen.
+        let sibling = self.settings.deterministic.then_some(FIRST_SIBLING + self.drifts);
+        let ask = |arm, task| Ask { sibling, ..Ask::new(arm, task, evidence, replicate) };
         for (index, _) in incumbent.changed.iter().enumerate().filter(|(_, changed)| **changed) {
             let task = TaskIndex(index as u32);
-            let control = ControlFrom::Asked(pass.push(Ask::new(Arm::Anchor, task, evidence, replicate)));
-            let played = pass.push(Ask::new(Arm::Incumbent, task, evidence, replicate));
+            let control = ControlFrom::Asked(pass.push(ask(Arm::Anchor, task)));
+            let played = pass.push(ask(Arm::Incumbent, task));
             pass.pairs.push(Pair { task, control, played });
         }
         Some(pass)
@@ -48,12 +54,16 @@ impl Gate {
     pub(super) fn settle_drift(&mut self, pass: &Pass) {
         let incumbent = &mut self.incumbents[pass.variant];
         let Some(mut watch) = incumbent.drift.take() else { return };
-        let outcomes: Vec<(TaskIndex, bool, bool)> =
+        let mut outcomes: Vec<(TaskIndex, bool, bool)> =
             pass.pairs.iter().filter_map(|pair| pass.outcome(pair).map(|(anchor, incumbent)| (pair.task, anchor, incumbent))).collect();
+        if (pass.pairs.len() - outcomes.len()) as f64 > MISSING_SHARE * pass.pairs.len() as f64 {
+            outcomes.clear();
+        }
         let differences = || outcomes.iter().map(|(_, anchor, incumbent)| f64::from(i8::from(*incumbent) - i8::from(*anchor)));
         watch.gain.bet(differences());
         watch.harm.bet(differences().map(|difference| -difference));
-        for (task, anchor, solved) in &outcomes {
+        let own = if self.settings.deterministic { &[] } else { outcomes.as_slice() };
+        for (task, anchor, solved) in own {
             watch.anchor.entry(*task).or_default().add(*anchor);
             incumbent.history[task.at()].add(*solved);
         }
@@ -88,7 +98,7 @@ impl Gate {
             let candidate = &self.candidates[slot];
             let overlaps = candidate.touched.iter().any(|entry| changed[entry.task.at()]);
             if candidate.stage != Stage::Closed && candidate.variant == variant && overlaps {
-                self.rule(slot, Ruling::Overtaken { by: CandidateId(format!("R{to}")) });
+                self.rule(slot, Ruling::Undone { to });
             }
         }
     }

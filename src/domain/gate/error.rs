@@ -28,6 +28,12 @@ pub enum GateError {
     /// The rollout is none of the pass, or has its answer.
     #[error("take the outcome of rollout {0}: it is not open in this pass")]
     NotAsked(usize),
+    /// A dry replay says nothing about a rollout of the incumbent.
+    #[error("take rollout {0} as untouched: the incumbent plays it")]
+    Replayed(usize),
+    /// Only sealed controls can be checked so.
+    #[error("check the gate against itself: mode {0} plays no sealed controls and has no opinion but its rule")]
+    NothingSealed(&'static str),
     /// More candidates than fit.
     #[error("take {given} candidates: there is room for {room}")]
     TooMany {

@@ -101,11 +101,6 @@ impl Incumbent {
         &self.visible
     }
 
-    /// Tasks that count as solved.
-    pub fn protected(&self) -> impl Iterator<Item = TaskIndex> {
-        self.history.iter().enumerate().filter(|(_, counts)| counts.is_protected()).map(|(index, _)| TaskIndex(index as u32))
-    }
-
     /// The bank for a declaration of limits.
     pub(super) fn bank(&mut self, limits: &LimitsId) -> &mut Bank {
         let tasks = self.history.len();
@@ -124,7 +119,7 @@ impl Incumbent {
         for entry in &candidate.touched {
             let index = entry.task.at();
             let pairs = entry.pairs;
-            let counts = Counts { solved: pairs.candidate, failed: pairs.count - pairs.candidate };
+            let counts = Counts { solved: pairs.candidate, failed: pairs.count.saturating_sub(pairs.candidate) };
             self.history[index] = counts;
             self.visible[index] = counts;
             self.changed[index] = true;
@@ -159,8 +154,10 @@ impl Incumbent {
         self.changed.fill(false);
     }
 
-    /// Keeps only the sealed controls for which `keep` holds: those of a served model expire after a day, and when its fingerprint changes.
-    pub fn retain_controls(&mut self, mut keep: impl FnMut(TaskIndex, &Control) -> bool) {
-        self.banks.values_mut().for_each(|bank| bank.retain(&mut keep));
+    /// Keeps only the sealed controls for which `keep` holds.
+    pub(super) fn retain_controls(&mut self, keep: &mut impl FnMut(&LimitsId, TaskIndex, &Control) -> bool) {
+        for (limits, bank) in &mut self.banks {
+            bank.retain(|task, control| keep(limits, task, control));
+        }
     }
 }

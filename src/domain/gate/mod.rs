@@ -1,9 +1,35 @@
 //! The statistical gate as a pure state machine (`gate.md`): it says which rollouts it needs, is told their outcomes, and rules.
 //!
-//! A round: [`Gate::begin_round`] → visible rollouts where the incumbent has no trace → [`Gate::submit`] → passes, one at a time →
-//! [`Gate::confirm`] for each candidate that passed → [`Gate::retouch`] for those that stay → back to between rounds. What comes next is
-//! always what [`Gate::demand`] says. The whole state is JSON; written after any call and read again, the machine goes on to the same
-//! rulings. It draws nothing at random: ties go by round, rank and name.
+//! How a caller drives it:
+//!
+//! ```text
+//! let mut gate = Gate::new(settings, tasks, harness, limits)?;      or Gate::parse(text) of a state that was written
+//! loop {
+//!     match gate.demand() {
+//!         Round            => gate.begin_round()?                   or stop, or gate.check_same()? for `--aa`
+//!         Rollouts(pass)   => play pass.open_asks() side by side; gate.tell(position, Scored | Untouched | Missing)? for each
+//!         Candidates(room) => gate.submit(at most `room` proposals)?    none makes an idle round
+//!         Confirmation(..) => gate.confirm(Ship | Withhold { reason })?   a person's word, the held-out veto
+//!         Touched(staying) => gate.retouch(what they touch on the new incumbent)?
+//!     }
+//!     write serde_json::to_string(&gate) to `sealed/gate_state.json`
+//! }
+//! ```
+//!
+//! - The first pass, before any round, is the baseline: [`GateSettings::visible`] rollouts of every task.
+//! - Who plays a rollout: [`Gate::player`] of its arm. What: [`Gate::tasks`] at its task, or a sibling of it (the same tags, a new seed)
+//!   where [`Ask::sibling`] says so; no such sibling: `Missing`. On which ledger stream: [`EvidenceStream::stream`] and the replicate.
+//! - A candidate plays on the stream and replicate of its control, whose trace is therefore found under the same key: played before, or
+//!   asked for in the same pass (play the incumbent's rollouts first). If a dry replay of the candidate over that trace differs in
+//!   nothing, tell `Untouched` and play nothing. If such a replay shows a task outside what the candidate was said to touch: [`Gate::touch`].
+//! - `Missing` is plumbing only, and is asked again twice; what the candidate itself broke is `Scored { solved: false }`.
+//! - Rulings are in [`Gate::log`], newest last, each with its line. Ships and rollbacks change [`Gate::incumbents`]: compare the harness
+//!   with the one you have committed. After a ship, the candidate's own rollouts on train tasks are the traces of the new incumbent (the
+//!   controls they were paired with stay sealed); only tasks without one are played again.
+//! - Controls that expire: [`Gate::retain_controls`].
+//!
+//! Written after any call and read again, the machine goes on to the same rulings: it draws nothing at random, and ties go by round, rank
+//! and name. A call that is refused changes nothing.
 //!
 //! Reading order: `round` (the plot), `stage_one` (claims), `stage_two` (everything else touched), `ship`, `drift`; then the figures:
 //! `wealth`, `posterior`, `fork`.
@@ -13,6 +39,7 @@ mod bank;
 mod candidate;
 mod drift;
 mod error;
+mod explain;
 mod fork;
 mod heldout;
 mod incumbent;
@@ -29,17 +56,18 @@ mod verdict;
 mod wealth;
 mod whole;
 
-pub use ask::{Arm, Ask, Evidence as EvidenceStream, Pass, Purpose, TaskIndex, Told};
+pub use ask::{Arm, Ask, EvidenceStream, Pass, Purpose, TaskIndex, Told};
 pub use bank::Control;
 pub use candidate::{Candidate, Claims, Proposal, Stage};
 pub use error::GateError;
+pub use explain::Reader;
 pub use fork::{ClusterGain, ForkOffer, cluster_gains};
 pub use heldout::{best_moves, vetoes};
 pub use incumbent::{Anchor, Incumbent};
 pub use posterior::{Counts, NetGain, Pairs, net_gain};
 pub use settings::{GENERALISE_FROM, GateSettings, Mode, Passes, Profile};
 pub use ship::Confirmation;
-pub use verdict::{Evidence, Reader, Ruling, SameFinding, Verdict};
+pub use verdict::{Evidence, FitsSeen, Ruling, SameFinding, Verdict};
 pub use wealth::wins_needed;
 pub use whole::{Blindness, blindness};
 
@@ -195,9 +223,10 @@ impl Gate {
         &self.incumbents
     }
 
-    /// The variants' harnesses, to let controls expire.
-    pub fn incumbents_mut(&mut self) -> &mut [Incumbent] {
-        &mut self.incumbents
+    /// Keeps only the sealed controls for which `keep` holds: those of a served model expire after a day, and when its fingerprint changes.
+    /// A control belongs to the limits it was played under and to the harness that was the incumbent in its epoch.
+    pub fn retain_controls(&mut self, mut keep: impl FnMut(&LimitsId, TaskIndex, &Control) -> bool) {
+        self.incumbents.iter_mut().for_each(|incumbent| incumbent.retain_controls(&mut keep));
     }
 
     /// The candidates of this round, and those carried over, in the order of [`Arm::Candidate`].
@@ -219,6 +248,14 @@ impl Gate {
             Arm::Candidate(candidate) => (&self.candidates[candidate].harness, limits),
             Arm::Anchor => (&incumbent.anchor.harness, &incumbent.anchor.limits),
         }
+    }
+
+    /// Tasks a variant counts as solved: a candidate must not lose them. Where every rollout is the same draw, one tells.
+    pub fn protected(&self, variant: usize) -> impl Iterator<Item = TaskIndex> {
+        let once = self.settings.deterministic;
+        let history = self.incumbents.get(variant).map_or(&[][..], Incumbent::history);
+        let is_protected = move |counts: &Counts| if once { counts.solved > 0 && counts.failed == 0 } else { counts.is_protected() };
+        history.iter().enumerate().filter(move |(_, counts)| is_protected(counts)).map(|(index, _)| TaskIndex(index as u32))
     }
 
     /// Reads a state that was written as JSON.

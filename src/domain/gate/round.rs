@@ -1,8 +1,7 @@
 //! The plot of a round: what is played next, and when the round is over.
 
-use super::ask::{Arm, Ask, Evidence, Pass, Purpose, TaskIndex};
+use super::ask::{Arm, Ask, EvidenceStream, Pass, Purpose, TaskIndex};
 use super::candidate::{Candidate, Proposal, Stage, Touched};
-use super::posterior::Pairs;
 use super::settings::PARKED;
 use super::verdict::{Ruling, Verdict};
 use super::wealth::Wealth;
@@ -44,18 +43,21 @@ impl Gate {
             }
             taken.push(self.taken(proposal)?);
         }
+        taken.sort_by(|a, b| (a.order, &a.id).cmp(&(b.order, &b.id)));
         self.candidates = taken;
         self.advance();
         Ok(())
     }
 
-    /// Plays the incumbent of the first variant against itself on all tasks (`gate --aa`), outside any round and budget.
+    /// Plays the incumbent of the first variant against itself on all tasks (`gate --aa`), outside any round and budget. The ruling is the
+    /// last of the log.
     pub fn check_same(&mut self) -> Result<(), GateError> {
         self.due("check the gate against itself", matches!(self.step, Step::BetweenRounds))?;
+        if !self.settings.mode.is_sealed() {
+            return Err(GateError::NothingSealed(self.settings.mode.as_str()));
+        }
         let incumbent = &self.incumbents[0];
-        let touched = (0..self.tasks.len() as u32)
-            .map(|task| Touched { task: TaskIndex(task), claimed: true, pairs: Pairs::default(), next: 0 })
-            .collect();
+        let touched = (0..self.tasks.len() as u32).map(|task| Touched::new(TaskIndex(task), true)).collect();
         let candidate = Candidate {
             id: CandidateId::from("incumbent"),
             order: (self.round, 0),
@@ -67,7 +69,6 @@ impl Gate {
             wealth: Wealth::default(),
             stage: Stage::Claims,
             rollouts: 0,
-            missing: 0,
             voided: 0,
             discovered: true,
         };
@@ -104,7 +105,7 @@ impl Gate {
                 by_tag || proposal.claims.tasks.contains(&task)
             }
         };
-        let touched = order.into_iter().map(|task| Touched { task, claimed: is_claimed(task), pairs: Pairs::default(), next: 0 }).collect();
+        let touched = order.into_iter().map(|task| Touched::new(task, is_claimed(task))).collect();
         Ok(Candidate {
             id: proposal.id,
             order: (self.round, proposal.rank),
@@ -116,7 +117,6 @@ impl Gate {
             wealth: Wealth::default(),
             stage: Stage::Claims,
             rollouts: 0,
-            missing: 0,
             voided: 0,
             discovered: false,
         })
@@ -181,9 +181,14 @@ impl Gate {
         self.log.push(verdict);
     }
 
+    /// Whether so many rollouts are on hand.
+    pub(super) fn affords(&self, rollouts: u64) -> bool {
+        u64::try_from(self.bankroll).is_ok_and(|on_hand| rollouts <= on_hand)
+    }
+
     /// The pass if it can be paid; otherwise the candidate waits.
     pub(super) fn pay(&mut self, slot: usize, pass: Pass) -> Option<Step> {
-        if pass.cost() <= self.bankroll || self.candidates[slot].is_same_harness {
+        if self.affords(pass.cost()) || self.candidates[slot].is_same_harness {
             return Some(Step::Playing(pass));
         }
         self.candidates[slot].stage = Stage::Parked;
@@ -200,9 +205,9 @@ impl Gate {
                 if incumbent.visible[index].total() > 0 || !(every || task.split == Split::Train) {
                     continue;
                 }
-                for replicate in 0..self.settings.visible {
+                for replicate in 0..self.settings.visible_rollouts() {
                     let replicate = incumbent.next_visible[index] + replicate;
-                    pass.push(Ask::new(Arm::Incumbent, TaskIndex(index as u32), Evidence::Visible, replicate));
+                    pass.push(Ask::new(Arm::Incumbent, TaskIndex(index as u32), EvidenceStream::Visible, replicate));
                 }
             }
             (!pass.asks.is_empty()).then_some(pass)

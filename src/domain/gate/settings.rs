@@ -53,7 +53,7 @@ pub struct Passes {
 pub struct GateSettings {
     /// How candidates are judged.
     pub mode: Mode,
-    /// Rounds of the run, R_total; the e-value threshold is spread over them.
+    /// Rounds of the run, `R_total`; the e-value threshold is spread over them.
     pub rounds: u32,
     /// Rounds may go on without end: the threshold of round t is spread as 1/(t(t+1)) instead.
     pub open_ended: bool,
@@ -121,6 +121,11 @@ impl GateSettings {
         let spread = if self.open_ended { t * (t + 1.0) } else { f64::from(self.rounds.max(1)) };
         let strict = if self.mode == Mode::SplitStrict { f64::from(self.candidates.max(1)) } else { 1.0 };
         strict * spread / (self.alpha * f64::from(ships + 1))
+    }
+
+    /// Visible rollouts of a task; one where a second is the same draw.
+    pub fn visible_rollouts(&self) -> u32 {
+        if self.deterministic { 1 } else { self.visible }
     }
 
     /// Passes over the claimed tasks; one where a second rollout is the same draw.

@@ -1,6 +1,6 @@
 //! Taking outcomes in: rollouts are told one by one, and speak only when their pass is complete.
 
-use super::ask::{Arm, Evidence, Pass, Purpose, TaskIndex, Told};
+use super::ask::{Arm, EvidenceStream, Pass, Purpose, TaskIndex, Told};
 use super::candidate::Stage;
 use super::settings::{ATTEMPTS, MISSING_SHARE};
 use super::verdict::Ruling;
@@ -15,14 +15,17 @@ impl Gate {
         };
         let open = pass.asks.get_mut(ask).filter(|ask| ask.told.is_none()).ok_or(GateError::NotAsked(ask))?;
         match told {
-            Told::Untouched if !matches!(open.arm, Arm::Candidate(_)) => return Err(GateError::NotAsked(ask)),
+            Told::Untouched => match open.arm {
+                Arm::Candidate(slot) if !self.candidates[slot].is_same_harness => {}
+                Arm::Candidate(_) | Arm::Incumbent | Arm::Anchor => return Err(GateError::Replayed(ask)),
+            },
             Told::Missing => {
                 open.attempts += 1;
                 if open.attempts < ATTEMPTS {
                     return Ok(());
                 }
             }
-            Told::Untouched | Told::Scored { .. } => {}
+            Told::Scored { .. } => {}
         }
         open.told = Some(told);
         pass.open -= 1;
@@ -106,7 +109,7 @@ impl Gate {
         let incumbent = &mut self.incumbents[pass.variant];
         let is_own = incumbent.limits == *limits;
         for ask in &pass.asks {
-            if let (Arm::Incumbent, Evidence::Sealed(epoch), Some(solved)) = (ask.arm, ask.evidence, ask.solved()) {
+            if let (Arm::Incumbent, EvidenceStream::Sealed(epoch), Some(solved)) = (ask.arm, ask.evidence, ask.solved()) {
                 incumbent.bank(limits).keep(ask.task, epoch, ask.replicate, solved);
                 if is_own {
                     incumbent.history[ask.task.at()].add(solved);
@@ -124,10 +127,10 @@ impl Gate {
         if missing.len() as f64 <= MISSING_SHARE * tasks.len() as f64 {
             return false;
         }
-        let ruling = Ruling::Voided { missing: missing.len() as u32, tasks: tasks.len() as u32 };
         let candidate = &mut self.candidates[slot];
         candidate.voided += 1;
         let again = candidate.voided == 1 && !candidate.is_same_harness;
+        let ruling = Ruling::Voided { missing: missing.len() as u32, tasks: tasks.len() as u32, again };
         candidate.stage = if again { Stage::Parked } else { Stage::Closed };
         self.record(slot, ruling);
         true
@@ -141,14 +144,13 @@ impl Gate {
             if let Some((control, solved)) = pass.outcome(pair) {
                 scored.push((pair.task, pass.asks[pair.played].replicate, control, solved));
             } else {
-                candidate.touched.retain(|entry| entry.task != pair.task);
-                candidate.missing += 1;
+                candidate.entry_mut(pair.task).into_iter().for_each(|entry| entry.missing = true);
             }
         }
         if bet == Bet::Placed {
-            let past =
+            let earlier =
                 scored.iter().filter_map(|(task, ..)| candidate.entry(*task)).map(|entry| (entry.pairs.difference(), entry.pairs.count));
-            let predicted = predictions(past);
+            let predicted = predictions(earlier);
             let differences = scored
                 .iter()
                 .zip(predicted)
@@ -170,11 +172,14 @@ impl Gate {
     /// Tasks that a discovery pass shows to gain are claimed from now on; the pass itself counts for nothing.
     fn settle_discovery(&mut self, slot: usize, pass: &Pass) {
         let candidate = &mut self.candidates[slot];
+        let bank = self.incumbents[pass.variant].bank(&candidate.limits);
         for pair in &pass.pairs {
+            let replicate = pass.asks[pair.played].replicate;
+            bank.compared(pair.task, replicate);
             let gains = pass.outcome(pair) == Some((false, true));
             if let Some(entry) = candidate.entry_mut(pair.task) {
                 entry.claimed |= gains;
-                entry.next = pass.asks[pair.played].replicate + 1;
+                entry.next = replicate + 1;
             }
         }
     }

@@ -56,12 +56,19 @@ impl Gate {
     }
 
     /// Takes what the remaining candidates touch on the new incumbent, by name; those left out touch what they did. Evidence on tasks they
-    /// touch no more is dropped; what they claim does not grow.
-    pub fn retouch(&mut self, touched: Vec<(CandidateId, Vec<TaskIndex>)>) -> Result<(), GateError> {
+    /// touch no more is dropped; what they claim does not grow, and if it shrinks the bets on it begin anew.
+    pub fn retouch(&mut self, touched: &[(CandidateId, Vec<TaskIndex>)]) -> Result<(), GateError> {
         self.due("take what candidates touch", matches!(self.step, Step::AwaitingTouched { .. }))?;
-        for (id, tasks) in &touched {
-            let slot = self.place(id, tasks)?;
+        let slots: Vec<usize> = touched.iter().map(|(id, tasks)| self.place(id, tasks)).collect::<Result<_, _>>()?;
+        for (slot, (_, tasks)) in slots.into_iter().zip(touched) {
             let candidate = &mut self.candidates[slot];
+            if candidate.part(true).any(|entry| !tasks.contains(&entry.task)) {
+                candidate.forget_claims();
+                candidate.stage = match candidate.stage {
+                    Stage::Rest => Stage::Claims,
+                    stage @ (Stage::Claims | Stage::Parked | Stage::Closed) => stage,
+                };
+            }
             candidate.touched.retain(|entry| tasks.contains(&entry.task));
             candidate.grow(tasks);
         }
@@ -69,8 +76,9 @@ impl Gate {
         Ok(())
     }
 
-    /// Adds tasks that a later replicate shows a candidate to touch. Between passes of any round.
+    /// Adds tasks that a later replicate shows a candidate to touch, while it is judged: in a pass or between rounds.
     pub fn touch(&mut self, id: &CandidateId, tasks: &[TaskIndex]) -> Result<(), GateError> {
+        self.due("add touched tasks", matches!(self.step, Step::Playing(_) | Step::BetweenRounds))?;
         let slot = self.place(id, tasks)?;
         self.candidates[slot].grow(tasks);
         Ok(())

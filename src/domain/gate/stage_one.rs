@@ -61,7 +61,8 @@ impl Gate {
             let hope = log_e + 1.5 * candidate.wealth.growth(passes) * left + 1.0;
             let is_futile = passes >= limits.least && (candidate.measured(true) <= 0.0 || hope < threshold.ln());
             if passes >= limits.most || is_futile {
-                self.rule(slot, Ruling::Futile { passes, e: log_e.exp(), threshold });
+                let e = candidate.wealth.e();
+                self.rule(slot, Ruling::Futile { passes, e, threshold });
                 return None;
             }
         }
@@ -69,11 +70,15 @@ impl Gate {
         self.pay(slot, pass)
     }
 
-    /// A ruling if no outcome, or only a lucky one where each task is played once, could reach the threshold.
+    /// A ruling if no outcome, or only a lucky one where each task is played once, could reach the threshold. There, what the incumbent
+    /// solves cannot be won.
     fn undetectable(&self, slot: usize, threshold: f64) -> Option<Ruling> {
         let candidate = &self.candidates[slot];
-        let available = candidate.part(true).count() as u32 * self.settings.claimed_passes().most;
-        let wanted = wins_needed(threshold) * if self.settings.deterministic { 2 } else { 1 };
+        let once = self.settings.deterministic;
+        let history = self.incumbents[candidate.variant].history();
+        let winnable = candidate.part(true).filter(|entry| !once || history[entry.task.at()].solved == 0).count() as u32;
+        let available = winnable * self.settings.claimed_passes().most;
+        let wanted = wins_needed(threshold) * if once { 2 } else { 1 };
         (available < wanted).then_some(Ruling::Undetectable { available, wanted })
     }
 
@@ -86,7 +91,7 @@ impl Gate {
             return None;
         }
         let pass = self.pairs_pass(slot, Purpose::Discovery { candidate: slot });
-        (pass.cost() <= self.bankroll).then_some(pass)
+        self.affords(pass.cost()).then_some(pass)
     }
 
     /// A pass with one pair a task: the claimed ones, or those of the others that have been played least.

@@ -1,11 +1,11 @@
 //! Stage 2: everything else a candidate touches must not lose; suspects are played again, fresh.
 
-use super::ask::{Arm, Ask, ControlFrom, Evidence as Stream, Pair, Pass, Purpose, TaskIndex};
+use super::ask::{Arm, Ask, ControlFrom, EvidenceStream, Pair, Pass, Purpose, TaskIndex};
 use super::candidate::{Candidate, Stage};
 use super::fork::offer;
 use super::posterior::Counts;
-use super::verdict::{Evidence, Ruling, SameFinding};
-use super::{Gate, Split, Step};
+use super::verdict::{Evidence, FitsSeen, Ruling, SameFinding};
+use super::{Gate, GateTask, Split, Step};
 use std::collections::BTreeSet;
 
 /// Fresh rollouts of a suspect, in each arm.
@@ -16,8 +16,8 @@ const FALSE_ALARM: f64 = 0.10;
 const HOPELESS: (f64, f64) = (0.05, 0.25);
 
 /// Tasks that may be lost in sum among the protected ones.
-pub(super) fn allowed_loss(protected: usize) -> f64 {
-    (0.04 * protected as f64).max(1.0)
+pub(super) fn allowed_loss(protected: u32) -> f64 {
+    (0.04 * f64::from(protected)).max(1.0)
 }
 
 impl Gate {
@@ -55,14 +55,13 @@ impl Gate {
     /// Plays the solved tasks that the candidate failed again, or rules at once if there are none.
     pub(super) fn check(&mut self, slot: usize) -> Option<Step> {
         let candidate = &self.candidates[slot];
-        let incumbent = &self.incumbents[candidate.variant];
         let is_suspect = |task: &TaskIndex| candidate.entry(*task).is_some_and(|entry| entry.pairs.candidate < entry.pairs.count);
-        let suspects: Vec<TaskIndex> = incumbent.protected().filter(is_suspect).collect();
+        let suspects: Vec<TaskIndex> = self.protected(candidate.variant).filter(is_suspect).collect();
         if suspects.is_empty() {
             return self.judge(slot, Vec::new());
         }
         let mut pass = Pass::new(candidate.variant, Purpose::Suspects { candidate: slot });
-        let evidence = Stream::Followup(self.followups);
+        let evidence = EvidenceStream::Followup(self.followups);
         for task in suspects {
             for replicate in 0..FOLLOWUPS {
                 let sibling = self.settings.deterministic.then_some(replicate);
@@ -92,7 +91,9 @@ impl Gate {
                 pass.pairs.iter().filter(|pair| pair.task == *task).filter_map(|pair| pass.outcome(pair)).collect();
             let solved = fresh.iter().filter(|(_, solved)| *solved).count() as u32;
             let mut known: Counts = history[task.at()];
-            fresh.iter().for_each(|(control, _)| known.add(*control));
+            for (control, _) in &fresh {
+                known.add(*control);
+            }
             if !fresh.is_empty() && known.tail(solved, fresh.len() as u32) <= FALSE_ALARM / suspects.len() as f64 {
                 regressed.push(*task);
             }
@@ -113,7 +114,7 @@ impl Gate {
     fn judge(&mut self, slot: usize, regressed: Vec<TaskIndex>) -> Option<Step> {
         self.learn_recall(slot);
         let evidence = self.evidence(slot, regressed);
-        let is_harmful = !evidence.regressed.is_empty() || evidence.loss > allowed_loss(evidence.protected as usize);
+        let is_harmful = !evidence.regressed.is_empty() || evidence.loss > allowed_loss(evidence.protected);
         let candidate = &self.candidates[slot];
         if candidate.is_same_harness {
             self.rule_same(slot, &evidence, is_harmful);
@@ -121,15 +122,15 @@ impl Gate {
         }
         if is_harmful || evidence.probability < self.settings.posterior {
             let tasks = &self.tasks;
-            let by_cluster = candidate.touched.iter().map(|entry| (tasks[entry.task.at()].cluster.as_str(), entry.pairs));
+            let by_cluster = candidate.compared().map(|entry| (tasks[entry.task.at()].cluster.as_str(), entry.pairs));
             let fork = (evidence.gain > 0.0).then(|| offer(by_cluster, evidence.e, self.settings.alpha)).flatten();
             self.rule(slot, Ruling::Blocked { evidence, fork });
             return None;
         }
         if self.settings.generalise
-            && let Some(ruling) = self.fits_seen(candidate)
+            && let Some(fit) = evidence.fits_seen
         {
-            self.rule(slot, ruling);
+            self.rule(slot, Ruling::FitsSeen(fit));
             return None;
         }
         Some(Step::AwaitingConfirmation { candidate: slot, ruling: Box::new(Ruling::Shipped(evidence)) })
@@ -139,7 +140,8 @@ impl Gate {
         let candidate = &self.candidates[slot];
         let history = self.incumbents[candidate.variant].history();
         let gain = candidate.net_gain();
-        let protected: Vec<TaskIndex> = self.incumbents[candidate.variant].protected().collect();
+        // Fresh controls may have taken a task's protection away after it was found lost.
+        let protected: BTreeSet<TaskIndex> = self.protected(candidate.variant).chain(regressed.iter().copied()).collect();
         let loss = protected.iter().filter_map(|task| candidate.entry(*task)).map(|entry| history[entry.task.at()].loss(entry.pairs)).sum();
         Evidence {
             gain: 100.0 * gain.mean / self.tasks.len().max(1) as f64,
@@ -149,21 +151,24 @@ impl Gate {
             protected: protected.len() as u32,
             regressed,
             loss,
+            fits_seen: self.fits_seen(candidate),
         }
     }
 
-    /// A ruling if train tasks gain and their siblings in the gate split do not.
-    fn fits_seen(&self, candidate: &Candidate) -> Option<Ruling> {
+    /// Gains of train tasks, if those that are claimed have siblings in the gate split and none of them gains.
+    fn fits_seen(&self, candidate: &Candidate) -> Option<FitsSeen> {
         let facts = |task: TaskIndex| &self.tasks[task.at()];
         let clusters: BTreeSet<&str> = candidate.part(true).map(|entry| facts(entry.task).cluster.as_str()).collect();
-        let sum = |split: Split| -> f64 {
-            let of_split = candidate.touched.iter().filter(|entry| {
-                facts(entry.task).split == split && (split == Split::Train || clusters.contains(facts(entry.task).cluster.as_str()))
-            });
-            of_split.filter_map(|entry| entry.pairs.estimate()).map(|(mean, _)| mean).sum()
+        let is_sibling = |task: &GateTask| task.split == Split::Gate && clusters.contains(task.cluster.as_str());
+        if !self.tasks.iter().any(is_sibling) {
+            return None;
+        }
+        let sum = |counts: &dyn Fn(&GateTask) -> bool| -> f64 {
+            let part = candidate.compared().filter(|entry| counts(facts(entry.task)));
+            part.filter_map(|entry| entry.pairs.estimate()).map(|(mean, _)| mean).sum()
         };
-        let (train, siblings) = (sum(Split::Train), sum(Split::Gate));
-        (train > 0.0 && siblings <= 0.0).then_some(Ruling::FitsSeen { train, siblings })
+        let (train, siblings) = (sum(&|task| task.split == Split::Train), sum(&is_sibling));
+        (train > 0.0 && siblings <= 0.0).then_some(FitsSeen { train, siblings })
     }
 
     fn rule_same(&mut self, slot: usize, evidence: &Evidence, is_harmful: bool) {

@@ -1,10 +1,8 @@
-//! What the gate has ruled, and the line it says about it (`gate.md` §5).
+//! What the gate has ruled, and on what evidence.
 
 use super::fork::ForkOffer;
-use super::{CandidateId, GateTask, TaskIndex};
-use crate::domain::task::Split;
+use super::{CandidateId, TaskIndex};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// A ruling and what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +34,17 @@ pub struct Evidence {
     pub regressed: Vec<TaskIndex>,
     /// Expected loss over the solved tasks it touches, in tasks.
     pub loss: f64,
+    /// It helps only what the meta-agent saw; ships all the same unless it must generalise.
+    pub fits_seen: Option<FitsSeen>,
+}
+
+/// Tasks gained, summed, by an edit that fits the tasks it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitsSeen {
+    /// On train tasks.
+    pub train: f64,
+    /// On their siblings in the gate split.
+    pub siblings: f64,
 }
 
 /// What was decided, and why.
@@ -81,33 +90,35 @@ pub enum Ruling {
         /// Where it would be better to go on.
         fork: Option<ForkOffer>,
     },
-    /// It helps tasks the meta-agent saw, and not their siblings in the gate split. Tasks gained, summed.
-    FitsSeen {
-        /// On train tasks.
-        train: f64,
-        /// On their siblings.
-        siblings: f64,
-    },
+    /// It helps tasks the meta-agent saw, and not their siblings in the gate split.
+    FitsSeen(FitsSeen),
     /// It waits for the next round's budget.
     Parked {
         /// Rollouts the next pass costs.
-        cost: i64,
+        cost: u64,
         /// Rollouts on hand.
         on_hand: i64,
     },
     /// No place among those that wait.
     Crowded,
-    /// Too much was missing in a pass; it is tried once more.
+    /// Too much was missing in a pass: nothing of it counts. It is tried once more.
     Voided {
         /// Tasks without an outcome.
         missing: u32,
         /// Tasks of the pass.
         tasks: u32,
+        /// It waits for the next round; otherwise it is closed.
+        again: bool,
     },
     /// A ship changed tasks that it touches.
     Overtaken {
         /// Who shipped.
         by: CandidateId,
+    },
+    /// The harness it changes was rolled back.
+    Undone {
+        /// The round that shipped what came back.
+        to: u32,
     },
     /// It passed, and was withheld: a person, or the held-out veto.
     Withheld {
@@ -178,165 +189,11 @@ pub const MOVE_ANCHOR_AT: f64 = 10.0;
 impl Verdict {
     /// Points gained, as reported; `None` unless it shipped.
     pub fn shipped_gain(&self) -> Option<f64> {
-        match &self.ruling {
-            Ruling::Shipped(evidence) => Some(evidence.gain),
-            Ruling::ShippedWhole { gain } => Some(*gain),
-            Ruling::Futile { .. }
-            | Ruling::Undetectable { .. }
-            | Ruling::ClaimsNothing
-            | Ruling::Unlikely { .. }
-            | Ruling::Blocked { .. }
-            | Ruling::FitsSeen { .. }
-            | Ruling::Parked { .. }
-            | Ruling::Crowded
-            | Ruling::Voided { .. }
-            | Ruling::Overtaken { .. }
-            | Ruling::Withheld { .. }
-            | Ruling::Seesaw { .. }
-            | Ruling::NotBest { .. }
-            | Ruling::SameHarness { .. }
-            | Ruling::RolledBack { .. }
-            | Ruling::AnchorMoved { .. }
-            | Ruling::AnchorKept { .. } => None,
-        }
+        if let Ruling::Shipped(Evidence { gain, .. }) | Ruling::ShippedWhole { gain } = &self.ruling { Some(*gain) } else { None }
     }
 
-    /// The line with the names of the tasks that regressed: all of them for people, those of the train split for everyone else.
-    pub fn with_tasks(&self, tasks: &[GateTask], reader: Reader) -> String {
-        let regressed = match &self.ruling {
-            Ruling::Blocked { evidence, .. } => evidence.regressed.as_slice(),
-            _ => &[],
-        };
-        let names: Vec<&str> = regressed
-            .iter()
-            .filter_map(|task| tasks.get(task.at()))
-            .filter(|task| reader == Reader::Person || task.split == Split::Train)
-            .map(|task| task.id.as_str())
-            .collect();
-        if names.is_empty() { self.to_string() } else { format!("{self} ({})", names.join(", ")) }
-    }
-}
-
-/// Who reads a rendering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
-    /// Sees everything.
-    Person,
-    /// Engines and ledgers: no gate task.
-    Engine,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.candidate.as_ref().map_or("incumbent", CandidateId::as_str);
-        match &self.ruling {
-            Ruling::Shipped(e) => write!(
-                out,
-                "shipped {id}: {:+.1} pts (fresh paired, shrunk); claimed fixes e={} ≥ {}; P(net gain)={:.2}; {}/{} protected regressed; {} rollouts",
-                e.gain,
-                short(e.e),
-                short(e.threshold),
-                e.probability,
-                e.regressed.len(),
-                e.protected,
-                self.rollouts
-            ),
-            Ruling::ShippedWhole { gain } => {
-                write!(out, "shipped {id}: {gain:+.1} pts (raw, on the rollouts it was chosen by); {} rollouts", self.rollouts)
-            }
-            Ruling::Blocked { evidence, fork } => blocked(out, id, evidence, fork.as_ref()),
-            Ruling::SameHarness { finding, e, threshold, regressed } => {
-                let word = match finding {
-                    SameFinding::Undecided => "undecided, as it must be",
-                    SameFinding::Shipped => "shipped: the gate sees a gain where there is none",
-                    SameFinding::Vetoed => "vetoed: the gate sees a regression where there is none",
-                };
-                let (e, threshold) = (short(*e), short(*threshold));
-                write!(
-                    out,
-                    "{id} against itself: {word} (e={e}, needs {threshold}; {regressed} protected regressed; {} rollouts)",
-                    self.rollouts
-                )
-            }
-            Ruling::RolledBack { to, e } => {
-                write!(out, "rolled back to R{to}: e={} ≥ {ROLL_BACK_AT} that the incumbent is worse", short(*e))
-            }
-            Ruling::AnchorMoved { e } => {
-                write!(out, "checked for slow loss: e={} ≥ {MOVE_ANCHOR_AT} that the incumbent is better", short(*e))
-            }
-            Ruling::AnchorKept { better, worse } => {
-                write!(out, "checked for slow loss: neither better (e={}) nor worse (e={})", short(*better), short(*worse))
-            }
-            Ruling::Parked { cost, on_hand } => {
-                write!(out, "parked {id}: the next pass costs {cost} rollouts, {on_hand} are on hand")
-            }
-            Ruling::Voided { missing, tasks } => write!(out, "parked {id}: {missing} of {tasks} tasks missing, the pass is void"),
-            rejected => {
-                write!(out, "rejected {id}: ")?;
-                reason(out, rejected)
-            }
-        }
-    }
-}
-
-fn blocked(out: &mut fmt::Formatter<'_>, id: &str, e: &Evidence, fork: Option<&ForkOffer>) -> fmt::Result {
-    let (regressed, protected) = (e.regressed.len(), e.protected);
-    write!(out, "blocked {id}: {:+.1} pts but ", e.gain)?;
-    if regressed > 0 {
-        write!(out, "{regressed}/{protected} protected regressed")?;
-    } else if e.gain > 0.0 && e.loss > super::stage_two::allowed_loss(protected as usize) {
-        write!(out, "{:.1} of {protected} protected tasks lost in sum", e.loss)?;
-    } else {
-        write!(out, "P(net gain)={:.2} after fresh rollouts", e.probability)?;
-    }
-    if fork.is_some() { write!(out, ": offered as fork") } else { Ok(()) }
-}
-
-fn reason(out: &mut fmt::Formatter<'_>, ruling: &Ruling) -> fmt::Result {
-    match ruling {
-        Ruling::Futile { passes, e, threshold } => {
-            write!(out, "futile after {} (e={}, needs {})", count(*passes, "pass", "passes"), short(*e), short(*threshold))
-        }
-        Ruling::Undetectable { available, wanted } => {
-            write!(out, "undetectable here: {available} wins are possible, {wanted} are wanted; claim more tasks or by tag")
-        }
-        Ruling::ClaimsNothing => write!(out, "it claims no task that it touches"),
-        Ruling::Unlikely { probability, passes } => {
-            write!(out, "P(net gain)={probability:.2} after {} over what it does not claim", count(*passes, "pass", "passes"))
-        }
-        Ruling::FitsSeen { train, siblings } => {
-            write!(out, "fits the tasks it saw ({train:+.1} train tasks, {siblings:+.1} on their siblings)")
-        }
-        Ruling::Crowded => write!(out, "no budget, and no place to wait"),
-        Ruling::Overtaken { by } => write!(out, "{by} shipped and touches the same tasks"),
-        Ruling::Withheld { reason } => write!(out, "withheld: {reason}"),
-        Ruling::Seesaw { before, after } => write!(out, "pass@2 fell from {before} to {after} tasks"),
-        Ruling::NotBest { gain } => write!(out, "not the best of the round, or no better than the incumbent ({gain:+.1} pts)"),
-        Ruling::Shipped(_)
-        | Ruling::ShippedWhole { .. }
-        | Ruling::Blocked { .. }
-        | Ruling::Parked { .. }
-        | Ruling::Voided { .. }
-        | Ruling::SameHarness { .. }
-        | Ruling::RolledBack { .. }
-        | Ruling::AnchorMoved { .. }
-        | Ruling::AnchorKept { .. } => Ok(()),
-    }
-}
-
-/// A count with its noun.
-fn count(number: u32, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// An e-value with as many digits as matter.
-fn short(e: f64) -> String {
-    if e < 10.0 {
-        let text = format!("{e:.1}");
-        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-    } else if e < 1e6 {
-        format!("{e:.0}")
-    } else {
-        format!("{e:.0e}")
+    /// Solved tasks that fresh rollouts have shown to be lost.
+    pub fn regressed(&self) -> &[TaskIndex] {
+        if let Ruling::Blocked { evidence, .. } = &self.ruling { &evidence.regressed } else { &[] }
     }
 }

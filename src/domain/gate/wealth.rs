@@ -24,9 +24,9 @@ impl Wealth {
         top + self.0.iter().map(|log| (log - top).exp()).sum::<f64>().ln()
     }
 
-    /// The e-value.
+    /// The e-value; finite, so that it can be written as JSON.
     pub fn e(&self) -> f64 {
-        self.log_e().exp()
+        self.log_e().exp().min(f64::MAX)
     }
 
     /// Bets once on each difference (−1, 0 or 1) less its prediction.

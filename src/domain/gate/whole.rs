@@ -1,6 +1,6 @@
 //! The modes for comparison: every task is played again each round, and the control is what the meta-agent saw.
 
-use super::ask::{Arm, Ask, Evidence, Pair, Pass, Purpose};
+use super::ask::{Arm, Ask, EvidenceStream, Pair, Pass, Purpose};
 use super::ask::{ControlFrom, TaskIndex};
 use super::candidate::{Candidate, Stage};
 use super::posterior::Counts;
@@ -46,7 +46,7 @@ impl Gate {
             let task = TaskIndex(index as u32);
             for back in (0..counts.total()).rev() {
                 let replicate = incumbent.next_visible[index].saturating_sub(1 + back);
-                let played = pass.push(Ask::new(Arm::Candidate(slot), task, Evidence::Visible, replicate));
+                let played = pass.push(Ask::new(Arm::Candidate(slot), task, EvidenceStream::Visible, replicate));
                 pass.pairs.push(Pair { task, control: ControlFrom::Bank { solved: back < counts.solved }, played });
             }
         }

@@ -5,7 +5,7 @@ use crate::domain::conversation::HistoryEdit;
 use crate::domain::event::{Action, Event, Hook, Intercept, Replace, RequestChange, Split, ToolResult};
 use crate::domain::message::{Arguments, Message};
 use crate::domain::outcome::Ending;
-use crate::domain::request::Reply;
+use crate::domain::request::{Decision, ModelRole, Reply, Sampling};
 use std::sync::{Arc, Mutex};
 
 fn result(text: &str) -> ToolResult {
@@ -16,6 +16,10 @@ fn part(text: &str) -> (crate::domain::id::ToolName, Arguments) {
     ("echo".into(), Arguments::text("text", text))
 }
 
+fn request(change: RequestChange) -> Action {
+    Action::Replace(Replace::BeforeModel(Box::new(change)))
+}
+
 /// Every kind of answer, with the hook that allows it; none where all but the last do.
 fn kinds() -> Vec<(Option<Hook>, Action)> {
     let reply = || Box::new(Reply { text: "supplied".into(), ..Reply::default() });
@@ -24,7 +28,7 @@ fn kinds() -> Vec<(Option<Hook>, Action)> {
     vec![
         (Some(Hook::TaskStart), Action::Replace(Replace::TaskStart { system: Some("system".into()), demonstrations: None })),
         (Some(Hook::StepStart), Action::Replace(Replace::StepStart { history })),
-        (Some(Hook::BeforeModel), Action::Replace(Replace::BeforeModel(Box::new(change)))),
+        (Some(Hook::BeforeModel), request(change)),
         (Some(Hook::BeforeModel), Action::Intercept(Intercept::Reply(reply()))),
         (Some(Hook::AfterModel), Action::Replace(Replace::AfterModel { reply: Some(reply()), again: Some("again".into()) })),
         (Some(Hook::AfterModel), Action::Intercept(Intercept::Again("again".into()))),
@@ -64,6 +68,32 @@ fn every_cell_of_the_table_is_allowed_or_refused() {
 }
 
 #[test]
+fn every_part_of_a_change_that_a_hook_allows_takes_effect() {
+    let change = RequestChange::default;
+    let schema = Decision::Schema { schema: serde_json::json!({"type": "object"}) };
+    let sampling = Sampling { temperature: Some(0.5), ..Sampling::default() };
+    let demonstrations = Some(vec![Message::user("u"), Message::assistant("a")]);
+    let allowed = [
+        (Hook::TaskStart, Action::Replace(Replace::TaskStart { system: None, demonstrations }), "2 demonstration turns"),
+        (
+            Hook::StepStart,
+            Action::Replace(Replace::StepStart { history: vec![HistoryEdit::Reorder { order: vec![0] }] }),
+            "reordered turns",
+        ),
+        (Hook::BeforeModel, request(RequestChange { last_user: Some("go on".into()), ..change() }), "last user content"),
+        (Hook::BeforeModel, request(RequestChange { tools: Some(Vec::new()), ..change() }), "tools 1 → 0"),
+        (Hook::BeforeModel, request(RequestChange { role: Some(ModelRole::Main), ..change() }), "role main"),
+        (Hook::BeforeModel, request(RequestChange { sampling: Some(sampling), ..change() }), "sampling"),
+        (Hook::BeforeModel, request(RequestChange { decision: Some(schema), ..change() }), "decision schema"),
+    ];
+    for (hook, action, expected) in allowed {
+        let played = play(&short_script(), vec![once("tester", hook, action)]);
+        assert_eq!((played.changes("tester"), played.fault()), (vec![expected], None));
+        assert_valid(&played);
+    }
+}
+
+#[test]
 fn answers_of_the_right_kind_with_bad_content_are_refused() {
     let assistant = || Message::assistant("a");
     let bad = [
@@ -71,6 +101,9 @@ fn answers_of_the_right_kind_with_bad_content_are_refused() {
         (Hook::StepStart, Action::Replace(Replace::StepStart { history: vec![HistoryEdit::Drop { from: 0, to: usize::MAX }] })),
         (Hook::StepStart, Action::Replace(Replace::StepStart { history: vec![HistoryEdit::Reorder { order: vec![usize::MAX] }] })),
         (Hook::StepStart, Action::Replace(Replace::StepStart { history: vec![HistoryEdit::Drop { from: 0, to: 1 }] })),
+        (Hook::BeforeModel, request(RequestChange { role: Some(ModelRole::Judge), ..RequestChange::default() })),
+        (Hook::BeforeModel, request(RequestChange { tools: Some(vec!["fly".into()]), ..RequestChange::default() })),
+        (Hook::BeforeModel, request(RequestChange { actions: Some(vec!["new".into()]), ..RequestChange::default() })),
         (Hook::BeforeTool, Action::Split(Split::Calls(Vec::new()))),
         (Hook::BeforeTool, Action::Split(Split::Calls(vec![part("x"); 17]))),
         (Hook::AfterTool, Action::Split(Split::Results(Vec::new()))),

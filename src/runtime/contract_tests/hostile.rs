@@ -16,7 +16,7 @@ use rand::RngExt;
 use std::collections::BTreeSet;
 
 const IDS: [&str; 6] = ["", "a", "b", "call_1", "call_2", "odd id\n"];
-const TOOLS: [&str; 3] = ["echo", "fly", ""];
+const TOOLS: [&str; 4] = ["echo", "fly", "", "odd name\u{e9}"];
 
 /// A source of random answers.
 struct Chance(rand_chacha::ChaCha8Rng);
@@ -35,7 +35,7 @@ impl Chance {
     }
 
     fn call(&mut self) -> ToolCall {
-        let (id, name) = (IDS[self.below(6)], TOOLS[self.below(3)]);
+        let (id, name) = (IDS[self.below(6)], TOOLS[self.below(4)]);
         ToolCall { id: CallId::from(id), name: name.into(), arguments: Arguments::text("text", &self.text()) }
     }
 
@@ -72,12 +72,13 @@ impl Chance {
 
     fn change(&mut self) -> RequestChange {
         let mut change = RequestChange::default();
-        match self.below(6) {
+        match self.below(7) {
             0 => change.last_user = Some(self.text()),
             1 => change.append_user = Some(self.text()),
             2 => change.tools = Some(vec![TOOLS[self.below(2)].into()]),
             3 => change.sampling = Some(Sampling { temperature: Some([0.5, -1.0, f64::NAN][self.below(3)]), ..Sampling::default() }),
             4 => change.decision = Some(self.decision()),
+            5 => change.role = Some([ModelRole::Main, ModelRole::Judge][self.below(2)]),
             _ => change.actions = Some(vec![self.text()]),
         }
         change
@@ -121,7 +122,7 @@ impl Chance {
             0..110 => Action::Pass,
             110..190 => self.fitting(event),
             190..194 => Action::Ask(Question {
-                role: ModelRole::Main,
+                role: [ModelRole::Main, ModelRole::User][self.below(2)],
                 system: self.text(),
                 prompt: self.text(),
                 decision: self.decision(),
@@ -181,7 +182,7 @@ fn check(played: &Played) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_processor_and_no_model_corrupts_an_episode(script in script(), seeds in vec(any::<u64>(), 0..4)) {

@@ -109,7 +109,7 @@ fn play(script: &[String], mut stations: Vec<Station>) -> Played {
     let policy = provider.version();
     let seats = BTreeMap::from([(ModelRole::Main, Seat { provider, policy })]);
     let ledger = Ledger::open(&dir.path().join("ledger.jsonl")).unwrap();
-    let desk = Desk { seats, ledger, seed: 1, sampling: Sampling::default(), clock };
+    let desk = Desk { seats, ledger: Some(ledger), seed: 1, sampling: Sampling::default(), clock };
     let (manifest, lines) = parse_manifest("format = 1\nname = \"t\"\n[slots.limits]\nsteps = 6\n").unwrap();
     let assembly = Assembly::new(Harness { manifest, files: BTreeMap::new() }, &lines).ok().unwrap();
     let agent = Agent { assembly: &assembly, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default() };
@@ -149,6 +149,11 @@ fn wrong_with(turns: &[Message]) -> Option<String> {
                 for call in tool_calls {
                     if call.id.as_str().is_empty() || !ids.insert(call.id.clone()) {
                         return Some(format!("turn {index}: id {:?}", call.id));
+                    }
+                    let name = call.name.as_str();
+                    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+                    if !(1..=64).contains(&name.len()) || !name.bytes().all(is_plain) {
+                        return Some(format!("turn {index}: name {name:?}"));
                     }
                 }
                 open = tool_calls.iter().map(|call| call.id.0.clone()).collect();

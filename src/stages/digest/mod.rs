@@ -3,9 +3,11 @@
 
 mod facts;
 mod overview;
+mod regressions;
 mod signals;
 
-pub use overview::{OverviewBuilder, overview_markdown, task_markdown};
+pub use overview::{OverviewBuilder, overview, overview_markdown, task_markdown};
+pub use regressions::regressions_markdown;
 
 use crate::domain::digest::{Anchor, DIGEST_FORMAT, Divergence, Signal, TaskDigest};
 use crate::domain::id::TaskId;

@@ -1,6 +1,8 @@
 //! The round in one page: how many tasks hold, clusters of what fails, and both as Markdown for people.
 
 use crate::domain::digest::{Cluster, DIGEST_FORMAT, Overview, Pathology, TaskDigest};
+use crate::domain::history::History;
+use crate::domain::markdown::quoted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -16,6 +18,17 @@ pub struct OverviewBuilder {
     overview: Overview,
     actionable: u32,
     clusters: BTreeMap<(String, Pathology), Cluster>,
+}
+
+/// The overview of the last of these rounds: every task as it stands, played in it or not.
+pub fn overview(history: &History<'_>) -> Overview {
+    let mut builder = OverviewBuilder::default();
+    let now = history.rounds().last().map(|past| past.round);
+    for standing in history.standings() {
+        builder.add(standing.digest);
+        builder.overview.carried += u32::from(Some(standing.round) != now);
+    }
+    Overview { history: history.statuses(), ..builder.finish() }
 }
 
 impl OverviewBuilder {
@@ -64,12 +77,6 @@ impl OverviewBuilder {
     }
 }
 
-/// Untrusted words within a Markdown line: no control characters, no mark-up.
-fn quoted(text: &str) -> String {
-    let plain: String = text.chars().map(|letter| if letter.is_control() || letter == '`' { ' ' } else { letter }).collect();
-    format!("`{plain}`")
-}
-
 /// The overview as Markdown.
 pub fn overview_markdown(overview: &Overview) -> String {
     let mut text = format!(
@@ -82,6 +89,13 @@ pub fn overview_markdown(overview: &Overview) -> String {
     );
     if overview.dropped > 0 {
         _ = writeln!(text, "\n{} snippets were not found at their anchor and dropped.", overview.dropped);
+    }
+    if overview.carried > 0 {
+        _ = writeln!(text, "\n{} tasks were not played again, since nothing that shipped touches them: they stand as they were.", overview.carried);
+    }
+    if !overview.history.is_empty() {
+        let counts: Vec<String> = overview.history.iter().map(|(status, tasks)| format!("{tasks} {}", status.as_str())).collect();
+        _ = writeln!(text, "\nOver all rounds so far: {}.", counts.join(", "));
     }
     text.push_str("\n## What fails\n\n| where | what goes wrong | tasks | rollouts solved | for instance |\n|---|---|---|---|---|\n");
     for cluster in overview.clusters.iter().take(SHOWN) {

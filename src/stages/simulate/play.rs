@@ -124,7 +124,7 @@ pub(super) fn play(simulation: &Simulation, mut rng: ChaCha8Rng) -> Result<RunRe
                 let before = reported.get(&parent).copied().unwrap_or_default();
                 reported.insert(harness, before + gain / 100.0);
             }
-            Demand::Touched(_) => gate.retouch(Vec::new())?,
+            Demand::Touched(_) => gate.retouch(&[])?,
         }
     }
     result.end = mean(truth.incumbent(&gate));

@@ -19,6 +19,9 @@ const BROKEN: f64 = 0.25;
 /// Share of the tasks that an edit touches.
 const TOUCHED: f64 = 0.25;
 
+/// Name of the edit that is waited for.
+const WANTED: &str = "wanted";
+
 /// The smallest edit that ships in four of five runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Power {
@@ -47,7 +50,7 @@ pub fn detectable(settings: &GateSettings, rates: &[f64], seed: u64, threads: us
     Ok(None)
 }
 
-/// Offers one edit in the first round; whether it shipped in any, and the rollouts it took.
+/// Offers one edit in the first round, and nothing else; whether it shipped in any, and the rollouts it took.
 fn offered(settings: &GateSettings, rates: &[f64], fixed: u32, mut rng: ChaCha8Rng) -> Result<(bool, u64), GateError> {
     let mut order: Vec<usize> = (0..rates.len()).collect();
     for place in 1..order.len() {
@@ -62,8 +65,22 @@ fn offered(settings: &GateSettings, rates: &[f64], fixed: u32, mut rng: ChaCha8R
     }
     let named = |tasks: &[usize]| tasks.iter().map(|task| *task as u32).collect::<Vec<u32>>();
     let offer = Offer { effect, touched: named(&order[..touched.max(fixed)]), claimed: named(&order[..fixed]), esteem: 0.0 };
+    first_ships(settings, rates, vec![(WANTED, offer)], rng)
+}
+
+/// Offers some edits in the first round, in this order; whether the [`WANTED`] one shipped, and the rollouts until then.
+fn first_ships(
+    settings: &GateSettings,
+    rates: Vec<f64>,
+    offers: Vec<(&str, Offer)>,
+    mut rng: ChaCha8Rng,
+) -> Result<(bool, u64), GateError> {
     let mut gate = gate(settings, rates.len() as u32)?;
     let mut truth = Truth::new(rates);
+    let mut proposals = Vec::new();
+    for (rank, (name, offer)) in (0..).zip(offers) {
+        proposals.push(truth.propose(name.to_owned(), rank, offer));
+    }
     let mut baseline = 0;
     loop {
         match gate.demand() {
@@ -79,16 +96,89 @@ fn offered(settings: &GateSettings, rates: &[f64], fixed: u32, mut rng: ChaCha8R
                 let outcomes = truth.outcomes(&gate, pass, &mut rng);
                 tell_all(&mut gate, &outcomes)?;
             }
-            Demand::Candidates(_) if gate.round() == 1 => {
-                let proposal = truth.propose("edit".into(), 0, offer.clone());
-                gate.submit(vec![proposal])?;
-            }
-            Demand::Candidates(_) => gate.submit(Vec::new())?,
-            Demand::Confirmation(..) => {
+            Demand::Candidates(_) => gate.submit(std::mem::take(&mut proposals))?,
+            Demand::Confirmation(candidate, _) => {
+                let is_wanted = candidate.id.as_str() == WANTED;
+                truth.ship(&gate, candidate);
                 gate.confirm(Confirmation::Ship)?;
-                return Ok((true, gate.spent() - baseline));
+                if is_wanted {
+                    return Ok((true, gate.spent() - baseline));
+                }
             }
-            Demand::Touched(_) => gate.retouch(Vec::new())?,
+            Demand::Touched(_) => gate.retouch(&[])?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::gate::{Passes, Profile};
+
+    /// How often an edit that lifts every task from .25 to .75 ships, when it touches everything, claims three of four train tasks, and
+    /// comes after a useless edit of the same breadth.
+    fn quick_power(settings: &GateSettings) -> f64 {
+        let (train, gate) = Profile::quick().tasks.map_or((0, 0), |(train, gate, _)| (train, gate));
+        let all: Vec<u32> = (0..train + gate).collect();
+        let some: Vec<u32> = (0..train).filter(|task| task % 4 > 0).collect();
+        let runs = over_runs(1000, 1, |run| {
+            let offer = |effect: f64, claimed: &[u32]| Offer {
+                effect: vec![effect; all.len()],
+                touched: all.clone(),
+                claimed: claimed.to_vec(),
+                esteem: 0.0,
+            };
+            let offers = vec![("useless", offer(0.0, &all[..6])), (WANTED, offer(LIFT, &some))];
+            first_ships(settings, vec![BROKEN; all.len()], offers, generator(7, "quick", run))
+        });
+        runs.unwrap().iter().filter(|(shipped, _)| *shipped).count() as f64 / 1000.0
+    }
+
+    #[test]
+    fn grid() {
+        use super::super::{Simulation, World, report, simulate};
+        for (alpha, claimed, rest, opening, posterior) in [
+            (0.2, 3, 2, 2.5, 0.8),
+            (0.1, 3, 2, 2.5, 0.8),
+            (0.3, 3, 2, 2.5, 0.8),
+            (0.5, 3, 2, 2.5, 0.8),
+            (0.9, 3, 2, 2.5, 0.8),
+            (0.2, 4, 2, 2.5, 0.8),
+            (0.2, 6, 3, 2.5, 0.8),
+            (0.3, 6, 3, 2.5, 0.8),
+            (0.3, 4, 2, 2.5, 0.7),
+            (0.2, 3, 2, 2.0, 0.8),
+            (0.3, 3, 1, 2.5, 0.8),
+            (0.3, 3, 1, 3.55, 0.8),
+            (0.3, 4, 2, 1.2, 0.8),
+            (0.2, 3, 2, 1.2, 0.8),
+        ] {
+            let budget = (3.55 - opening) / 3.0;
+            let gate = GateSettings {
+                alpha,
+                claimed: Passes { least: 1, most: claimed },
+                rest: Passes { least: 1, most: rest },
+                opening,
+                budget: if budget > 0.0 { budget } else { 0.001 },
+                posterior,
+                ..Profile::quick().gate
+            };
+            let p = quick_power(&gate);
+            let mut line = format!("a={alpha} c={claimed} r={rest} open={opening} post={posterior} +50: {p:.3}");
+            for world in World::ALL {
+                let simulation = Simulation { world, gate: gate.clone(), tasks: 24, runs: 2000, seed: 5, recall: 0.75 };
+                let r = report(&simulation, &simulate(&simulation, 2).unwrap());
+                line += &format!(
+                    "  {} final {:.1} pbad {:.4} power {:.2} ships {:.2} roll {:.2}",
+                    world.as_str(),
+                    r.end,
+                    r.p_bad_run.unwrap().value,
+                    r.power,
+                    r.ships,
+                    r.rollouts_per_task
+                );
+            }
+            eprintln!("{line}");
         }
     }
 }

@@ -73,7 +73,7 @@ impl Player {
             self.play(gate);
             match gate.demand() {
                 Demand::Confirmation(..) => gate.confirm(Confirmation::Ship).unwrap(),
-                Demand::Touched(_) => gate.retouch(Vec::new()).unwrap(),
+                Demand::Touched(_) => gate.retouch(&[]).unwrap(),
                 Demand::Round => return,
                 Demand::Rollouts(_) | Demand::Candidates(_) => panic!("not due"),
             }

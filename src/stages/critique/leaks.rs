@@ -1,0 +1,116 @@
+//! Texts of tasks in a harness: those of gate and held-out tasks anywhere, those of train tasks outside a demonstration of their own task,
+//! plain or encoded. What the parent holds already is not the candidate's doing.
+
+use super::pieces::{Kind, Piece};
+use super::secrets::{Fingerprints, Hit, Secrets};
+use super::views::{View, views};
+use super::{Case, Place, Rule};
+use crate::domain::harness::Harness;
+use crate::domain::id::Digest;
+use std::collections::BTreeSet;
+
+/// No words of a gate or held-out task, in what is added or in the manifest.
+pub(super) fn sealed(case: &mut Case<'_>) {
+    let prints = &case.input.secrets.sealed;
+    let known = held(prints, case.proposal.parent);
+    let mut found = Vec::new();
+    for piece in &case.pieces {
+        for (view, hit) in seen(prints, piece).into_iter().filter(|(_, hit)| !known.contains(&hit.run)) {
+            let (rule, text) = if view.how.is_empty() {
+                (Rule::SealedText, "words of a sealed task".to_owned())
+            } else {
+                (Rule::Encoded, format!("words of a sealed task, {}", view.how))
+            };
+            found.push((rule, place(piece, &view, &hit), text));
+        }
+    }
+    for (key, text) in said(case) {
+        if !prints.hits(&text).is_empty() {
+            found.push((Rule::SealedText, Place::Manifest(key.to_owned()), "words of a sealed task".to_owned()));
+        }
+    }
+    found.into_iter().for_each(|(rule, place, text)| case.find(rule, place, text));
+}
+
+/// Words of a train task only in a demonstration that begins with that task.
+pub(super) fn train(case: &mut Case<'_>) {
+    let prints = &case.input.secrets.train;
+    let known = held(prints, case.proposal.parent);
+    let mut found = Vec::new();
+    for piece in &case.pieces {
+        let own = own_tasks(prints, &piece.kind);
+        for (view, hit) in seen(prints, piece) {
+            if known.contains(&hit.run) || hit.owners.iter().any(|owner| own.contains(owner)) {
+                continue;
+            }
+            let task = hit.owners.first().and_then(|owner| case.input.secrets.tasks.get(*owner));
+            let task = task.map_or_else(String::new, |task| format!(" {}", task.as_str().escape_debug()));
+            let (rule, how) =
+                if view.how.is_empty() { (Rule::TrainText, String::new()) } else { (Rule::Encoded, format!(", {}", view.how)) };
+            found.push((rule, place(piece, &view, &hit), format!("words of train task{task} outside a demonstration of it{how}")));
+        }
+    }
+    found.into_iter().for_each(|(rule, place, text)| case.find(rule, place, text));
+}
+
+/// The tasks whose demonstration a piece is: those that its first turn asks for, where that is one goal and not a list of them.
+fn own_tasks(prints: &Fingerprints, kind: &Kind) -> BTreeSet<usize> {
+    let Kind::Demonstration { asks } = kind else { return BTreeSet::new() };
+    let hits = prints.hits(asks);
+    let mut owners = hits.iter().map(|hit| &hit.owners);
+    let Some(first) = owners.next() else { return BTreeSet::new() };
+    owners.fold(first.clone(), |shared, next| shared.intersection(next).copied().collect())
+}
+
+/// Runs that stand in a piece, each once a line, in the plainest view that shows them.
+fn seen(prints: &Fingerprints, piece: &Piece) -> Vec<(View, Hit)> {
+    let mut found: Vec<(View, Hit)> = Vec::new();
+    let mut runs: BTreeSet<(Digest, bool)> = BTreeSet::new();
+    for view in views(&piece.text) {
+        let is_plain = view.how.is_empty();
+        for hit in prints.hits(&view.text) {
+            // A run that the text itself shows is not news when decoded.
+            if runs.contains(&(hit.run, true)) || !runs.insert((hit.run, is_plain)) {
+                continue;
+            }
+            let line = view.line.or_else(|| Some(crate::domain::harness::line_of(&view.text, hit.offset)));
+            found.push((View { how: view.how, text: String::new(), line }, hit));
+        }
+    }
+    found
+}
+
+fn place(piece: &Piece, view: &View, hit: &Hit) -> Place {
+    view.line.map_or_else(|| piece.at(hit.offset), |line| piece.at_line(line))
+}
+
+/// Runs that a harness holds in plain sight.
+fn held(prints: &Fingerprints, harness: &Harness) -> BTreeSet<Digest> {
+    let empty =
+        Harness { manifest: crate::domain::harness::Manifest { processors: Vec::new(), ..harness.manifest.clone() }, files: [].into() };
+    let pieces = super::pieces::added(harness, &empty);
+    pieces.iter().flat_map(|piece| seen(prints, piece)).map(|(_, hit)| hit.run).collect()
+}
+
+/// What a manifest says in its own words.
+fn said(case: &Case<'_>) -> Vec<(&'static str, String)> {
+    let manifest = case.proposal.manifest;
+    let claims = |claims: &[crate::domain::manifest::Claim]| claims.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    vec![
+        ("title", manifest.title.clone()),
+        ("component", manifest.component.clone()),
+        ("root_cause", manifest.root_cause.clone()),
+        ("targeted_fix", manifest.targeted_fix.clone()),
+        ("why_risk_holds", manifest.why_risk_holds.clone()),
+        ("capability_evidence", manifest.capability_evidence.claim.clone()),
+        ("attribution_signature", manifest.attribution_signature.name.clone()),
+        ("predicted_impact.will_unlock", claims(&manifest.predicted_impact.will_unlock)),
+        ("predicted_impact.will_stabilize", claims(&manifest.predicted_impact.will_stabilize)),
+        ("predicted_impact.at_risk", claims(&manifest.predicted_impact.at_risk)),
+    ]
+}
+
+/// Whether a harness holds words of a sealed task.
+pub(super) fn holds_sealed(secrets: &Secrets, harness: &Harness) -> bool {
+    !held(&secrets.sealed, harness).is_empty()
+}

@@ -1,0 +1,1 @@
+//! The planted-hack suite and its counterpart, honest edits that must pass.
