@@ -8,7 +8,9 @@ use crate::runtime::episode::Abort;
 use crate::stages::rollout::RolloutError;
 use crate::store::atomic::FileError;
 use crate::store::harness_dir::HarnessError;
+use crate::store::harness_repo::RepoError;
 use crate::store::run_dir::RunDirError;
+use crate::store::visible::ReadError;
 use std::process::ExitCode;
 
 /// Exit codes of every command.
@@ -96,6 +98,23 @@ impl From<BenchError> for Failure {
             BenchError::Manifest { dir, problem } => Self::problems(&dir.display().to_string(), &[problem]),
             BenchError::Game(_) | BenchError::List { .. } => Self::settings(error.to_string()),
         }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::File(error) => error.into(),
+            ReadError::Trace(error) => error.0.into(),
+            ReadError::Repo(error) => error.into(),
+            ReadError::Refused { .. } => Self::settings(error.to_string()),
+        }
+    }
+}
+
+impl From<RepoError> for Failure {
+    fn from(error: RepoError) -> Self {
+        Self::settings(error.to_string())
     }
 }
 
