@@ -92,6 +92,28 @@ impl From<HarnessError> for Failure {
     }
 }
 
+impl From<RepoError> for Failure {
+    fn from(error: RepoError) -> Self {
+        if let RepoError::File(error) = error {
+            return error.into();
+        }
+        let hint =
+            matches!(error, RepoError::Unknown { .. }).then_some("`git --git-dir RUN/harness log --graph --all` lists what is there");
+        Self { hint: hint.map(str::to_owned), ..Self::settings(error.to_string()) }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::File(error) => error.into(),
+            ReadError::Trace(error) => error.0.into(),
+            ReadError::Repo(error) => error.into(),
+            ReadError::Refused { .. } => Self::settings(error.to_string()),
+        }
+    }
+}
+
 impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         match error {

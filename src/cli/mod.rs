@@ -17,6 +17,8 @@ mod init;
 mod man;
 mod plan;
 mod printer;
+mod promote;
+mod rollback;
 mod run;
 mod settings;
 mod show;
@@ -60,7 +62,12 @@ enum Command {
     /// Say what a run would take: episodes, tokens, money, time
     Estimate(Box<estimate::EstimateArgs>),
     /// Print an episode's trace, readable
+    /// Print an episode's trace, a candidate, a decision or a change of harness, readable
     Show(show::ShowArgs),
+    /// Put the incumbent of a run back to an earlier version
+    Rollback(rollback::RollbackArgs),
+    /// Copy a harness that a run has evolved into harnesses/
+    Promote(promote::PromoteArgs),
     /// Judge candidates: so far, simulated ones
     Gate(gate_simulate::SimulateArgs),
     /// Say what went wrong in a round, from its traces
@@ -167,6 +174,8 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
     match command {
         Command::Run(args) => run::run(args, printer),
         Command::Show(args) => show::show(args, printer),
+        Command::Rollback(args) => rollback::rollback(args, printer),
+        Command::Promote(args) => promote::promote(args, printer),
         Command::Gate(args) => gate_simulate::gate_simulate(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
         Command::Plan(args) => plan::plan(args, printer),
