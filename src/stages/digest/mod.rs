@@ -6,7 +6,7 @@ mod overview;
 mod regressions;
 mod signals;
 
-pub use overview::{OverviewBuilder, overview, overview_markdown, task_markdown};
+pub use overview::{overview, overview_markdown, task_markdown};
 pub use regressions::regressions_markdown;
 
 use crate::domain::digest::{Anchor, DIGEST_FORMAT, Divergence, Signal, TaskDigest};
