@@ -16,6 +16,7 @@ mod printer;
 mod run;
 mod settings;
 mod show;
+mod simulation_report;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};

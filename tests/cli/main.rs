@@ -5,6 +5,7 @@
 mod check;
 mod disk;
 mod faults;
+mod gate;
 mod kill;
 mod loopback;
 mod run;
