@@ -22,6 +22,7 @@ mod rollback;
 mod run;
 mod settings;
 mod show;
+mod simulation_report;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};

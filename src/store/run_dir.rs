@@ -111,6 +111,14 @@ impl RunDir {
         RoundDir::open(&self.dir.join("sealed").join(stream).join(harness))
     }
 
+    /// The folder of episodes at a path within the run.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn folder(&self, path: &str) -> Result<RoundDir, RunDirError> {
+        RoundDir::open(&self.dir.join(path))
+    }
+
     /// Sets one point of `curves.json`.
     ///
     /// # Errors

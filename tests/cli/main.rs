@@ -10,6 +10,7 @@ mod estimate;
 mod faults;
 mod help;
 mod init;
+mod gate;
 mod kill;
 mod loopback;
 mod output;
