@@ -9,3 +9,4 @@ mod kill;
 mod loopback;
 mod run;
 mod test_run;
+mod versions;
