@@ -246,3 +246,6 @@ fn is_allowed(relative: &Path) -> bool {
         [] => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

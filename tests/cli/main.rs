@@ -19,3 +19,4 @@ mod run;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod test_run;
+mod versions;
