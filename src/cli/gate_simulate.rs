@@ -110,7 +110,8 @@ fn settings(args: &SimulateArgs) -> (GateSettings, u32) {
     (gate, tasks)
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// A share from 0 to 1, as an argument.
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("use a share from 0 to 1".into()) }
 }

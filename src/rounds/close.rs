@@ -10,6 +10,7 @@ use crate::domain::gate::{Reader, Ruling, Verdict};
 use crate::domain::history::History;
 use crate::domain::id::CandidateId;
 use crate::domain::interval::wilson;
+use crate::domain::ledger::RejectedAt;
 use crate::domain::round::{Decision, ROUND_FORMAT, Rollouts, RoundOutcome, RoundRecord, Ruled, RulingWord};
 use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Record, Stream};
@@ -89,7 +90,7 @@ impl Rounds<'_> {
         let mut candidates: Vec<Ruled> = Vec::new();
         for (id, reason) in &proposals.critique.rejected {
             let line = format!("rejected {id}: {reason}");
-            candidates.push(Ruled { candidate: id.clone(), title: title(id), word: RulingWord::Rejected, line, rollouts: 0, gain: None });
+            candidates.push(Ruled { candidate: id.clone(), title: title(id), word: RulingWord::Rejected, line, rollouts: 0, gain: None, at: Some(RejectedAt::Critique) });
         }
         let mut notes = Vec::new();
         for verdict in self.gate.log().iter().filter(|verdict| verdict.round == round) {
@@ -100,7 +101,7 @@ impl Rounds<'_> {
             };
             candidates.retain(|ruled| ruled.candidate != *id);
             let (word, gain) = (word_of(&verdict.ruling), verdict.shipped_gain());
-            candidates.push(Ruled { candidate: id.clone(), title: title(id), word, line, rollouts: verdict.rollouts, gain });
+            candidates.push(Ruled { candidate: id.clone(), title: title(id), word, line, rollouts: verdict.rollouts, gain, at: ended_at(&verdict.ruling) });
         }
         let reason = proposals.idle.clone().or_else(|| proposals.critique.no_op.clone());
         let strategy_concern = proposals.critique.strategy_concern.clone();
@@ -235,6 +236,15 @@ fn word_of(ruling: &Ruling) -> RulingWord {
         Ruling::Blocked { .. } => RulingWord::Blocked,
         Ruling::Parked { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
         _ => RulingWord::Rejected,
+    }
+}
+
+/// The check that ended a candidate, where one did.
+fn ended_at(ruling: &Ruling) -> Option<RejectedAt> {
+    match (word_of(ruling), ruling) {
+        (_, Ruling::Withheld { .. }) => Some(RejectedAt::Approval),
+        (RulingWord::Rejected | RulingWord::Blocked, _) => Some(RejectedAt::Gate),
+        (RulingWord::Shipped | RulingWord::Parked, _) => None,
     }
 }
 

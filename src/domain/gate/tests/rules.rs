@@ -184,10 +184,11 @@ fn bets_begin_anew_when_a_ship_takes_some_of_the_claims_away() {
     gate.confirm(Confirmation::Ship).unwrap();
     let Demand::Touched(staying) = gate.demand() else { panic!("{:?}", gate.log()) };
     assert!(staying.len() == 1 && staying[0].wealth.e() > 10.0);
+    let staying_harness = staying[0].harness.clone();
     let (id, mut touched) = (staying[0].id.clone(), staying[0].touched.iter().map(|entry| entry.task).collect::<Vec<_>>());
     touched.truncate(11);
     assert!(gate.retouch(&[Rebased { id: CandidateId::from("nobody"), harness: HarnessId::from("x"), touched: Vec::new() }]).is_err());
-    gate.retouch(&[(id.clone(), touched)]).unwrap();
+    gate.retouch(&[Rebased { id: id.clone(), harness: staying_harness, touched }]).unwrap();
     let staying = gate.candidates().iter().find(|candidate| candidate.id == id).unwrap();
     assert!(staying.passes(true) == Some(0) && (staying.wealth.e() - 1.0).abs() < 1e-12);
     player.finish(&mut gate);
