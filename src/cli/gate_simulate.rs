@@ -2,6 +2,7 @@
 
 use super::Done;
 use super::failure::{Exit, Failure};
+use super::loop_settings::{ModeName, ProfileName};
 use super::printer::Printer;
 use super::simulation_report::{print_blindness, print_power, print_report};
 use crate::clock::{Clock, seeded_by};
@@ -49,21 +50,6 @@ enum WorldName {
     Hostile,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModeName {
-    Split,
-    SplitStrict,
-    Paper,
-    Greedy,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ProfileName {
-    Quick,
-    Standard,
-    Paper,
-}
-
 /// Runs the command.
 pub(crate) fn gate_simulate(args: &SimulateArgs, printer: &Printer) -> Done {
     let (gate, tasks) = settings(args);
@@ -89,19 +75,10 @@ pub(crate) fn gate_simulate(args: &SimulateArgs, printer: &Printer) -> Done {
 
 /// The gate's settings and the number of tasks.
 fn settings(args: &SimulateArgs) -> (GateSettings, u32) {
-    let profile = match args.profile {
-        ProfileName::Quick => Profile::quick(),
-        ProfileName::Standard => Profile::standard(),
-        ProfileName::Paper => Profile::paper(),
-    };
+    let profile = args.profile.profile();
     let mut gate = profile.gate;
     if let Some(mode) = args.mode {
-        let mode = match mode {
-            ModeName::Split => Mode::Split,
-            ModeName::SplitStrict => Mode::SplitStrict,
-            ModeName::Paper => Mode::Paper,
-            ModeName::Greedy => Mode::Greedy,
-        };
+        let mode = mode.mode();
         let of_mode = GateSettings::of_mode(mode, gate.rounds);
         gate = GateSettings { mode, posterior: of_mode.posterior, drift_every: of_mode.drift_every, ..gate };
     }

@@ -90,7 +90,15 @@ impl Rounds<'_> {
         let mut candidates: Vec<Ruled> = Vec::new();
         for (id, reason) in &proposals.critique.rejected {
             let line = format!("rejected {id}: {reason}");
-            candidates.push(Ruled { candidate: id.clone(), title: title(id), word: RulingWord::Rejected, line, rollouts: 0, gain: None, at: Some(RejectedAt::Critique) });
+            candidates.push(Ruled {
+                candidate: id.clone(),
+                title: title(id),
+                word: RulingWord::Rejected,
+                line,
+                rollouts: 0,
+                gain: None,
+                at: Some(RejectedAt::Critique),
+            });
         }
         let mut notes = Vec::new();
         for verdict in self.gate.log().iter().filter(|verdict| verdict.round == round) {
@@ -101,7 +109,15 @@ impl Rounds<'_> {
             };
             candidates.retain(|ruled| ruled.candidate != *id);
             let (word, gain) = (word_of(&verdict.ruling), verdict.shipped_gain());
-            candidates.push(Ruled { candidate: id.clone(), title: title(id), word, line, rollouts: verdict.rollouts, gain, at: ended_at(&verdict.ruling) });
+            candidates.push(Ruled {
+                candidate: id.clone(),
+                title: title(id),
+                word,
+                line,
+                rollouts: verdict.rollouts,
+                gain,
+                at: ended_at(&verdict.ruling),
+            });
         }
         let reason = proposals.idle.clone().or_else(|| proposals.critique.no_op.clone());
         let strategy_concern = proposals.critique.strategy_concern.clone();
@@ -175,11 +191,7 @@ impl Rounds<'_> {
                 continue;
             }
             for (number, trace) in traces.iter().enumerate() {
-                let key = EpisodeKey {
-                    task: task.task.id.clone(),
-                    stream: Stream::visible(),
-                    replicate: NUMBERS * round + number as u32,
-                };
+                let key = EpisodeKey { task: task.task.id.clone(), stream: Stream::visible(), replicate: NUMBERS * round + number as u32 };
                 if !published.contains(&key) {
                     self.copy(&self.course.run.path().join(trace), &key, &dir)?;
                 }

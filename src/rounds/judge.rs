@@ -76,8 +76,7 @@ impl Rounds<'_> {
 
     async fn play(&self, known: &Known, wanted: &[Wanted<'_>], dir: &RoundDir) -> Result<Results, RoundsError> {
         let course = &self.course;
-        let agent =
-            Agent { assembly: &known.assembly, harness: known.id.clone(), desk: course.desk, limits: course.benchmark.limits };
+        let agent = Agent { assembly: &known.assembly, harness: known.id.clone(), desk: course.desk, limits: course.benchmark.limits };
         let episodes: Vec<(&LoadedTask, EpisodeKey)> = wanted.iter().map(|wanted| (&*wanted.task, wanted.key.clone())).collect();
         self.play_episodes(&Rollout { agent: &agent, episodes, jobs: course.settings.jobs, dir }).await
     }
@@ -126,14 +125,7 @@ impl Rounds<'_> {
     }
 
     /// Whether a dry replay of a candidate over its control differs in nothing.
-    fn is_untouched(
-        &self,
-        pass: &Pass,
-        known: &Known,
-        task: &LoadedTask,
-        key: &EpisodeKey,
-        ask: &Ask,
-    ) -> Result<bool, RoundsError> {
+    fn is_untouched(&self, pass: &Pass, known: &Known, task: &LoadedTask, key: &EpisodeKey, ask: &Ask) -> Result<bool, RoundsError> {
         let Arm::Candidate(slot) = ask.arm else { return Ok(false) };
         if self.gate.candidates()[slot].is_same_harness {
             return Ok(false);

@@ -6,7 +6,7 @@ use super::error::RoundsError;
 use crate::domain::gate::TaskIndex;
 use crate::domain::id::CandidateId;
 use crate::domain::request::Usage;
-use crate::domain::round::{RoundRecord, Rollouts};
+use crate::domain::round::{Rollouts, RoundRecord};
 use crate::domain::trace::EpisodeKey;
 use crate::store::atomic::{JsonLines, read_lines};
 use crate::store::run_dir::EpisodeLine;
