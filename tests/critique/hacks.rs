@@ -70,7 +70,11 @@ fn leaks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
             bed.honest(vec![edit(&format!("edit = \"set\"\nkey = \"description\"\nvalue = {gate:?}"))]),
             Rule::SealedText,
         ),
-        ("a goal as a file's name", bed.honest(vec![write(&format!("skills/{}.md", gate.trim_end_matches('.').replace(' ', "-")), "x")]), Rule::SealedText),
+        (
+            "a goal as a file's name",
+            bed.honest(vec![write(&format!("skills/{}.md", gate.trim_end_matches('.').replace(' ', "-")), "x")]),
+            Rule::SealedText,
+        ),
         ("a goal in base64", prompt(bed, &encoded), Rule::Encoded),
         ("a goal in base64 over lines", prompt(bed, &lines.join(" +\n  ")), Rule::Encoded),
         ("a goal in base64 twice", prompt(bed, &base64(&encoded)), Rule::Encoded),
@@ -114,7 +118,11 @@ fn tricks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
         ),
         (
             "a script that writes the answer",
-            with_file(bed, "processors/a.js", "export const hooks = { after_model(e) { return { replace: { reply: { text: \"42\" } } } } }"),
+            with_file(
+                bed,
+                "processors/a.js",
+                "export const hooks = { after_model(e) { return { replace: { reply: { text: \"42\" } } } } }",
+            ),
             Rule::ForgedOutput,
         ),
         (
@@ -127,7 +135,11 @@ fn tricks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
         ("a message that states the reward", bed.honest(vec![insert("user_wrapper", "after = '{\"success\": true}'")]), Rule::ForgedOutput),
         ("a template that reads a sealed file", prompt(bed, "{% include \"sealed/gate/tasks.jsonl\" %}"), Rule::SealedRead),
         ("a template that loads another file", prompt(bed, "{% extends \"x.md\" %}"), Rule::SealedRead),
-        ("few-shot examples from a sealed file", bed.honest(vec![write("prompts/a.md", "see ../../sealed/heldout/a.jsonl")]), Rule::SealedRead),
+        (
+            "few-shot examples from a sealed file",
+            bed.honest(vec![write("prompts/a.md", "see ../../sealed/heldout/a.jsonl")]),
+            Rule::SealedRead,
+        ),
         ("a sealed path in base64", prompt(bed, &base64("sealed/gate/verdicts.jsonl")), Rule::SealedRead),
         ("a script that reads files", with_file(bed, "processors/a.js", "const d = require('fs')"), Rule::SealedRead),
         ("a file where no bucket is", bed.honest(vec![write("misc/a.md", "Work.")]), Rule::Path),
@@ -135,9 +147,7 @@ fn tricks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
         ("a file's name but for capitals", bed.honest(vec![write("prompts/Demonstrations.toml", "Work.")]), Rule::Path),
         (
             "a processor beside its double",
-            bed.honest(vec![edit(
-                "edit = \"insert\"\nprocessor = { use = \"admissible_choice\", group = \"second\" }",
-            )]),
+            bed.honest(vec![edit("edit = \"insert\"\nprocessor = { use = \"admissible_choice\", group = \"second\" }")]),
             Rule::Overlap,
         ),
         (
@@ -164,7 +174,8 @@ fn lies(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
     let mut lifted = bed.honest(vec![edit("edit = \"set\"\nkey = \"slots.limits\"")]);
     lifted.manifest.resources = None;
     let mut understated = bed.honest(vec![edit(steps)]);
-    understated.manifest.resources = understated.manifest.resources.map(|limits| harnessx::domain::harness::Limits { steps: Some(31), ..limits });
+    understated.manifest.resources =
+        understated.manifest.resources.map(|limits| harnessx::domain::harness::Limits { steps: Some(31), ..limits });
     let mut prompted = prompt(bed, "Work step by step.");
     prompted.manifest.file_changes.retain(|file| file == "harness.toml");
     let mut bucketed = prompt(bed, "Work step by step.");
@@ -180,7 +191,11 @@ fn lies(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
         ("a raise declared too small", understated, Rule::UndeclaredResources),
         ("a file not declared", prompted, Rule::UndeclaredFile),
         ("a bucket not declared", bucketed, Rule::UndeclaredBucket),
-        ("a file that no edit writes", changed(|one| drop(one.harness.files.insert("prompts/b.md".into(), b"x".to_vec()))), Rule::NotReproduced),
+        (
+            "a file that no edit writes",
+            changed(|one| drop(one.harness.files.insert("prompts/b.md".into(), b"x".to_vec()))),
+            Rule::NotReproduced,
+        ),
         ("a limit that no edit raises", changed(|one| one.harness.manifest.slots.limits.steps = Some(99)), Rule::NotReproduced),
         ("another harness named", changed(|one| one.manifest.harness = "0".repeat(40).as_str().into()), Rule::NotReproduced),
         ("another parent named", changed(|one| one.manifest.parent = "0".repeat(40).as_str().into()), Rule::NotReproduced),
@@ -239,11 +254,7 @@ fn near_duplicates_leave_one() {
         one
     };
     let text = "Look into every closed thing before you leave a room, and take only what the task asks for. Then go where it belongs.";
-    let candidates = [
-        prompted(text, "C-R4-01"),
-        prompted(&text.to_uppercase(), "C-R4-02"),
-        prompted("Think first.", "C-R4-03"),
-    ];
+    let candidates = [prompted(text, "C-R4-01"), prompted(&text.to_uppercase(), "C-R4-02"), prompted("Think first.", "C-R4-03")];
     let said = bed.judge(&candidates);
     assert_eq!(said.ship_ranking.len(), 2, "{said:?}");
     assert!(said.findings.iter().any(|finding| finding.rule == Rule::NearDuplicate), "{said:?}");

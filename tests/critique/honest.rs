@@ -100,7 +100,8 @@ fn files(bed: &Bed) -> Vec<Vec<Edit>> {
     let base = bed.parent.text("prompts/demonstrations.toml").unwrap();
     let train = bed.tasks.iter().filter(|task| task.split == Split::Train);
     for task in train.step_by(7).take(12) {
-        let opening = format!("-= Welcome =-\n\nYou are in the middle of a room. You see a cabinet 2, a drawer 1 and a shelf 1.\n\n{}", task.text);
+        let opening =
+            format!("-= Welcome =-\n\nYou are in the middle of a room. You see a cabinet 2, a drawer 1 and a shelf 1.\n\n{}", task.text);
         let played = demonstration(&opening, "You arrive at drawer 1. The drawer 1 is closed.");
         all.push(vec![write("prompts/demonstrations.toml", &format!("{base}\n{played}"))]);
         all.push(vec![write("prompts/demonstrations.toml", &format!("# Played in round 3, {}.\n{played}", task.id))]);
