@@ -218,7 +218,7 @@ mod tests {
     use crate::domain::manifest::Claim;
 
     fn manifest() -> CandidateManifest {
-        parse_toml(Path::new("manifest.toml"), include_str!("round_files/manifest.toml")).unwrap()
+        parse_toml(Path::new("manifest.toml"), include_str!("../../tests/fixtures/manifest.toml")).unwrap()
     }
 
     fn a_run() -> (tempfile::TempDir, RunDir, Visible) {

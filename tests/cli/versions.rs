@@ -117,7 +117,7 @@ fn the_change_between_two_versions_is_shown() {
 fn a_candidate_and_a_decision_are_shown() {
     let test = TestRun::new();
     evolved(&test);
-    test.write("run/R3/candidates/C-R3-02/manifest.toml", include_str!("../../src/store/round_files/manifest.toml"));
+    test.write("run/R3/candidates/C-R3-02/manifest.toml", include_str!("../fixtures/manifest.toml"));
     test.write("run/R3/candidates/C-R3-02/diff.patch", "--- a/harness.toml\n");
     test.write("run/R3/verdicts/V-C-R3-02.md", "rejected: \u{1b}[31mfutile\n");
     let ran = test.run(&["show", "candidate", "C-R3-02", "--run", "run"]);
