@@ -103,6 +103,7 @@ impl Rounds<'_> {
     /// Opens a round at the gate, unless it is open.
     fn begin(&mut self, round: u32) -> Result<(), RoundsError> {
         self.round_began = self.course.desk.clock.milliseconds();
+        self.course.run.round(round)?;
         if self.gate.round() < round {
             self.publish(round)?;
             self.gate.begin_round()?;
