@@ -123,23 +123,6 @@ impl From<BenchError> for Failure {
     }
 }
 
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::File(error) => error.into(),
-            ReadError::Trace(error) => error.0.into(),
-            ReadError::Repo(error) => error.into(),
-            ReadError::Refused { .. } => Self::settings(error.to_string()),
-        }
-    }
-}
-
-impl From<RepoError> for Failure {
-    fn from(error: RepoError) -> Self {
-        Self::settings(error.to_string())
-    }
-}
-
 impl From<RunDirError> for Failure {
     fn from(error: RunDirError) -> Self {
         match error {

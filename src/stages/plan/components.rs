@@ -1,7 +1,7 @@
 //! What there is to try: the native processors and the settings of a harness, each with the bucket that an edit with it touches.
 
 use crate::domain::edit::Bucket;
-use crate::domain::harness::{Harness, Limits};
+use crate::domain::harness::{Harness, Limits, ProcessorSpec};
 use crate::domain::landscape::Untried;
 use crate::runtime::native::NATIVES;
 use crate::runtime::processor::Native;
@@ -34,7 +34,7 @@ fn bucket(native: &Native) -> Bucket {
 /// Components that a harness has.
 pub(super) fn present(harness: &Harness) -> BTreeSet<&str> {
     let slots = &harness.manifest.slots;
-    let mut present: BTreeSet<&str> = harness.manifest.processors.iter().map(|spec| spec.label()).collect();
+    let mut present: BTreeSet<&str> = harness.manifest.processors.iter().map(ProcessorSpec::label).collect();
     let is_set = [slots.limits != Limits::default(), slots.sampling.is_some(), slots.tools.is_some()];
     present.extend(SLOTS.iter().zip(is_set).filter_map(|((name, ..), is_set)| is_set.then_some(*name)));
     present

@@ -104,7 +104,7 @@ fn every_component_has_one_bucket_and_one_line() {
 
 /// A stand-in for an engine: the untried component it sees first in the bucket of the best hit rate; where it heeds the guard, in the
 /// first neglected one.
-fn choose<'a>(landscape: &'a Landscape, heeds_guard: bool) -> Option<&'a Untried> {
+fn choose(landscape: &Landscape, heeds_guard: bool) -> Option<&Untried> {
     let rate = |bucket: &Bucket| landscape.buckets.get(bucket).map_or(0.0, |found| found.hit_rate().unwrap_or(0.0));
     let first_best = |best: Bucket, next: Bucket| if rate(&next) > rate(&best) { next } else { best };
     let best = Bucket::ALL.into_iter().reduce(first_best)?;
