@@ -4,7 +4,7 @@ use crate::domain::edit::Bucket;
 use crate::domain::harness::{Harness, Limits, ProcessorSpec};
 use crate::domain::landscape::Untried;
 use crate::runtime::native::NATIVES;
-use crate::runtime::processor::Native;
+use crate::runtime::processor::{Dimension, Native};
 use std::collections::BTreeSet;
 
 /// Settings of a harness that are no processors: the key below `slots`, and what it does.
@@ -14,9 +14,10 @@ const SLOTS: [(&str, Bucket, &str); 3] = [
     ("tools", Bucket::Tools, "Which tools of the environment are offered."),
 ];
 
-/// Every component of this program, in order of name.
+/// Every component that can change what an agent does, in order of name: those that only observe are no levers.
 pub fn components() -> Vec<Untried> {
-    let natives = NATIVES.iter().map(|native| (native.name, bucket(native), native.summary));
+    let levers = NATIVES.iter().filter(|native| native.dimension != Dimension::Observability);
+    let natives = levers.map(|native| (native.name, bucket(native), native.summary));
     let all =
         natives.chain(SLOTS).map(|(component, bucket, does)| Untried { component: component.to_owned(), bucket, does: does.to_owned() });
     let mut all: Vec<Untried> = all.collect();

@@ -97,6 +97,7 @@ fn every_component_has_one_bucket_and_one_line() {
         (bucket("few_shot"), bucket("loop_detection"), bucket("tools")),
         (Some(Bucket::Prompt), Some(Bucket::Processor), Some(Bucket::Tools))
     );
+    assert_eq!(bucket("episode_metrics"), None, "what only observes is no lever");
     for wanted in Bucket::ALL {
         assert!(all.iter().any(|known| known.bucket == wanted), "nothing to try in {wanted}");
     }
