@@ -3,6 +3,7 @@
 use crate::bench::BenchError;
 use crate::domain::harness::Problem;
 use crate::provider::ProviderError;
+use crate::rounds::RoundsError;
 use crate::runtime::desk::CallFault;
 use crate::runtime::episode::Abort;
 use crate::stages::rollout::RolloutError;
@@ -119,6 +120,30 @@ impl From<BenchError> for Failure {
         match error {
             BenchError::Manifest { dir, problem } => Self::problems(&dir.display().to_string(), &[problem]),
             BenchError::Game(_) | BenchError::List { .. } => Self::settings(error.to_string()),
+        }
+    }
+}
+
+impl From<RoundsError> for Failure {
+    fn from(error: RoundsError) -> Self {
+        let message = error.to_string();
+        match error {
+            RoundsError::RunDir(error) => error.into(),
+            RoundsError::File(error) => error.into(),
+            RoundsError::Read(error) => error.into(),
+            RoundsError::Repo(error) => error.into(),
+            RoundsError::Harness(error) => error.into(),
+            RoundsError::Rollout(error) => error.into(),
+            RoundsError::Trace(error) => error.0.into(),
+            RoundsError::Replay(_)
+            | RoundsError::Unplayable { .. }
+            | RoundsError::Edit(_)
+            | RoundsError::Gate(_)
+            | RoundsError::NoTasks(_)
+            | RoundsError::Lost(_) => Self::settings(message),
+            RoundsError::Stopped { .. } => {
+                Self::new(Exit::Interrupted, message).hint("the same command continues; finished episodes are kept")
+            }
         }
     }
 }

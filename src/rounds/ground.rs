@@ -51,6 +51,8 @@ pub struct Rounds<'a> {
     pub(super) replay: Replay,
     /// Every incumbent so far, the present one last.
     pub(super) lineage: Vec<HarnessId>,
+    /// By the clock's milliseconds.
+    pub(super) round_began: u64,
 }
 
 impl<'a> Rounds<'a> {
@@ -94,7 +96,8 @@ impl<'a> Rounds<'a> {
         let standings = Standings::read(run)?;
         let visible = Visible::open(run.path(), "loop", &desk.clock)?;
         let replay = Replay::of(desk, course.benchmark.limits);
-        let mut rounds = Self { tasks, heldout, repo, audit, visible, gate, standings, replay, lineage: Vec::new(), course };
+        let mut rounds =
+            Self { tasks, heldout, repo, audit, visible, gate, standings, replay, lineage: Vec::new(), round_began: 0, course };
         rounds.lineage = rounds.read_lineage()?;
         Ok(rounds)
     }

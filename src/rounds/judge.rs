@@ -5,15 +5,17 @@ use super::Rounds;
 use super::error::RoundsError;
 use super::players::Known;
 use super::settings::Event;
+use super::spent::Untouched;
 use crate::bench::LoadedTask;
 use crate::domain::gate::{Arm, Ask, Demand, EvidenceStream, Pass, Purpose, Stage, TaskIndex, Told};
 use crate::domain::id::{CandidateId, Digest, HarnessId, LimitsId};
 use crate::domain::outcome::Outcome;
 use crate::domain::task::Split;
-use crate::domain::trace::EpisodeKey;
+use crate::domain::trace::{EpisodeKey, Record};
 use crate::runtime::episode::Agent;
 use crate::stages::rollout::{Results, Rollout, rollout};
 use crate::store::run_dir::RoundDir;
+use crate::store::trace_file::TraceReader;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +58,7 @@ impl Rounds<'_> {
             };
             let key = EpisodeKey { task: task.task.id.clone(), stream: ask.evidence.stream(), replicate: ask.replicate };
             if matches!(arm, Arm::Candidate(_)) && self.is_untouched(pass, &known, &task, &key, ask)? {
+                self.note_untouched(&self.saved(pass, &key, ask))?;
                 told.push((position, Told::Untouched));
                 continue;
             }
@@ -73,8 +76,7 @@ impl Rounds<'_> {
 
     async fn play(&self, known: &Known, wanted: &[Wanted<'_>], dir: &RoundDir) -> Result<Results, RoundsError> {
         let course = &self.course;
-        let agent =
-            Agent { assembly: &known.assembly, harness: known.id.clone(), desk: course.desk, limits: course.benchmark.limits };
+        let agent = Agent { assembly: &known.assembly, harness: known.id.clone(), desk: course.desk, limits: course.benchmark.limits };
         let episodes: Vec<(&LoadedTask, EpisodeKey)> = wanted.iter().map(|wanted| (&*wanted.task, wanted.key.clone())).collect();
         self.play_episodes(&Rollout { agent: &agent, episodes, jobs: course.settings.jobs, dir }).await
     }
@@ -123,20 +125,28 @@ impl Rounds<'_> {
     }
 
     /// Whether a dry replay of a candidate over its control differs in nothing.
-    fn is_untouched(
-        &self,
-        pass: &Pass,
-        known: &Known,
-        task: &LoadedTask,
-        key: &EpisodeKey,
-        ask: &Ask,
-    ) -> Result<bool, RoundsError> {
+    fn is_untouched(&self, pass: &Pass, known: &Known, task: &LoadedTask, key: &EpisodeKey, ask: &Ask) -> Result<bool, RoundsError> {
         let Arm::Candidate(slot) = ask.arm else { return Ok(false) };
         if self.gate.candidates()[slot].is_same_harness {
             return Ok(false);
         }
         let Some(control) = self.control(pass, key, ask) else { return Ok(false) };
         Ok(!self.replay.touches(&known.assembly, task, &control)?)
+    }
+
+    /// What an untouched episode would have taken: what its control took.
+    fn saved(&self, pass: &Pass, key: &EpisodeKey, ask: &Ask) -> Untouched {
+        let trace = self.control(pass, key, ask);
+        let control = trace.as_deref().and_then(|trace| TraceReader::open(trace).ok()).into_iter().flatten().filter_map(Result::ok);
+        let tokens = control.filter_map(|record| if let Record::Outcome(result) = record { Some(result.usage.tokens()) } else { None });
+        let id = pass.purpose.candidate().map(|slot| self.gate.candidates()[slot].id.clone());
+        Untouched {
+            candidate: id.unwrap_or_else(|| CandidateId::from("")),
+            task: ask.task,
+            stream: key.stream.0.clone(),
+            replicate: key.replicate,
+            tokens: tokens.last().unwrap_or(0),
+        }
     }
 
     /// The trace of a rollout's control: played by the present incumbent, or by an earlier one that it would repeat.

@@ -6,6 +6,7 @@
 //! told of a round), `heldout`; then `ground`, `standing`, `players` (what all of them stand on).
 
 mod close;
+mod digest;
 mod error;
 mod ground;
 mod heldout;
@@ -15,8 +16,10 @@ mod propose;
 mod same;
 mod settings;
 mod ship;
+mod spent;
 mod standing;
 
+pub use digest::digest_up_to;
 pub use error::RoundsError;
 pub use ground::{Course, Rounds};
 pub use heldout::{Arms, Compared};
@@ -99,6 +102,8 @@ impl Rounds<'_> {
 
     /// Opens a round at the gate, unless it is open.
     fn begin(&mut self, round: u32) -> Result<(), RoundsError> {
+        self.round_began = self.course.desk.clock.milliseconds();
+        self.course.run.round(round)?;
         if self.gate.round() < round {
             self.publish(round)?;
             self.gate.begin_round()?;

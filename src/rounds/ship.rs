@@ -38,7 +38,8 @@ impl Rounds<'_> {
 
     /// Why it may not ship without a person's word, if so.
     fn objection(&self, manifest: &CandidateManifest) -> Option<String> {
-        let is_risky = manifest.resources.is_some() || manifest.file_changes.iter().any(|file| file != crate::domain::harness::HARNESS_FILE);
+        let is_risky =
+            manifest.resources.is_some() || manifest.file_changes.iter().any(|file| file != crate::domain::harness::HARNESS_FILE);
         match self.course.settings.approve {
             Approve::Never => None,
             Approve::Risky if !is_risky => None,

@@ -8,6 +8,7 @@ mod disk;
 mod doctor;
 mod estimate;
 mod faults;
+mod gate;
 mod help;
 mod init;
 mod kill;
@@ -18,3 +19,4 @@ mod run;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod test_run;
+mod versions;

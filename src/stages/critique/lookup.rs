@@ -17,7 +17,7 @@ static KEYED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"\btask(?:\.text|\.trim\(\)|\s*\|\s*\w+)*\s*(?:===?|!==?)\s*",
         r"(?:===?|!==?)\s*task\b",
         r"\btask(?:\s*\|\s*\w+)*\s+(?:not\s+)?in\s*[\[({]",
-        r"\w\s*\[\s*task\b",
+        r"[\w})\]]\s*\[\s*task\b",
         r"\.(?:get|has)\(\s*task\b",
         r"(?i)\b(?:md5|sha\d*|crc32|blake\w*|fnv\w*|djb2|hash(?:code)?)\s*\(",
         r"\btask\s*\|\s*(?:hash|md5|sha\d*)\b",

@@ -12,12 +12,12 @@ const RESULT_WORDS: usize = 4;
 
 static ANSWERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let patterns = [
-        (r#"\bintercept\b"#, "a script that answers in the place of the model or of a tool"),
+        (r"\bintercept\b", "a script that answers in the place of the model or of a tool"),
         (r#"\b(?:reply|result|final_answer|answer)["']?\s*:\s*["'`]"#, "a script with a ready answer"),
         (r#"\b(?:reply|result)["']?\s*:\s*\{[^}]*\btext["']?\s*:\s*["'`]"#, "a script with a ready answer"),
-        (r#"\b(?:reply|result)\.text\s*=[^=]"#, "a script that rewrites an answer or a result"),
+        (r"\b(?:reply|result)\.text\s*=[^=]", "a script that rewrites an answer or a result"),
         (r#"\bis_error["']?\s*[:=]\s*false\b"#, "a script that makes an error look like success"),
-        (r#"(?m)^\s*(?:command|run|exec)\s*=.*\b(?:echo|printf)\b"#, "a tool that prints a ready text"),
+        (r"(?m)^\s*(?:command|run|exec)\s*=.*\b(?:echo|printf)\b", "a tool that prints a ready text"),
     ];
     patterns.iter().filter_map(|(pattern, text)| Some((Regex::new(pattern).ok()?, *text))).collect()
 });
