@@ -29,8 +29,13 @@ pub fn quoted_piece(text: &str) -> String {
 
 /// Word for word, line by line, as a block that nothing in it can end.
 pub fn block(text: &str) -> String {
-    let lines = text.lines().map(|line| line.chars().filter(|letter| !letter.is_control() || *letter == '\t').collect::<String>());
-    lines.map(|line| format!("    {line}\n")).collect()
+    let mut block = String::new();
+    for line in text.lines() {
+        block.push_str("    ");
+        block.extend(line.chars().filter(|letter| !letter.is_control() || *letter == '\t'));
+        block.push('\n');
+    }
+    block
 }
 
 #[cfg(test)]

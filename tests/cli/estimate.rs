@@ -18,7 +18,7 @@ fn before_the_first_episode_it_rests_on_what_the_benchmark_declares() {
 fn finished_episodes_are_what_it_rests_on_afterwards() {
     let run = TestRun::new();
     let server = Loopback::start(Weather::Fair, Duration::ZERO);
-    run.write("s.toml", &format!("{}prices = {{ input = 1.0, output = 2.0 }}\n", server.settings()));
+    run.write("s.toml", &format!("{}prices = {{ input = 1.0, output = 2.0 }}\n", server.patient_settings()));
     let with = |command, limit| {
         run.run(&[command, "--bench", "echo", "--model", "mine", "--config", "s.toml", "--run", "a", "--limit", limit, "--json"])
     };

@@ -64,8 +64,10 @@ fn rounds_are_digested_and_planned_and_the_same_input_gives_the_same_bytes() {
     assert_eq!(run.run(&["digest", "--run", "a"]).exit + run.run(&["plan", "--run", "a"]).exit, 0);
     snapshot(&run.path().join("a"), &mut second);
     assert!(first == second, "rebuilt from the rounds, something differs");
-    // A threshold above what there is makes the round a no-op.
-    let idle = run.run(&["plan", "--run", "a", "--threshold", "1", "--json"]);
+    // With less to act on than the threshold, the round is a no-op.
+    let overview = std::fs::read_to_string(run.path().join("a/R1/overview.json")).unwrap();
+    run.write("a/R1/overview.json", &overview.replace("\"actionability\": 1.0", "\"actionability\": 0.2"));
+    let idle = run.run(&["plan", "--run", "a", "--threshold", "0.3", "--json"]);
     assert!(idle.exit == 0 && idle.out.contains("\"no_op\""), "{}", idle.out);
     let missing = run.run(&["plan", "--run", "a", "--round", "7"]);
     assert!(missing.exit == 3 && missing.err.contains("R7"), "{}", missing.err);

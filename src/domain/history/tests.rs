@@ -94,7 +94,7 @@ fn ships_are_scored_on_the_next_rounds_rollouts() {
     let narrow = manifest("C-R0-01", Bucket::Config, "x", &["a", "c"]);
     let first = vec![digest("a", 0, 2), digest("b", 1, 2), digest("c", 2, 2), digest("d", 2, 2)];
     let second = vec![digest("a", 1, 2), digest("b", 2, 2), digest("d", 1, 2)];
-    let mut rounds = vec![round(0, "h0", first).ships(&[narrow.clone()]), round(1, "h1", second)];
+    let mut rounds = vec![round(0, "h0", first).ships(std::slice::from_ref(&narrow)), round(1, "h1", second)];
     let outcome = &ship_outcomes(&History::new(&rounds))[0];
     assert_eq!((outcome.predicted, outcome.hits, outcome.orphan_flips), (2, 1, 1));
     assert_eq!(outcome.regressions, [TaskId::from("d")]);

@@ -1,10 +1,10 @@
 //! What there is to try: the native processors and the settings of a harness, each with the bucket that an edit with it touches.
 
 use crate::domain::edit::Bucket;
-use crate::domain::harness::{Harness, Limits};
+use crate::domain::harness::{Harness, Limits, ProcessorSpec};
 use crate::domain::landscape::Untried;
 use crate::runtime::native::NATIVES;
-use crate::runtime::processor::Native;
+use crate::runtime::processor::{Dimension, Native};
 use std::collections::BTreeSet;
 
 /// Settings of a harness that are no processors: the key below `slots`, and what it does.
@@ -14,9 +14,10 @@ const SLOTS: [(&str, Bucket, &str); 3] = [
     ("tools", Bucket::Tools, "Which tools of the environment are offered."),
 ];
 
-/// Every component of this program, in order of name.
+/// Every component that can change what an agent does, in order of name: those that only observe are no levers.
 pub fn components() -> Vec<Untried> {
-    let natives = NATIVES.iter().map(|native| (native.name, bucket(native), native.summary));
+    let levers = NATIVES.iter().filter(|native| native.dimension != Dimension::Observability);
+    let natives = levers.map(|native| (native.name, bucket(native), native.summary));
     let all =
         natives.chain(SLOTS).map(|(component, bucket, does)| Untried { component: component.to_owned(), bucket, does: does.to_owned() });
     let mut all: Vec<Untried> = all.collect();
@@ -34,7 +35,7 @@ fn bucket(native: &Native) -> Bucket {
 /// Components that a harness has.
 pub(super) fn present(harness: &Harness) -> BTreeSet<&str> {
     let slots = &harness.manifest.slots;
-    let mut present: BTreeSet<&str> = harness.manifest.processors.iter().map(|spec| spec.label()).collect();
+    let mut present: BTreeSet<&str> = harness.manifest.processors.iter().map(ProcessorSpec::label).collect();
     let is_set = [slots.limits != Limits::default(), slots.sampling.is_some(), slots.tools.is_some()];
     present.extend(SLOTS.iter().zip(is_set).filter_map(|((name, ..), is_set)| is_set.then_some(*name)));
     present

@@ -97,6 +97,7 @@ fn every_component_has_one_bucket_and_one_line() {
         (bucket("few_shot"), bucket("loop_detection"), bucket("tools")),
         (Some(Bucket::Prompt), Some(Bucket::Processor), Some(Bucket::Tools))
     );
+    assert_eq!(bucket("episode_metrics"), None, "what only observes is no lever");
     for wanted in Bucket::ALL {
         assert!(all.iter().any(|known| known.bucket == wanted), "nothing to try in {wanted}");
     }
@@ -104,7 +105,7 @@ fn every_component_has_one_bucket_and_one_line() {
 
 /// A stand-in for an engine: the untried component it sees first in the bucket of the best hit rate; where it heeds the guard, in the
 /// first neglected one.
-fn choose<'a>(landscape: &'a Landscape, heeds_guard: bool) -> Option<&'a Untried> {
+fn choose(landscape: &Landscape, heeds_guard: bool) -> Option<&Untried> {
     let rate = |bucket: &Bucket| landscape.buckets.get(bucket).map_or(0.0, |found| found.hit_rate().unwrap_or(0.0));
     let first_best = |best: Bucket, next: Bucket| if rate(&next) > rate(&best) { next } else { best };
     let best = Bucket::ALL.into_iter().reduce(first_best)?;
@@ -114,14 +115,14 @@ fn choose<'a>(landscape: &'a Landscape, heeds_guard: bool) -> Option<&'a Untried
 }
 
 /// Plays rounds in which prompts ship by luck and help no further, and only one bucket really helps. Says in which round the landscape
-/// first told of it, and in which the task was solved.
+/// first told of it, and in which it was used.
 fn explore(lever: Bucket, heeds_guard: bool) -> (Option<u32>, Option<u32>) {
     let shelf: Vec<Untried> = (0..10)
         .flat_map(|number| Bucket::ALL.map(|bucket| Untried { component: format!("{bucket}-{number}"), bucket, does: "x".to_owned() }))
         .collect();
     let mut rounds = vec![round(0, "h0", vec![digest("a", 0, 2), digest("b", 0, 2), digest("c", 0, 2)])];
     let (incumbent, seen) = (incumbent(), overview());
-    let (mut named, mut solved) = (None, None);
+    let (mut named, mut used) = (None, None);
     for number in 0..10 {
         let history = History::new(&rounds);
         let input = PlanInput { history: &history, overview: &seen, incumbent: &incumbent, components: &shelf, threshold: ACTIONABILITY };
@@ -137,26 +138,24 @@ fn explore(lever: Bucket, heeds_guard: bool) -> (Option<u32>, Option<u32>) {
         let last = rounds.last_mut().unwrap();
         last.decision = Some(decision(number, RoundOutcome::Shipped, &[(candidate.candidate_id.as_str(), word)]));
         last.proposed = vec![candidate];
-        let (luck, won) = (u32::from(number % 2 == 0), 2 * u32::from(is_lever));
-        rounds.push(round(
-            number + 1,
-            &format!("h{number}"),
-            vec![digest("a", luck.max(won), 2), digest("b", won, 2), digest("c", won, 2)],
-        ));
+        // The first prompt is lucky on one task; none after it does anything.
+        let won = 2 * u32::from(is_lever);
+        let played = vec![digest("a", won.max(1), 2), digest("b", won, 2), digest("c", won, 2)];
+        rounds.push(round(number + 1, &format!("h{}", number + 1), played));
         if is_lever {
-            solved = Some(number);
+            used = Some(number);
             break;
         }
     }
-    (named, solved)
+    (named, used)
 }
 
 #[test]
 fn the_guard_names_a_neglected_lever_that_reputation_never_finds() {
     for lever in [Bucket::Tools, Bucket::Processor, Bucket::Config] {
-        let (named, solved) = explore(lever, true);
+        let (named, used) = explore(lever, true);
         assert!(named.is_some_and(|round| round <= 3), "{lever} named in {named:?}");
-        assert!(solved.is_some_and(|round| round <= 6), "{lever} used in {solved:?}");
+        assert!(used.is_some_and(|round| round <= 5), "{lever} used in {used:?}");
         assert_eq!(explore(lever, false).1, None, "reputation alone found {lever}");
     }
 }
