@@ -28,7 +28,7 @@ pub(super) fn reproduced(case: &mut Case<'_>) {
     wrong.into_iter().for_each(|(key, text)| case.find(Rule::NotReproduced, Place::Manifest(key.to_owned()), text));
 }
 
-fn is_same(one: &Harness, two: &Harness) -> bool {
+pub(super) fn is_same(one: &Harness, two: &Harness) -> bool {
     one == two || (one.files == two.files && identity(one).is_ok_and(|id| identity(two).is_ok_and(|other| id == other)))
 }
 
