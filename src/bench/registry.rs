@@ -74,6 +74,9 @@ struct Source {
     games: Option<PathBuf>,
 }
 
+/// Seeds from here on are those of siblings.
+const SIBLINGS: u64 = 1 << 40;
+
 /// What a task's world is made from.
 #[derive(Clone, Debug)]
 enum Origin {
@@ -141,6 +144,21 @@ impl Benchmark {
 }
 
 impl LoadedTask {
+    /// The n-th sibling: the same tags and kind, made from a seed of its own that no task of the benchmark has. `None` where tasks are not
+    /// generated.
+    pub fn sibling(&self, number: u32) -> Option<Self> {
+        match self.origin {
+            Origin::Scene { kind, seed } => {
+                let seed = SIBLINGS + (seed << 16) + u64::from(number);
+                let scene = generate(seed, kind);
+                let id = TaskId(format!("{}/{seed}", kind.as_str()));
+                let task = Task { id, text: scene.game.task_sentence().to_owned(), ..self.task.clone() };
+                Some(Self { task, origin: Origin::Scene { kind, seed } })
+            }
+            Origin::File(_) | Origin::Echo => None,
+        }
+    }
+
     /// A fresh world.
     ///
     /// # Errors

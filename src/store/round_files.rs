@@ -4,6 +4,7 @@
 
 use super::atomic::FileError;
 use super::run_dir::{RunDir, RunDirError};
+use super::trace_file::slug;
 use super::versioned::parse_toml;
 use super::visible::{ReadError, Visible};
 use crate::domain::digest::{Overview, TaskDigest};
@@ -29,6 +30,22 @@ impl RunDir {
 }
 
 impl RoundFiles<'_> {
+    /// Writes `digests/<task>.{json,md}`.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn write_digest(&self, digest: &TaskDigest, markdown: &str) -> Result<(), RunDirError> {
+        self.write_pair(&format!("digests/{}", slug(&digest.task)), digest, markdown)
+    }
+
+    /// Writes `overview.{json,md}`.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn write_overview(&self, overview: &Overview, markdown: &str) -> Result<(), RunDirError> {
+        self.write_pair("overview", overview, markdown)
+    }
+
     /// Writes `landscape.{json,md}`.
     ///
     /// # Errors
@@ -189,4 +206,79 @@ fn plain(id: &CandidateId) -> Result<&str, FileError> {
     }
     let message = "no candidate's id: 1 to 100 letters, digits, '-' and '_'".to_owned();
     Err(FileError::Content { path: format!("{text:?}").into(), line: 0, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::edit::{Bucket, Edit, Which};
+    use crate::domain::harness::ProcessorSpec;
+    use crate::domain::landscape::LANDSCAPE_FORMAT;
+    use crate::domain::manifest::Claim;
+
+    fn manifest() -> CandidateManifest {
+        parse_toml(Path::new("manifest.toml"), include_str!("../../tests/fixtures/manifest.toml")).unwrap()
+    }
+
+    fn a_run() -> (tempfile::TempDir, RunDir, Visible) {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        let visible = Visible::open(dir.path(), "test", &Clock::stepped(1)).unwrap();
+        (dir, run, visible)
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let (_dir, run, visible) = a_run();
+        assert!(visible.landscape(3).unwrap().is_none() && visible.candidates(3).unwrap().is_empty());
+        let landscape = Landscape { format: LANDSCAPE_FORMAT, round: 3, actionability: 0.1 + 0.2, ..Landscape::default() };
+        run.files(3).write_landscape(&landscape, "# Landscape\n").unwrap();
+        run.files(3).write_candidate(&manifest(), "").unwrap();
+        run.files(3).write_smoke(&manifest().candidate_id, &["loaded", "fired"]).unwrap();
+        run.files(3).write_verdict(&manifest().candidate_id, &1, "kept").unwrap();
+        assert_eq!(visible.landscape(3).unwrap(), Some(landscape));
+        assert_eq!(visible.candidates(3).unwrap(), [manifest()]);
+        assert_eq!(visible.read_text("R3/candidates/C-R3-02/smoke.jsonl").unwrap(), "\"loaded\"\n\"fired\"\n");
+        assert_eq!(visible.read_text("R3/verdicts/V-C-R3-02.md").unwrap(), "kept");
+    }
+
+    /// TOML has no null and wants plain values before tables.
+    #[test]
+    fn every_edit_survives_the_manifest() {
+        let (_dir, run, visible) = a_run();
+        let which = || Which::Group("memory".into());
+        let processor = ProcessorSpec {
+            native: Some("few_shot".into()),
+            params: [("a".to_owned(), toml::Value::from(vec![1, 2]))].into_iter().collect(),
+            ..ProcessorSpec::default()
+        };
+        let edits = vec![
+            Edit::Insert { processor: processor.clone(), before: Some(which()), rank: 0 },
+            Edit::Insert { processor: processor.clone(), before: None, rank: 2 },
+            Edit::Replace { which: which(), with: processor },
+            Edit::Remove { which: which() },
+            Edit::SetParam { which: which(), key: "k".into(), value: Some(toml::Value::Table(toml::Table::new())) },
+            Edit::SetParam { which: which(), key: "k".into(), value: None },
+            Edit::Set { key: "slots.limits.steps".into(), value: Some(toml::Value::Float(0.1)) },
+            Edit::Set { key: "slots.limits.steps".into(), value: None },
+            Edit::WriteFile { path: "prompts/a.md".into(), text: "''' \"\"\" \\ \u{0}\r\n\té\n".into() },
+            Edit::RemoveFile { path: "prompts/a.md".into() },
+        ];
+        let mut written = CandidateManifest { edits, buckets: Bucket::ALL.to_vec(), ..manifest() };
+        written.predicted_impact.at_risk = vec![Claim::Tags(crate::domain::task::Tags::new())];
+        run.files(3).write_candidate(&written, "").unwrap();
+        assert_eq!(visible.candidate(3, &written.candidate_id).unwrap(), Some(written));
+    }
+
+    #[test]
+    fn an_id_is_no_way_out() {
+        let (dir, run, _) = a_run();
+        for id in ["../../x", "", ".", "a/b", "a b"] {
+            let strange = CandidateManifest { candidate_id: CandidateId::from(id), ..manifest() };
+            assert!(run.files(3).write_candidate(&strange, "").is_err(), "{id:?}");
+            assert!(run.files(3).write_verdict(&strange.candidate_id, &1, "").is_err(), "{id:?}");
+        }
+        assert!(!dir.path().join("R3").exists());
+    }
 }

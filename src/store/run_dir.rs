@@ -111,6 +111,14 @@ impl RunDir {
         RoundDir::open(&self.dir.join("sealed").join(stream).join(harness))
     }
 
+    /// The folder of episodes at a path within the run.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn folder(&self, path: &str) -> Result<RoundDir, RunDirError> {
+        RoundDir::open(&self.dir.join(path))
+    }
+
     /// Sets one point of `curves.json`.
     ///
     /// # Errors
@@ -135,7 +143,8 @@ impl RunDir {
     /// # Errors
     /// What the operating system refused.
     pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RunDirError> {
-        let text = serde_json::to_vec_pretty(value).map_err(|error| FileError::io("write", &self.dir.join(name))(error.into()))?;
+        let mut text = serde_json::to_vec_pretty(value).map_err(|error| FileError::io("write", &self.dir.join(name))(error.into()))?;
+        text.push(b'\n');
         self.write(name, &text)
     }
 

@@ -27,7 +27,8 @@ impl RunDir {
     /// What the operating system refused.
     pub fn write_gate_state(&self, gate: &Gate) -> Result<(), RunDirError> {
         let path = self.path().join(GATE_STATE);
-        let bytes = serde_json::to_vec(gate).map_err(|error| FileError::io("write", &path)(error.into()))?;
+        let mut bytes = serde_json::to_vec(gate).map_err(|error| FileError::io("write", &path)(error.into()))?;
+        bytes.push(b'\n');
         self.write(GATE_STATE, &bytes)
     }
 
@@ -43,4 +44,25 @@ impl RunDir {
 /// Where the full rendering of a round's decision lies within a run.
 pub fn full_decision(round: u32) -> String {
     format!("sealed/decisions/R{round}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::gate::{GateSettings, Mode};
+    use crate::domain::id::{HarnessId, LimitsId};
+
+    #[test]
+    fn the_gate_goes_on_where_it_was_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        assert!(run.gate_state().unwrap().is_none());
+        let settings = GateSettings::of_mode(Mode::Split, 15);
+        let gate = Gate::new(settings, Vec::new(), HarnessId::from("h"), LimitsId::from("l")).unwrap();
+        run.write_gate_state(&gate).unwrap();
+        assert_eq!(run.gate_state().unwrap(), Some(gate));
+        run.write(GATE_STATE, b"{\"version\": 99}").unwrap();
+        let error = run.gate_state().unwrap_err().to_string();
+        assert!(error.contains("gate_state.json") && error.contains("99"), "{error}");
+    }
 }

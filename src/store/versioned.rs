@@ -80,3 +80,26 @@ fn check<T: Versioned>(path: &Path, head: &Head) -> Result<(), FileError> {
 fn content(path: &Path, line: usize, message: String) -> FileError {
     FileError::Content { path: path.to_owned(), line, message }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scoreboard(text: &str) -> Result<Scoreboard, String> {
+        parse_json(Path::new("scoreboard.json"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn another_version_is_called_that_whatever_its_keys() {
+        let error = scoreboard("{\"format\": 2, \"colours\": 3}").unwrap_err();
+        assert!(error.contains("scoreboard.json:1: format 2 is not known here"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = scoreboard("{\n\"format\": 1,\n\"colours\": 3}").unwrap_err();
+        assert!(error.contains("scoreboard.json:3: ") && error.contains("colours"), "{error}");
+        let error = parse_toml::<CandidateManifest>(Path::new("manifest.toml"), "format = 1\ncolour = 3\n").unwrap_err().to_string();
+        assert!(error.contains("manifest.toml:2: ") && error.contains("colour"), "{error}");
+    }
+}

@@ -21,12 +21,15 @@ const FILES: [&str; 2] = ["scoreboard.json", "journal.md"];
 const FOLDERS: [&str; 1] = ["data"];
 
 /// Files of a round that may be read.
-const ROUND_FILES: [&str; 9] = [
+const ROUND_FILES: [&str; 12] = [
     "overview.json",
     "overview.md",
     "regressions.md",
     "landscape.json",
     "landscape.md",
+    "evolved.json",
+    "critique.json",
+    "critique.md",
     "decision.json",
     "decision.md",
     "round.json",
@@ -246,3 +249,6 @@ fn is_allowed(relative: &Path) -> bool {
         [] => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

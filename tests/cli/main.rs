@@ -8,12 +8,15 @@ mod disk;
 mod doctor;
 mod estimate;
 mod faults;
+mod gate;
 mod help;
 mod init;
 mod kill;
 mod loopback;
 mod output;
+mod plan;
 mod run;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod test_run;
+mod versions;

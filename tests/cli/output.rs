@@ -2,10 +2,11 @@
 
 use crate::test_run::TestRun;
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &["run", "--bench", "echo", "--model", "scripted:s.jsonl", "--limit", "2", "--run", "a"],
     &["estimate", "--bench", "echo", "--model", "scripted:s.jsonl", "--run", "a"],
     &["digest", "--run", "a"],
+    &["plan", "--run", "a"],
     &["show", "a"],
     &["check", "echo"],
     &["check", "nothing-here"],

@@ -66,7 +66,7 @@ pub use heldout::{best_moves, vetoes};
 pub use incumbent::{Anchor, Incumbent};
 pub use posterior::{Counts, NetGain, Pairs, net_gain};
 pub use settings::{GENERALISE_FROM, GateSettings, Mode, Passes, Profile};
-pub use ship::Confirmation;
+pub use ship::{Confirmation, Rebased};
 pub use verdict::{Evidence, FitsSeen, Ruling, SameFinding, Verdict};
 pub use wealth::wins_needed;
 pub use whole::{Blindness, blindness};

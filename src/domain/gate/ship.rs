@@ -2,7 +2,7 @@
 
 use super::candidate::{Candidate, Stage};
 use super::verdict::Ruling;
-use super::{CandidateId, Gate, GateError, Step, TaskIndex};
+use super::{CandidateId, Gate, GateError, HarnessId, Step, TaskIndex};
 
 /// The word on a candidate that passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,17 @@ pub enum Confirmation {
         /// Who and why.
         reason: String,
     },
+}
+
+/// A candidate that stays after a ship: its edits on the new incumbent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebased {
+    /// Its name.
+    pub id: CandidateId,
+    /// The harness its edits make of the new incumbent.
+    pub harness: HarnessId,
+    /// What that touches.
+    pub touched: Vec<TaskIndex>,
 }
 
 impl Gate {
@@ -57,11 +68,12 @@ impl Gate {
 
     /// Takes what the remaining candidates touch on the new incumbent, by name; those left out touch what they did. Evidence on tasks they
     /// touch no more is dropped; what they claim does not grow, and if it shrinks the bets on it begin anew.
-    pub fn retouch(&mut self, touched: &[(CandidateId, Vec<TaskIndex>)]) -> Result<(), GateError> {
+    pub fn retouch(&mut self, rebased: &[Rebased]) -> Result<(), GateError> {
         self.due("take what candidates touch", matches!(self.step, Step::AwaitingTouched { .. }))?;
-        let slots: Vec<usize> = touched.iter().map(|(id, tasks)| self.place(id, tasks)).collect::<Result<_, _>>()?;
-        for (slot, (_, tasks)) in slots.into_iter().zip(touched) {
+        let slots: Vec<usize> = rebased.iter().map(|rebased| self.place(&rebased.id, &rebased.touched)).collect::<Result<_, _>>()?;
+        for (slot, Rebased { harness, touched: tasks, .. }) in slots.into_iter().zip(rebased) {
             let candidate = &mut self.candidates[slot];
+            candidate.harness = harness.clone();
             if candidate.part(true).any(|entry| !tasks.contains(&entry.task)) {
                 candidate.forget_claims();
                 candidate.stage = match candidate.stage {

@@ -89,8 +89,9 @@ impl<'a> History<'a> {
             let back = past.incumbent.as_ref().and_then(|harness| under.get(harness));
             let mut now = back.or(known.last()).cloned().unwrap_or_default();
             for digest in &past.digests {
-                // A task whose rollouts are all missing keeps what was known too.
-                if digest.solved_of().1 > 0 || !now.contains_key(&digest.task) {
+                // A task whose rollouts are all missing keeps what was known too, and one digest said twice is no new evidence.
+                let is_new = now.get(&digest.task).is_none_or(|known| digest.solved_of().1 > 0 && known.digest != digest);
+                if is_new {
                     now.insert(&digest.task, Standing { round: past.round, digest });
                 }
             }

@@ -48,8 +48,8 @@ fn suspects_are_ships_that_touched_the_task_most_marks_first() {
     listed.predicted_impact.at_risk = vec![Claim::Tags(Tags::from([("kind".to_owned(), "a".to_owned())]))];
     let rounds = [
         round(0, "h0", vec![digest("a", 2, 2), digest("b", 0, 2)]).ships(&[manifest("C-R0-01", Bucket::Config, "x", &["b"])]),
-        // The ship of R0 did not touch `a`: it was not played again.
-        round(1, "h1", vec![digest("b", 1, 2)]).ships(&[listed]),
+        // The ship of R0 did not touch `a`: it was not played again. Nor is its digest news when a round repeats it.
+        round(1, "h1", vec![digest("a", 2, 2), digest("b", 1, 2)]).ships(&[listed]),
         round(2, "h2", vec![digest("a", 2, 2)]).ships(&[manifest("C-R2-01", Bucket::Prompt, "z", &["b"])]),
         round(3, "h3", vec![digest("a", 1, 2)]).ships(&[manifest("C-R3-01", Bucket::Prompt, "w", &["b"])]),
         round(4, "h4", vec![with_fired(digest("a", 0, 2), "z#2")]),

@@ -1,6 +1,6 @@
 //! The manifest against the harness: its edits give exactly that harness, and files, buckets and limits that change are declared.
 
-use super::{Case, Place, Rule};
+use super::{Case, Found, Place, Rule};
 use crate::domain::harness::{HARNESS_FILE, Harness, Limits};
 use crate::domain::id::HarnessId;
 use crate::runtime::assembly::Assembly;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 
 /// The edits, applied again to the parent, give the harness that is judged, and both have the identities the manifest names.
-pub(super) fn reproduced(case: &mut Case<'_>) {
+pub(super) fn reproduced(case: &Case<'_>) -> Vec<Found> {
     let (manifest, harness, parent) = (case.proposal.manifest, case.proposal.harness, case.proposal.parent);
     let mut wrong = Vec::new();
     match manifest.bundle().apply(parent, &native::groups()) {
@@ -25,9 +25,10 @@ pub(super) fn reproduced(case: &mut Case<'_>) {
             Err(problem) => wrong.push((key, format!("the {key} does not pass its check: {problem}"))),
         }
     }
-    wrong.into_iter().for_each(|(key, text)| case.find(Rule::NotReproduced, Place::Manifest(key.to_owned()), text));
+    wrong.into_iter().map(|(key, text)| Found::new(Rule::NotReproduced, Place::Manifest(key.to_owned()), text)).collect()
 }
 
+/// Whether two harnesses do the same.
 pub(super) fn is_same(one: &Harness, two: &Harness) -> bool {
     one == two || (one.files == two.files && identity(one).is_ok_and(|id| identity(two).is_ok_and(|other| id == other)))
 }
@@ -40,7 +41,7 @@ fn identity(harness: &Harness) -> Result<HarnessId, String> {
 }
 
 /// Every file that differs from the parent's is named in `file_changes`.
-pub(super) fn files(case: &mut Case<'_>) {
+pub(super) fn files(case: &Case<'_>) -> Vec<Found> {
     let (harness, parent) = (case.proposal.harness, case.proposal.parent);
     let mut changed: BTreeSet<&str> = BTreeSet::new();
     changed.extend(harness.files.keys().chain(parent.files.keys()).map(String::as_str));
@@ -49,33 +50,36 @@ pub(super) fn files(case: &mut Case<'_>) {
         changed.insert(HARNESS_FILE);
     }
     let declared = &case.proposal.manifest.file_changes;
-    let silent: Vec<String> = changed.into_iter().filter(|path| !declared.iter().any(|file| file == path)).map(str::to_owned).collect();
-    for path in silent {
-        case.find(Rule::UndeclaredFile, Place::File(path, 0), "a file that changes and is not declared");
-    }
+    changed.retain(|path| !declared.iter().any(|file| file == path));
+    let silent = |path: &str| Found::new(Rule::UndeclaredFile, Place::File(path.to_owned(), 0), "a file that changes and is not declared");
+    changed.into_iter().map(silent).collect()
 }
 
 /// Every bucket that an edit touches is named in `buckets`.
-pub(super) fn buckets(case: &mut Case<'_>) {
+pub(super) fn buckets(case: &Case<'_>) -> Vec<Found> {
     let manifest = case.proposal.manifest;
-    for (index, edit) in manifest.edits.iter().enumerate().filter(|(_, edit)| !manifest.buckets.contains(&edit.bucket())) {
+    let silent = manifest.edits.iter().enumerate().filter(|(_, edit)| !manifest.buckets.contains(&edit.bucket()));
+    let found = silent.map(|(index, edit)| {
         let text = format!("it touches bucket {}, which is not declared", edit.bucket());
-        case.find(Rule::UndeclaredBucket, Place::Edit(index + 1), text);
-    }
+        Found::new(Rule::UndeclaredBucket, Place::Edit(index + 1), text)
+    });
+    found.collect()
 }
 
 /// Limits that differ from the parent's are the ones in `resources`, those of a `budget` processor included.
-pub(super) fn resources(case: &mut Case<'_>) {
+pub(super) fn resources(case: &Case<'_>) -> Vec<Found> {
     let (before, after) = (limits(case.proposal.parent), limits(case.proposal.harness));
     let slots = case.proposal.harness.manifest.slots.limits;
     let said = case.proposal.manifest.resources;
     let is_declared = said.is_some_and(|said| said == after || said == slots);
-    if before != after && !is_declared {
-        let text = format!("an episode may use {} where the parent may use {}, and that is not declared", shown(&after), shown(&before));
-        case.find(Rule::UndeclaredResources, Place::Manifest("resources".to_owned()), text);
-    } else if before == after && said.is_some_and(|said| said != after && said != slots) {
-        case.find(Rule::UndeclaredResources, Place::Manifest("resources".to_owned()), "other limits are declared than the harness has");
-    }
+    let text = if before != after && !is_declared {
+        format!("an episode may use {} where the parent may use {}, and that is not declared", shown(&after), shown(&before))
+    } else if before == after && said.is_some() && !is_declared {
+        "other limits are declared than the harness has".to_owned()
+    } else {
+        return Vec::new();
+    };
+    vec![Found::new(Rule::UndeclaredResources, Place::Manifest("resources".to_owned()), text)]
 }
 
 /// What an episode may use: the slots' limits and those of processors that end it.

@@ -1,6 +1,6 @@
 //! What earlier rounds teach: levers that are worn out, regressions that need an answer, signs that the search goes astray.
 
-use super::{Case, CritiqueInput, Place, Proposal, Rule, leaks};
+use super::{Case, CritiqueInput, Found, Place, Proposal, Rule, leaks};
 use crate::domain::edit::{Edit, Which};
 use crate::domain::id::TaskId;
 use crate::domain::ledger::Reputation;
@@ -21,23 +21,21 @@ const NOISE: f64 = 0.05;
 
 /// A lever that shipped in two of the last three rounds with a cumulative hit rate under .4 is not shipped again, under whatever name:
 /// the component named and every processor that the edits touch count.
-pub(super) fn worn_lever(case: &mut Case<'_>) {
+pub(super) fn worn_lever(case: &Case<'_>) -> Vec<Found> {
     let manifest = case.proposal.manifest;
     let mut levers: BTreeSet<&str> = manifest.edits.iter().filter_map(touched).collect();
     levers.insert(&manifest.component);
     let worn = |lever: &&str| case.input.scoreboard.components.get(*lever).filter(|reputation| is_worn(reputation, case.input.round));
-    let found: Vec<String> = levers
+    levers
         .iter()
         .filter_map(|lever| {
             let reputation = worn(lever)?;
             let (hits, predicted) = (reputation.hits, reputation.predicted);
-            Some(format!(
-                "{} shipped in {SHIPS} of the last {WINDOW} rounds, and {hits} of {predicted} predictions came true",
-                lever.escape_debug()
-            ))
+            let lever = lever.escape_debug();
+            let text = format!("{lever} shipped in {SHIPS} of the last {WINDOW} rounds, and {hits} of {predicted} predictions came true");
+            Some(Found::new(Rule::WornLever, Place::Manifest("component".to_owned()), text))
         })
-        .collect();
-    found.into_iter().for_each(|text| case.find(Rule::WornLever, Place::Manifest("component".to_owned()), text));
+        .collect()
 }
 
 fn is_worn(reputation: &Reputation, round: u32) -> bool {

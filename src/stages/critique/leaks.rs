@@ -4,13 +4,13 @@
 use super::pieces::{Kind, Piece};
 use super::secrets::{Fingerprints, Hit, Secrets};
 use super::views::{View, views};
-use super::{Case, Place, Rule};
+use super::{Case, Found, Place, Rule};
 use crate::domain::harness::Harness;
 use crate::domain::id::Digest;
 use std::collections::BTreeSet;
 
 /// No words of a gate or held-out task, in what is added or in the manifest.
-pub(super) fn sealed(case: &mut Case<'_>) {
+pub(super) fn sealed(case: &Case<'_>) -> Vec<Found> {
     let prints = &case.input.secrets.sealed;
     let known = held(prints, case.proposal.parent);
     let mut found = Vec::new();
@@ -21,19 +21,19 @@ pub(super) fn sealed(case: &mut Case<'_>) {
             } else {
                 (Rule::Encoded, format!("words of a sealed task, {}", view.how))
             };
-            found.push((rule, place(piece, &view, &hit), text));
+            found.push(Found::new(rule, place(piece, &view, &hit), text));
         }
     }
     for (key, text) in said(case) {
         if !prints.hits(&text).is_empty() {
-            found.push((Rule::SealedText, Place::Manifest(key.to_owned()), "words of a sealed task".to_owned()));
+            found.push(Found::new(Rule::SealedText, Place::Manifest(key.to_owned()), "words of a sealed task"));
         }
     }
-    found.into_iter().for_each(|(rule, place, text)| case.find(rule, place, text));
+    found
 }
 
 /// Words of a train task only in a demonstration that begins with that task.
-pub(super) fn train(case: &mut Case<'_>) {
+pub(super) fn train(case: &Case<'_>) -> Vec<Found> {
     let prints = &case.input.secrets.train;
     let known = held(prints, case.proposal.parent);
     let mut found = Vec::new();
@@ -47,10 +47,11 @@ pub(super) fn train(case: &mut Case<'_>) {
             let task = task.map_or_else(String::new, |task| format!(" {}", task.as_str().escape_debug()));
             let (rule, how) =
                 if view.how.is_empty() { (Rule::TrainText, String::new()) } else { (Rule::Encoded, format!(", {}", view.how)) };
-            found.push((rule, place(piece, &view, &hit), format!("words of train task{task} outside a demonstration of it{how}")));
+            let text = format!("words of train task{task} outside a demonstration of it{how}");
+            found.push(Found::new(rule, place(piece, &view, &hit), text));
         }
     }
-    found.into_iter().for_each(|(rule, place, text)| case.find(rule, place, text));
+    found
 }
 
 /// The tasks whose demonstration a piece is: those that its first turn asks for, where that is one goal and not a list of them.

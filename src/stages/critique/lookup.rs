@@ -1,7 +1,7 @@
 //! Tables that answer by task: hashed or numbered keys, encoded text, branches on the whole text of a task.
 
 use super::pieces::{Kind, Piece};
-use super::{Case, Place, Rule};
+use super::{Case, Found, Place, Rule};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ static KEYED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"\btask(?:\.text|\.trim\(\)|\s*\|\s*\w+)*\s*(?:===?|!==?)\s*",
         r"(?:===?|!==?)\s*task\b",
         r"\btask(?:\s*\|\s*\w+)*\s+(?:not\s+)?in\s*[\[({]",
-        r"\w\s*\[\s*task\b",
+        r"[\w})\]]\s*\[\s*task\b",
         r"\.(?:get|has)\(\s*task\b",
         r"(?i)\b(?:md5|sha\d*|crc32|blake\w*|fnv\w*|djb2|hash(?:code)?)\s*\(",
         r"\btask\s*\|\s*(?:hash|md5|sha\d*)\b",
@@ -31,7 +31,7 @@ static KEYED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 
 /// No text that neither a model nor a person can read: tables of hashes, encoded stretches, letters as numbers. Demonstrations may hold
 /// what the world showed.
-pub(super) fn unreadable(case: &mut Case<'_>) {
+pub(super) fn unreadable(case: &Case<'_>) -> Vec<Found> {
     let mut found: Vec<(Place, &str)> = Vec::new();
     for piece in case.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. })) {
         let keys: Vec<usize> = matches(&HASH, piece).collect();
@@ -45,7 +45,7 @@ pub(super) fn unreadable(case: &mut Case<'_>) {
             found.push((piece.at_line(1), "letters that nobody sees"));
         }
     }
-    found.into_iter().for_each(|(place, text)| case.find(Rule::Encoded, place, text));
+    found.into_iter().map(|(place, text)| Found::new(Rule::Encoded, place, text)).collect()
 }
 
 fn matches<'a>(pattern: &'a LazyLock<Option<Regex>>, piece: &'a Piece) -> impl Iterator<Item = usize> + 'a {
@@ -60,7 +60,7 @@ fn is_mixed(text: &str) -> bool {
 
 /// No code, template or parameter that chooses what to say by the whole text of the task. Asking whether a word stands in it is fine, and
 /// so are tags.
-pub(super) fn keyed_by_task(case: &mut Case<'_>) {
+pub(super) fn keyed_by_task(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in case.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. })) {
         for (from, part) in code_parts(piece) {
@@ -68,7 +68,7 @@ pub(super) fn keyed_by_task(case: &mut Case<'_>) {
             found.extend(hits.map(|hit| piece.at(from + hit.start())));
         }
     }
-    found.into_iter().for_each(|place| case.find(Rule::Lookup, place, "what is said depends on which task it is"));
+    found.into_iter().map(|place| Found::new(Rule::Lookup, place, "what is said depends on which task it is")).collect()
 }
 
 /// The parts of a piece that are executed: all of a script, what stands in braces of a template.

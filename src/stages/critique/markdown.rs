@@ -1,30 +1,20 @@
 //! The critique for people, one plain line each: a part of `decision.md` and the journal.
 
 use super::{Critique, Finding};
-use std::fmt::Write as _;
+use crate::domain::id::CandidateId;
 
 /// A section without a heading: what ships nothing, the order, who is rejected and why, what else was found, the concern.
 pub fn markdown(critique: &Critique) -> String {
-    let mut text = String::new();
-    let mut line = |words: String| drop(writeln!(text, "- {}", words.replace(['\n', '\r'], " ")));
-    if let Some(reason) = &critique.no_op {
-        line(format!("Nothing is shipped this round: {reason}."));
-    }
+    let mut lines: Vec<String> = critique.no_op.iter().map(|reason| format!("Nothing is shipped this round: {reason}.")).collect();
     if !critique.ship_ranking.is_empty() {
-        let names: Vec<&str> = critique.ship_ranking.iter().map(super::CandidateId::as_str).collect();
-        line(format!("To the gate, in this order: {}.", names.join(", ")));
+        let names: Vec<&str> = critique.ship_ranking.iter().map(CandidateId::as_str).collect();
+        lines.push(format!("To the gate, in this order: {}.", names.join(", ")));
     }
-    for (candidate, reason) in &critique.rejected {
-        line(format!("{candidate} is rejected: {reason}."));
-    }
+    lines.extend(critique.rejected.iter().map(|(candidate, reason)| format!("{candidate} is rejected: {reason}.")));
     let remarks = critique.findings.iter().filter(|finding| !finding.rule.rejects());
-    for Finding { candidate, place, text, .. } in remarks {
-        line(format!("{candidate}: {text} ({place})."));
-    }
-    if let Some(concern) = &critique.strategy_concern {
-        line(format!("Concern: {concern}."));
-    }
-    text
+    lines.extend(remarks.map(|Finding { candidate, place, text, .. }| format!("{candidate}: {text} ({place}).")));
+    lines.extend(critique.strategy_concern.iter().map(|concern| format!("Concern: {concern}.")));
+    lines.iter().map(|line| format!("- {}\n", line.replace(['\n', '\r'], " "))).collect()
 }
 
 #[cfg(test)]

@@ -214,26 +214,49 @@ struct Case<'a> {
     proposal: Proposal<'a>,
     /// What it adds.
     pieces: Vec<Piece>,
-    found: BTreeSet<(Rule, Place, String)>,
 }
 
-impl<'a> Case<'a> {
-    fn new(input: &'a CritiqueInput<'a>, proposal: Proposal<'a>) -> Self {
-        Self { input, proposal, pieces: added(proposal.harness, proposal.parent), found: BTreeSet::new() }
-    }
+/// What a rule found in a case.
+struct Found {
+    rule: Rule,
+    place: Place,
+    text: String,
+}
 
-    fn find(&mut self, rule: Rule, place: Place, text: impl Into<String>) {
-        self.found.insert((rule, place, text.into()));
+impl Found {
+    fn new(rule: Rule, place: Place, text: impl Into<String>) -> Self {
+        Self { rule, place, text: text.into() }
     }
 }
+
+/// The rules on one candidate.
+const RULES: [fn(&Case<'_>) -> Vec<Found>; 16] = [
+    declared::reproduced,
+    declared::files,
+    declared::buckets,
+    declared::resources,
+    leaks::sealed,
+    leaks::train,
+    lookup::unreadable,
+    lookup::keyed_by_task,
+    output::answers_for_the_model,
+    output::forged_results,
+    reach::paths,
+    reach::sealed_reads,
+    evidence::observed,
+    evidence::predictions,
+    overlap::already_there,
+    history::worn_lever,
+];
 
 /// Judges the candidates of a round.
 pub fn critique(input: &CritiqueInput<'_>) -> Critique {
     let mut findings: BTreeSet<Finding> = BTreeSet::new();
     for proposal in input.candidates {
+        let case = Case { input, proposal: *proposal, pieces: added(proposal.harness, proposal.parent) };
         let candidate = &proposal.manifest.candidate_id;
-        let found = examined(input, *proposal).into_iter();
-        findings.extend(found.map(|(rule, place, text)| Finding { candidate: candidate.clone(), rule, place, text }));
+        let found = RULES.iter().flat_map(|rule| rule(&case));
+        findings.extend(found.map(|Found { rule, place, text }| Finding { candidate: candidate.clone(), rule, place, text }));
     }
     let passed = |findings: &BTreeSet<Finding>| -> Vec<Proposal<'_>> {
         let is_rejected = |id: &CandidateId| findings.iter().any(|finding| finding.candidate == *id && finding.rule.rejects());
@@ -254,28 +277,6 @@ pub fn critique(input: &CritiqueInput<'_>) -> Critique {
     }
 }
 
-/// Every rule on one candidate.
-fn examined(input: &CritiqueInput<'_>, proposal: Proposal<'_>) -> BTreeSet<(Rule, Place, String)> {
-    let mut case = Case::new(input, proposal);
-    declared::reproduced(&mut case);
-    declared::files(&mut case);
-    declared::buckets(&mut case);
-    declared::resources(&mut case);
-    leaks::sealed(&mut case);
-    leaks::train(&mut case);
-    lookup::unreadable(&mut case);
-    lookup::keyed_by_task(&mut case);
-    output::answers_for_the_model(&mut case);
-    output::forged_results(&mut case);
-    reach::paths(&mut case);
-    reach::sealed_reads(&mut case);
-    evidence::observed(&mut case);
-    evidence::predictions(&mut case);
-    overlap::already_there(&mut case);
-    history::worn_lever(&mut case);
-    case.found
-}
-
 /// One reason a rejected candidate: its first finding that rejects, and how many more there are.
 fn reasons(findings: &BTreeSet<Finding>) -> Vec<(CandidateId, String)> {
     let mut grouped: BTreeMap<&CandidateId, Vec<&Finding>> = BTreeMap::new();
@@ -288,6 +289,3 @@ fn reasons(findings: &BTreeSet<Finding>) -> Vec<(CandidateId, String)> {
     };
     grouped.into_iter().map(|(candidate, found)| (candidate.clone(), reason(&found))).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,7 @@
 
 use super::pieces::Kind;
 use super::squeezed::Squeezed;
-use super::{Case, Rule};
+use super::{Case, Found, Rule};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -12,12 +12,12 @@ const RESULT_WORDS: usize = 4;
 
 static ANSWERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let patterns = [
-        (r#"\bintercept\b"#, "a script that answers in the place of the model or of a tool"),
+        (r"\bintercept\b", "a script that answers in the place of the model or of a tool"),
         (r#"\b(?:reply|result|final_answer|answer)["']?\s*:\s*["'`]"#, "a script with a ready answer"),
         (r#"\b(?:reply|result)["']?\s*:\s*\{[^}]*\btext["']?\s*:\s*["'`]"#, "a script with a ready answer"),
-        (r#"\b(?:reply|result)\.text\s*=[^=]"#, "a script that rewrites an answer or a result"),
+        (r"\b(?:reply|result)\.text\s*=[^=]", "a script that rewrites an answer or a result"),
         (r#"\bis_error["']?\s*[:=]\s*false\b"#, "a script that makes an error look like success"),
-        (r#"(?m)^\s*(?:command|run|exec)\s*=.*\b(?:echo|printf)\b"#, "a tool that prints a ready text"),
+        (r"(?m)^\s*(?:command|run|exec)\s*=.*\b(?:echo|printf)\b", "a tool that prints a ready text"),
     ];
     patterns.iter().filter_map(|(pattern, text)| Some((Regex::new(pattern).ok()?, *text))).collect()
 });
@@ -27,19 +27,19 @@ static VERDICT: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Work is done by the model and the tools: no script intercepts them or carries answers, no tool prints a ready text.
-pub(super) fn answers_for_the_model(case: &mut Case<'_>) {
+pub(super) fn answers_for_the_model(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in case.pieces.iter().filter(|piece| piece.kind == Kind::Code) {
         for (pattern, text) in ANSWERS.iter() {
             found.extend(pattern.find(&piece.text).map(|hit| (piece.at(hit.start()), *text)));
         }
     }
-    found.into_iter().for_each(|(place, text)| case.find(Rule::ForgedOutput, place, text));
+    found.into_iter().map(|(place, text)| Found::new(Rule::ForgedOutput, place, text)).collect()
 }
 
 /// Nothing but the environment says that a task is done: no message, prompt or script repeats the words with which it ends solved
 /// episodes, or states a reward or success. Demonstrations show what the world said.
-pub(super) fn forged_results(case: &mut Case<'_>) {
+pub(super) fn forged_results(case: &Case<'_>) -> Vec<Found> {
     let closing: Vec<String> = case.input.closing_results.iter().filter_map(|result| phrase(result)).collect();
     let mut found = Vec::new();
     for piece in case.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. })) {
@@ -52,7 +52,7 @@ pub(super) fn forged_results(case: &mut Case<'_>) {
             found.push((piece.at_line(1), "it repeats the words with which the environment ends a solved task"));
         }
     }
-    found.into_iter().for_each(|(place, text)| case.find(Rule::ForgedOutput, place, text));
+    found.into_iter().map(|(place, text)| Found::new(Rule::ForgedOutput, place, text)).collect()
 }
 
 /// The letters of a result, where it has words enough.

@@ -1,15 +1,14 @@
 //! Doing what is there already: an edit that changes nothing, a processor beside its double, a group's rule dodged, a file copied.
 
-use super::{Case, Place, Rule, declared};
+use super::{Case, Found, Place, Rule, declared};
 use crate::domain::harness::ProcessorSpec;
 use crate::runtime::native;
 
 /// A candidate brings something that the harness does not have.
-pub(super) fn already_there(case: &mut Case<'_>) {
+pub(super) fn already_there(case: &Case<'_>) -> Vec<Found> {
     let (harness, parent) = (case.proposal.harness, case.proposal.parent);
     if declared::is_same(harness, parent) {
-        case.find(Rule::Overlap, Place::Manifest("edits".to_owned()), "it changes nothing");
-        return;
+        return vec![Found::new(Rule::Overlap, Place::Manifest("edits".to_owned()), "it changes nothing")];
     }
     let specs = &harness.manifest.processors;
     let mut found = Vec::new();
@@ -27,7 +26,7 @@ pub(super) fn already_there(case: &mut Case<'_>) {
             found.push((Place::File(path.clone(), 0), format!("a copy of {}", other.escape_debug())));
         }
     }
-    found.into_iter().for_each(|(place, text)| case.find(Rule::Overlap, place, text));
+    found.into_iter().map(|(place, text)| Found::new(Rule::Overlap, place, text)).collect()
 }
 
 fn is_double(one: &ProcessorSpec, two: &ProcessorSpec) -> bool {

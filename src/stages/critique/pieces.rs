@@ -41,7 +41,7 @@ impl Piece {
     pub fn at_line(&self, line: usize) -> Place {
         match &self.place {
             Place::File(path, _) => Place::File(path.clone(), self.first_line + line - 1),
-            other => other.clone(),
+            Place::Processor(_) | Place::Edit(_) | Place::Manifest(_) => self.place.clone(),
         }
     }
 }
@@ -77,11 +77,17 @@ fn texts_of(spec: &ProcessorSpec) -> String {
     fn walk(value: &toml::Value, into: &mut Vec<String>) {
         match value {
             toml::Value::String(text) => into.push(text.clone()),
-            toml::Value::Array(items) => items.iter().for_each(|item| walk(item, into)),
-            toml::Value::Table(table) => table.iter().for_each(|(key, value)| {
-                into.push(key.clone());
-                walk(value, into);
-            }),
+            toml::Value::Array(items) => {
+                for item in items {
+                    walk(item, into);
+                }
+            }
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    into.push(key.clone());
+                    walk(value, into);
+                }
+            }
             toml::Value::Integer(number) => into.push(number.to_string()),
             toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Datetime(_) => {}
         }

@@ -35,7 +35,7 @@ fn reputation(input: &CritiqueInput<'_>, manifest: &CandidateManifest) -> u64 {
     let buckets: Vec<f64> = manifest.buckets.iter().map(|bucket| smoothed(input.scoreboard.buckets.get(bucket))).collect();
     let of_buckets = if buckets.is_empty() { 0.5 } else { buckets.iter().sum::<f64>() / buckets.len() as f64 };
     let of_component = smoothed(input.scoreboard.components.get(&manifest.component));
-    thousandths((of_component + of_buckets) / 2.0) / 100
+    thousandths(f64::midpoint(of_component, of_buckets)) / 100
 }
 
 /// Rollouts that would be gained, in tasks, if every promise came true.

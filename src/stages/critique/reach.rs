@@ -2,7 +2,7 @@
 
 use super::pieces::Kind;
 use super::views::views;
-use super::{Case, Place, Rule};
+use super::{Case, Found, Place, Rule};
 use crate::domain::edit::Edit;
 use crate::domain::harness::check_path;
 use regex::Regex;
@@ -28,7 +28,7 @@ static WORLD: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Files lie in the folders of a harness, under plain names, one name one file.
-pub(super) fn paths(case: &mut Case<'_>) {
+pub(super) fn paths(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (index, edit) in case.proposal.manifest.edits.iter().enumerate() {
         if let Edit::WriteFile { path, .. } = edit {
@@ -43,7 +43,7 @@ pub(super) fn paths(case: &mut Case<'_>) {
     }
     let new = case.proposal.harness.files.keys().filter(|path| !case.proposal.parent.files.contains_key(*path));
     found.extend(new.filter_map(|path| Some((Place::File(path.clone(), 0), trick(path)?))));
-    found.into_iter().for_each(|(place, text)| case.find(Rule::Path, place, text));
+    found.into_iter().map(|(place, text)| Found::new(Rule::Path, place, text)).collect()
 }
 
 fn trick(path: &str) -> Option<String> {
@@ -59,7 +59,7 @@ fn trick(path: &str) -> Option<String> {
 }
 
 /// Nothing that is added names a sealed place, leaves its folder, loads another template, or reaches for files, programs or the network.
-pub(super) fn sealed_reads(case: &mut Case<'_>) {
+pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in &case.pieces {
         let is_code = piece.kind == Kind::Code;
@@ -79,5 +79,5 @@ pub(super) fn sealed_reads(case: &mut Case<'_>) {
             }
         }
     }
-    found.into_iter().for_each(|(place, text)| case.find(Rule::SealedRead, place, text));
+    found.into_iter().map(|(place, text)| Found::new(Rule::SealedRead, place, text)).collect()
 }

@@ -116,8 +116,8 @@ impl Fingerprints {
         for (owner, texts) in all.iter().enumerate() {
             let goal = Squeezed::new(&texts.goal);
             let words = goal.words();
-            let led = words.iter().take_while(|(_, end)| *end <= lead).count();
-            prints.insert(&goal, if led < words.len() { &words[led..] } else { &words }, owner);
+            let skipped = words.iter().take_while(|(_, end)| *end <= lead).count();
+            prints.insert(&goal, if skipped < words.len() { &words[skipped..] } else { &words }, owner);
             for text in all_of(texts).skip(1).map(Squeezed::new) {
                 prints.insert(&text, &text.words(), owner);
             }

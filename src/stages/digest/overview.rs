@@ -12,9 +12,9 @@ const SHOWN: usize = 20;
 /// Tasks named in a cluster's line.
 const NAMED: usize = 5;
 
-/// Adds digests up one by one, so that a round of any size is digested in memory that grows with its tasks only.
-#[derive(Debug, Default)]
-pub struct OverviewBuilder {
+/// Adds digests up one by one.
+#[derive(Default)]
+struct Builder {
     overview: Overview,
     actionable: u32,
     clusters: BTreeMap<(String, Pathology), Cluster>,
@@ -22,7 +22,7 @@ pub struct OverviewBuilder {
 
 /// The overview of the last of these rounds: every task as it stands, played in it or not.
 pub fn overview(history: &History<'_>) -> Overview {
-    let mut builder = OverviewBuilder::default();
+    let mut builder = Builder::default();
     let now = history.rounds().last().map(|past| past.round);
     for standing in history.standings() {
         builder.add(standing.digest);
@@ -31,9 +31,9 @@ pub fn overview(history: &History<'_>) -> Overview {
     Overview { history: history.statuses(), ..builder.finish() }
 }
 
-impl OverviewBuilder {
+impl Builder {
     /// Takes one digest.
-    pub fn add(&mut self, digest: &TaskDigest) {
+    fn add(&mut self, digest: &TaskDigest) {
         let (solved, scored) = digest.solved_of();
         self.overview.tasks += 1;
         self.overview.dropped += digest.dropped;
@@ -67,7 +67,7 @@ impl OverviewBuilder {
     }
 
     /// The overview: clusters of most tasks first, ties by name.
-    pub fn finish(self) -> Overview {
+    fn finish(self) -> Overview {
         let mut overview = self.overview;
         overview.format = DIGEST_FORMAT;
         overview.actionability = f64::from(self.actionable) / f64::from(overview.tasks.max(1));
@@ -91,7 +91,11 @@ pub fn overview_markdown(overview: &Overview) -> String {
         _ = writeln!(text, "\n{} snippets were not found at their anchor and dropped.", overview.dropped);
     }
     if overview.carried > 0 {
-        _ = writeln!(text, "\n{} tasks were not played again, since nothing that shipped touches them: they stand as they were.", overview.carried);
+        _ = writeln!(
+            text,
+            "\n{} tasks were not played again, since nothing that shipped touches them: they stand as they were.",
+            overview.carried
+        );
     }
     if !overview.history.is_empty() {
         let counts: Vec<String> = overview.history.iter().map(|(status, tasks)| format!("{tasks} {}", status.as_str())).collect();

@@ -14,7 +14,9 @@ pub fn regressions_markdown(declines: &[Decline]) -> String {
         text.push_str("None: every task is solved as often as in its best round.\n");
         return text;
     }
-    text.push_str("Solved less often than in an earlier round. The ships since then that touched the task are suspected, the most suspect first.\n\n");
+    text.push_str(
+        "Solved less often than in an earlier round. The ships since then that touched the task are suspected, the most suspect first.\n\n",
+    );
     text.push_str("| task | then | now | suspected |\n|---|---|---|---|\n");
     for decline in declines.iter().take(SHOWN) {
         let ((was, was_of), (is, is_of)) = (decline.before, decline.now);

@@ -17,7 +17,8 @@ const SLOTS: [(&str, Bucket, &str); 3] = [
 /// Every component of this program, in order of name.
 pub fn components() -> Vec<Untried> {
     let natives = NATIVES.iter().map(|native| (native.name, bucket(native), native.summary));
-    let all = natives.chain(SLOTS).map(|(component, bucket, does)| Untried { component: component.to_owned(), bucket, does: does.to_owned() });
+    let all =
+        natives.chain(SLOTS).map(|(component, bucket, does)| Untried { component: component.to_owned(), bucket, does: does.to_owned() });
     let mut all: Vec<Untried> = all.collect();
     all.sort_by(|one, two| one.component.cmp(&two.component));
     all

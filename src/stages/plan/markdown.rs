@@ -81,7 +81,9 @@ fn tried(text: &mut String, landscape: &Landscape) {
     if landscape.buckets.is_empty() {
         return;
     }
-    text.push_str("\n## What was tried\n\n| what | proposed | shipped | predictions that came true | shipped in |\n|---|---|---|---|---|\n");
+    text.push_str(
+        "\n## What was tried\n\n| what | proposed | shipped | predictions that came true | shipped in |\n|---|---|---|---|---|\n",
+    );
     for (bucket, reputation) in &landscape.buckets {
         row(text, &format!("bucket {bucket}"), reputation);
     }

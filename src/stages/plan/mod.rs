@@ -84,7 +84,9 @@ fn idle_reason(overview: &Overview, threshold: f64) -> Option<String> {
     let share = overview.actionability;
     if share < threshold {
         let (share, least) = (100.0 * share, 100.0 * threshold);
-        return Some(format!("{share:.1} % of the tasks fail for a typed, anchored cause; under {least:.1} % a round is not worth its price"));
+        return Some(format!(
+            "{share:.1} % of the tasks fail for a typed, anchored cause; under {least:.1} % a round is not worth its price"
+        ));
     }
     overview.clusters.is_empty().then(|| "no task fails for a typed, anchored cause".to_owned())
 }

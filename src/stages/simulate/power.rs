@@ -113,72 +113,45 @@ fn first_ships(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::gate::{Passes, Profile};
+    use crate::domain::gate::{Mode, Profile};
 
-    /// How often an edit that lifts every task from .25 to .75 ships, when it touches everything, claims three of four train tasks, and
+    /// How often an edit ships that adds `lift` to the rate `rate` of every task, touches all of them, claims three of four train tasks, and
     /// comes after a useless edit of the same breadth.
-    fn quick_power(settings: &GateSettings) -> f64 {
+    fn quick_ships(settings: &GateSettings, rate: f64, lift: f64) -> f64 {
         let (train, gate) = Profile::quick().tasks.map_or((0, 0), |(train, gate, _)| (train, gate));
         let all: Vec<u32> = (0..train + gate).collect();
         let some: Vec<u32> = (0..train).filter(|task| task % 4 > 0).collect();
-        let runs = over_runs(1000, 1, |run| {
-            let offer = |effect: f64, claimed: &[u32]| Offer {
-                effect: vec![effect; all.len()],
+        let runs = over_runs(2000, 2, |run| {
+            let offer = |lift: f64, claimed: &[u32]| Offer {
+                effect: vec![lift; all.len()],
                 touched: all.clone(),
                 claimed: claimed.to_vec(),
                 esteem: 0.0,
             };
-            let offers = vec![("useless", offer(0.0, &all[..6])), (WANTED, offer(LIFT, &some))];
-            first_ships(settings, vec![BROKEN; all.len()], offers, generator(7, "quick", run))
+            let offers = vec![("useless", offer(0.0, &all[..6])), (WANTED, offer(lift, &some))];
+            first_ships(settings, vec![rate; all.len()], offers, generator(7, "quick", run))
         });
-        runs.unwrap().iter().filter(|(shipped, _)| *shipped).count() as f64 / 1000.0
+        runs.unwrap().iter().filter(|(shipped, _)| *shipped).count() as f64 / 2000.0
+    }
+
+    /// What [`Profile::quick`] promises.
+    #[test]
+    fn the_quick_profile_ships_a_great_edit_and_hardly_ever_a_useless_one() {
+        let settings = Profile::quick().gate;
+        for rate in [0.1, 0.25, 0.4] {
+            let shipped = quick_ships(&settings, rate, 0.5);
+            assert!(shipped >= 0.8, "+50 points on {rate}: {shipped}");
+            let shipped = quick_ships(&settings, rate, 0.0);
+            assert!(shipped <= 0.02, "+0 points on {rate}: {shipped}");
+        }
     }
 
     #[test]
-    fn grid() {
-        use super::super::{Simulation, World, report, simulate};
-        for (alpha, claimed, rest, opening, posterior) in [
-            (0.2, 3, 2, 2.5, 0.8),
-            (0.1, 3, 2, 2.5, 0.8),
-            (0.3, 3, 2, 2.5, 0.8),
-            (0.5, 3, 2, 2.5, 0.8),
-            (0.9, 3, 2, 2.5, 0.8),
-            (0.2, 4, 2, 2.5, 0.8),
-            (0.2, 6, 3, 2.5, 0.8),
-            (0.3, 6, 3, 2.5, 0.8),
-            (0.3, 4, 2, 2.5, 0.7),
-            (0.2, 3, 2, 2.0, 0.8),
-            (0.3, 3, 1, 2.5, 0.8),
-            (0.3, 3, 1, 3.55, 0.8),
-            (0.3, 4, 2, 1.2, 0.8),
-            (0.2, 3, 2, 1.2, 0.8),
-        ] {
-            let budget = (3.55 - opening) / 3.0;
-            let gate = GateSettings {
-                alpha,
-                claimed: Passes { least: 1, most: claimed },
-                rest: Passes { least: 1, most: rest },
-                opening,
-                budget: if budget > 0.0 { budget } else { 0.001 },
-                posterior,
-                ..Profile::quick().gate
-            };
-            let p = quick_power(&gate);
-            let mut line = format!("a={alpha} c={claimed} r={rest} open={opening} post={posterior} +50: {p:.3}");
-            for world in World::ALL {
-                let simulation = Simulation { world, gate: gate.clone(), tasks: 24, runs: 2000, seed: 5, recall: 0.75 };
-                let r = report(&simulation, &simulate(&simulation, 2).unwrap());
-                line += &format!(
-                    "  {} final {:.1} pbad {:.4} power {:.2} ships {:.2} roll {:.2}",
-                    world.as_str(),
-                    r.end,
-                    r.p_bad_run.unwrap().value,
-                    r.power,
-                    r.ships,
-                    r.rollouts_per_task
-                );
-            }
-            eprintln!("{line}");
-        }
+    fn what_is_detectable_shrinks_with_the_budget_and_nothing_is_among_no_tasks() {
+        let settings = GateSettings::of_mode(Mode::Split, 15);
+        let least = |settings: &GateSettings, tasks: usize| detectable(settings, &vec![0.6; tasks], 1, 2).unwrap();
+        let (rich, poor) = (least(&settings, 24).unwrap(), least(&Profile::quick().gate, 24).unwrap());
+        assert!(rich.gain <= poor.gain && rich.shipped >= DETECTED && rich.price > 0.0, "{rich:?} {poor:?}");
+        assert_eq!(least(&settings, 0), None);
     }
 }

@@ -16,7 +16,7 @@ pub use patch::patch;
 
 use super::atomic::{FileError, write_via};
 use super::harness_dir::{self, HarnessError, tree_of, with_manifest};
-use crate::domain::harness::{Harness, check_path};
+use crate::domain::harness::{HARNESS_FILE, Harness, check_path};
 use crate::domain::id::{CandidateId, HarnessId, VariantId};
 use git2::{ObjectType, Oid};
 use objects::{Objects, part_path};
@@ -268,15 +268,14 @@ impl HarnessRepo {
         Ok(entries)
     }
 
-    /// Writes the files of the harness at `rev` into an empty or new folder, without `.git`.
+    /// Writes the files of the harness at `rev` into an empty or new folder, without `.git`; `harness.toml` comes last.
     ///
     /// # Errors
     /// [`RepoError::Unknown`], or what the operating system refused.
     pub fn export(&self, rev: &str, dir: &Path) -> Result<(), RepoError> {
-        for (path, bytes) in self.files(rev)? {
-            super::atomic::write_whole(&dir.join(path), &bytes)?;
-        }
-        Ok(())
+        let mut files = self.files(rev)?;
+        let manifest = files.remove(HARNESS_FILE).unwrap_or_default();
+        Ok(harness_dir::write(dir, &String::from_utf8_lossy(&manifest), &files)?)
     }
 
     fn entry(&self, commit: &HarnessCommit) -> Result<LogEntry, RepoError> {

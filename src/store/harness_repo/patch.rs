@@ -37,21 +37,17 @@ fn one_file(path: &str, old: Option<&Vec<u8>>, new: Option<&Vec<u8>>, text: &mut
     let mut is_first = true;
     patch
         .print(&mut |_, _, line| {
-            let content = String::from_utf8_lossy(line.content());
-            match line.origin_value() {
-                DiffLineType::FileHeader => {}
-                DiffLineType::Binary => {
-                    let _ = writeln!(text, "Binary files {before} and {after} differ");
+            let kind = line.origin_value();
+            if kind == DiffLineType::Binary {
+                let _ = writeln!(text, "Binary files {before} and {after} differ");
+            } else if kind != DiffLineType::FileHeader {
+                if std::mem::take(&mut is_first) {
+                    let _ = write!(text, "--- {before}\n+++ {after}\n");
                 }
-                kind => {
-                    if std::mem::take(&mut is_first) {
-                        let _ = write!(text, "--- {before}\n+++ {after}\n");
-                    }
-                    if matches!(kind, DiffLineType::Context | DiffLineType::Addition | DiffLineType::Deletion) {
-                        text.push(line.origin());
-                    }
-                    text.push_str(&content);
+                if matches!(kind, DiffLineType::Context | DiffLineType::Addition | DiffLineType::Deletion) {
+                    text.push(line.origin());
                 }
+                text.push_str(&String::from_utf8_lossy(line.content()));
             }
             true
         })

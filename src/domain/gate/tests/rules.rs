@@ -2,7 +2,7 @@
 
 use super::player::*;
 use crate::domain::gate::*;
-use crate::domain::id::{HarnessId, LimitsId};
+use crate::domain::id::{CandidateId, HarnessId, LimitsId};
 use crate::domain::task::Tags;
 
 fn kind(kind: &str) -> Claims {
@@ -27,8 +27,10 @@ fn where_a_repeat_is_the_same_draw_only_gate_tasks_are_bet_on_and_once() {
     let of_candidate: Vec<&Ask> = player.asked.iter().filter(|(who, _)| who == "C").map(|(_, ask)| ask).collect();
     assert!(of_candidate.iter().all(|ask| ask.sibling.is_some() || ask.replicate == 0), "no repeats");
     assert_eq!(of_candidate.iter().filter(|ask| ask.sibling.is_none()).count(), 120);
-    let Some(Ruling::Shipped(evidence) | Ruling::Blocked { evidence, .. }) = ruling(&gate, "C") else { panic!("{:?}", gate.log()) };
+    let Some(Ruling::Blocked { evidence, .. }) = ruling(&gate, "C") else { panic!("{:?}", gate.log()) };
     assert!(evidence.e >= 150.0);
+    // One rollout tells that a task is solved; siblings told that it is lost.
+    assert_eq!((evidence.protected, evidence.regressed.as_slice()), (80, [TaskIndex(3)].as_slice()));
 }
 
 #[test]
@@ -39,6 +41,11 @@ fn what_could_not_be_shown_is_said_before_anything_is_spent() {
     player.round(&mut gate, vec![Proposal { claims: kind("a"), ..proposal("C", 0, &all(48), &[]) }]);
     assert_eq!(ruling(&gate, "C"), Some(&Ruling::Undetectable { available: 16, wanted: 32 }));
     assert_eq!(gate.spent(), 48, "the baseline alone");
+    // What is solved already cannot be won.
+    let mut gate = Gate::new(gate.settings().clone(), tasks(120, 40), HarnessId::from("base"), LimitsId::from("default")).unwrap();
+    let half: Vec<f64> = (0..120).map(|task| f64::from(u8::from(task < 100))).collect();
+    Player::new(1, &half).with("C", &[1.0; 120]).round(&mut gate, vec![Proposal { claims: kind("a"), ..proposal("C", 0, &all(120), &[]) }]);
+    assert_eq!(ruling(&gate, "C"), Some(&Ruling::Undetectable { available: 10, wanted: 32 }));
 }
 
 #[test]
@@ -146,4 +153,72 @@ fn states_of_other_versions_and_damaged_ones_are_refused() {
     assert!(Gate::parse("{").is_err());
     let damaged = text.replacen("\"task\":0", "\"task\":9", 1);
     assert_eq!(Gate::parse(&damaged).unwrap_err().to_string(), "read the gate's state: the pass under way names what is not there");
+}
+
+#[test]
+fn a_comparison_with_the_anchor_in_which_too_much_is_missing_says_nothing() {
+    let mut gate = gate(GateSettings { opening: 40.0, drift_every: 1, ..split(15) }, 24);
+    let mut player = Player::new(1, &[0.05; 24]).with("C", &[0.95; 24]);
+    player.play(&mut gate);
+    gate.begin_round().unwrap();
+    gate.submit(vec![proposal("C", 0, &all(24), &all(24))]).unwrap();
+    player.play(&mut gate);
+    gate.confirm(Confirmation::Ship).unwrap();
+    player.missing = vec![("C".to_owned(), 1), ("C".to_owned(), 4)];
+    player.finish(&mut gate);
+    let Ruling::AnchorKept { better, worse } = gate.log().last().unwrap().ruling else { panic!("{:?}", gate.log()) };
+    assert!((better - 1.0).abs() < 1e-12 && (worse - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn bets_begin_anew_when_a_ship_takes_some_of_the_claims_away() {
+    let mut gate = gate(split(15), 24);
+    let lifted =
+        |tasks: std::ops::Range<usize>| -> Vec<f64> { (0..24).map(|task| if tasks.contains(&task) { 0.97 } else { 0.02 }).collect() };
+    let mut player = Player::new(4, &[0.02; 24]).with("A", &lifted(0..12)).with("B", &lifted(12..24));
+    let (a, b): (Vec<u32>, Vec<u32>) = ((0..12).collect(), (12..24).collect());
+    player.play(&mut gate);
+    gate.begin_round().unwrap();
+    gate.submit(vec![proposal("A", 0, &a, &a), proposal("B", 1, &b, &b)]).unwrap();
+    player.play(&mut gate);
+    gate.confirm(Confirmation::Ship).unwrap();
+    let Demand::Touched(staying) = gate.demand() else { panic!("{:?}", gate.log()) };
+    assert!(staying.len() == 1 && staying[0].wealth.e() > 10.0);
+    let staying_harness = staying[0].harness.clone();
+    let (id, mut touched) = (staying[0].id.clone(), staying[0].touched.iter().map(|entry| entry.task).collect::<Vec<_>>());
+    touched.truncate(11);
+    assert!(gate.retouch(&[Rebased { id: CandidateId::from("nobody"), harness: HarnessId::from("x"), touched: Vec::new() }]).is_err());
+    gate.retouch(&[Rebased { id: id.clone(), harness: staying_harness, touched }]).unwrap();
+    let staying = gate.candidates().iter().find(|candidate| candidate.id == id).unwrap();
+    assert!(staying.passes(true) == Some(0) && (staying.wealth.e() - 1.0).abs() < 1e-12);
+    player.finish(&mut gate);
+    assert!(shipped(&gate, id.as_str()), "{:?}", gate.log());
+}
+
+#[test]
+fn a_rollout_is_missing_at_the_third_time() {
+    let mut gate = gate(split(1), 2);
+    for attempts in 1..3 {
+        gate.tell(0, Told::Missing).unwrap();
+        let Demand::Rollouts(pass) = gate.demand() else { panic!("still open") };
+        assert_eq!(pass.open_asks().map(|(at, ask)| (at, ask.attempts)).next(), Some((0, attempts)));
+    }
+    gate.tell(0, Told::Missing).unwrap();
+    let Demand::Rollouts(pass) = gate.demand() else { panic!("three are open") };
+    assert_eq!(pass.open_asks().next().map(|(at, _)| at), Some(1));
+}
+
+#[test]
+fn the_incumbent_against_itself_is_played_and_never_replayed() {
+    let mut player = Player::new(1, &[0.5; 3]);
+    let mut gate = gate(split(1), 3);
+    player.play(&mut gate);
+    gate.check_same().unwrap();
+    let Demand::Rollouts(pass) = gate.demand() else { panic!("not playing") };
+    let (at, ask) = pass.open_asks().find(|(_, ask)| ask.arm != Arm::Incumbent).unwrap();
+    assert_eq!(ask.evidence.stream().0, "aa/0");
+    assert_eq!(gate.tell(at, Told::Untouched).unwrap_err().to_string(), format!("take rollout {at} as untouched: the incumbent plays it"));
+    let mut paper = super::player::gate(GateSettings::of_mode(Mode::Paper, 3), 3);
+    player.play(&mut paper);
+    assert!(matches!(paper.check_same(), Err(GateError::NothingSealed("paper"))));
 }

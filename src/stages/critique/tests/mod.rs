@@ -1,1 +1,0 @@
-//! The planted-hack suite and its counterpart, honest edits that must pass.
