@@ -192,7 +192,7 @@ fn household_tasks(manifest: &Manifest, dir: &Path) -> Result<Vec<LoadedTask>, B
         for seed in 0..manifest.source.generated {
             let scene = generate(seed, kind);
             let text = scene.game.task_sentence().to_owned();
-            let group = format!("{} | {} {} | {}", kind.as_str(), scene.goal_object, scene.goal_place, scene.room.as_str());
+            let group = format!("{} | {}", scene.errand(), scene.room.as_str());
             let tags = Tags::from([("kind".to_owned(), kind.as_str().to_owned())]);
             let id = format!("{}/{seed}", kind.as_str());
             tasks.push(loaded(&manifest.name, id, text, tags, group, Origin::Scene { kind, seed }));
