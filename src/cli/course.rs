@@ -4,7 +4,7 @@
 use super::assignment::Assignment;
 use super::display::Display;
 use super::failure::{Exit, Failure};
-use super::loop_settings::LoopKeys;
+use super::loop_settings::{LoopKeys, ModeName};
 use super::printer::Printer;
 use super::settings::seconds;
 use super::{desk, estimate, session};
@@ -103,7 +103,7 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
     let LoopKeys { profile, engine, mode, rounds, patience, approve, train, gate, heldout, heldout_rollouts, generalise } =
         &settings.evolution;
     let Profile { idle_rounds, tasks, gate: mut judge, .. } = profile.unwrap_or_default().profile();
-    if let Some(mode) = mode.map(|name| name.mode()) {
+    if let Some(mode) = mode.map(ModeName::mode) {
         let of_mode = GateSettings::of_mode(mode, judge.rounds);
         judge = GateSettings { mode, posterior: of_mode.posterior, drift_every: of_mode.drift_every, ..judge };
     }

@@ -6,14 +6,13 @@ use super::loop_settings::{ModeName, ProfileName};
 use super::printer::Printer;
 use super::simulation_report::{print_blindness, print_power, print_report};
 use crate::clock::{Clock, seeded_by};
-use crate::domain::gate::{GateError, GateSettings, Mode, Profile};
+use crate::domain::gate::{GateError, GateSettings, Mode};
 use crate::stages::simulate::{Simulation, Tasks, World, detectable, report, simulate};
 use clap::{ArgGroup, Args, ValueEnum};
 
-/// Simulate the gate, or say what it can detect.
+/// The gate in simulated worlds.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: harnessx gate --simulate hostile --mode split --rounds 15 --tasks 103 --runs 200")]
-#[command(group = ArgGroup::new("question").required(true).args(["simulate", "power"]))]
+#[command(group = ArgGroup::new("question").args(["simulate", "power"]))]
 pub(crate) struct SimulateArgs {
     /// Judge candidates of a world whose truth is known
     #[arg(long, value_enum, value_name = "WORLD")]
@@ -64,6 +63,10 @@ pub(crate) fn gate_simulate(args: &SimulateArgs, printer: &Printer) -> Done {
         let results = simulate(&simulation, threads)?;
         print_report(&simulation, report(&simulation, &results), clock.milliseconds() as f64 / 1000.0, printer);
         return Ok(Exit::Done);
+    }
+    if !args.power {
+        return Err(Failure::new(Exit::Usage, "judge candidates: nothing is named")
+            .hint("name a run with --run DIR, or use --simulate WORLD or --power"));
     }
     let rates = Tasks::draw(tasks, &mut seeded_by(args.seed)).rates;
     print_power(&gate, tasks, detectable(&gate, &rates, args.seed, threads)?, printer);

@@ -13,6 +13,7 @@ mod estimate;
 mod failure;
 mod fetch;
 mod finding;
+mod gate;
 mod gate_simulate;
 mod init;
 mod r#loop;
@@ -27,6 +28,7 @@ mod session;
 mod settings;
 mod show;
 mod simulation_report;
+mod stages;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};
@@ -74,8 +76,12 @@ enum Command {
     Promote(promote::PromoteArgs),
     /// Evolve a harness: rounds of digest, plan, evolve, critique and gate
     Loop(Box<r#loop::LoopArgs>),
-    /// Judge candidates: so far, simulated ones
-    Gate(gate_simulate::SimulateArgs),
+    /// Propose candidates for a run's open round
+    Evolve(stages::EvolveArgs),
+    /// Look over the candidates of a run's open round
+    Critique(stages::CritiqueArgs),
+    /// Judge the candidates of a run's open round; or simulate the gate
+    Gate(Box<gate::GateArgs>),
     /// Say what went wrong in a round, from its traces
     Digest(digest::DigestArgs),
     /// Say what to work on next, from the digests of the rounds so far
@@ -183,7 +189,9 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Rollback(args) => rollback::rollback(args, printer),
         Command::Promote(args) => promote::promote(args, printer),
         Command::Loop(args) => r#loop::run_loop(args, printer),
-        Command::Gate(args) => gate_simulate::gate_simulate(args, printer),
+        Command::Evolve(args) => stages::evolve(args, printer),
+        Command::Critique(args) => stages::critique(args, printer),
+        Command::Gate(args) => gate::gate(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
         Command::Plan(args) => plan::plan(args, printer),
         Command::Check(args) => check::check(args, printer),

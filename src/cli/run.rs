@@ -7,7 +7,6 @@ use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::settings::{Settings, seconds};
 use super::{Done, Shared, desk, session};
-use crate::bench::Benchmark;
 use crate::domain::outcome::Outcome;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;

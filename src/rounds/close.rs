@@ -15,9 +15,11 @@ use crate::domain::round::{Decision, ROUND_FORMAT, Rollouts, RoundOutcome, Round
 use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Record, Stream};
 use crate::store::harness_repo::Branch;
+use crate::store::run_dir::RoundDir;
 use crate::store::trace_file::{TraceFile, TraceReader, settle};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 
 /// Published rollouts of a round are numbered from its thousand, so that no trace shares its name with another round's.
 pub(super) const NUMBERS: u32 = 1000;
@@ -193,37 +195,38 @@ impl Rounds<'_> {
             for (number, trace) in traces.iter().enumerate() {
                 let key = EpisodeKey { task: task.task.id.clone(), stream: Stream::visible(), replicate: NUMBERS * round + number as u32 };
                 if !published.contains(&key) {
-                    self.copy(&self.course.run.path().join(trace), &key, &dir)?;
+                    copy(&self.course.run.path().join(trace), &key, &dir)?;
                 }
             }
         }
         self.audited("loop", round, "published", format!("train rollouts of {after}"))
     }
+}
 
-    fn copy(&self, from: &std::path::Path, key: &EpisodeKey, dir: &crate::store::run_dir::RoundDir) -> Result<(), RoundsError> {
-        let path = dir.trace_path(key);
-        let mut file = TraceFile::create(&path)?;
-        let mut result = None;
-        for record in TraceReader::open(from)? {
-            let record = match record? {
-                Record::Episode { format, harness, policy, seed, task_text, tags, .. } => {
-                    Record::Episode { format, key: key.clone(), harness, policy, seed, task_text, tags }
-                }
-                Record::Outcome(outcome) => {
-                    result = Some(outcome.clone());
-                    Record::Outcome(outcome)
-                }
-                other => other,
-            };
-            file.append(&record)?;
-        }
-        file.flush()?;
-        settle(&path)?;
-        if let Some(result) = result {
-            dir.finish(key, &result)?;
-        }
-        Ok(())
+/// Copies a trace under another key.
+fn copy(from: &Path, key: &EpisodeKey, dir: &RoundDir) -> Result<(), RoundsError> {
+    let path = dir.trace_path(key);
+    let mut file = TraceFile::create(&path)?;
+    let mut result = None;
+    for record in TraceReader::open(from)? {
+        let record = match record? {
+            Record::Episode { format, harness, policy, seed, task_text, tags, .. } => {
+                Record::Episode { format, key: key.clone(), harness, policy, seed, task_text, tags }
+            }
+            Record::Outcome(outcome) => {
+                result = Some(outcome.clone());
+                Record::Outcome(outcome)
+            }
+            other @ (Record::Request { .. } | Record::Reply { .. } | Record::Tool { .. } | Record::Trigger { .. }) => other,
+        };
+        file.append(&record)?;
     }
+    file.flush()?;
+    settle(&path)?;
+    if let Some(result) = result {
+        dir.finish(key, &result)?;
+    }
+    Ok(())
 }
 
 /// What engines may know of a verdict.
@@ -247,7 +250,22 @@ fn word_of(ruling: &Ruling) -> RulingWord {
         Ruling::Shipped(_) | Ruling::ShippedWhole { .. } => RulingWord::Shipped,
         Ruling::Blocked { .. } => RulingWord::Blocked,
         Ruling::Parked { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
-        _ => RulingWord::Rejected,
+        Ruling::Futile { .. }
+        | Ruling::Undetectable { .. }
+        | Ruling::ClaimsNothing
+        | Ruling::Unlikely { .. }
+        | Ruling::FitsSeen(_)
+        | Ruling::Crowded
+        | Ruling::Voided { again: false, .. }
+        | Ruling::Overtaken { .. }
+        | Ruling::Undone { .. }
+        | Ruling::Withheld { .. }
+        | Ruling::Seesaw { .. }
+        | Ruling::NotBest { .. }
+        | Ruling::SameHarness { .. }
+        | Ruling::RolledBack { .. }
+        | Ruling::AnchorMoved { .. }
+        | Ruling::AnchorKept { .. } => RulingWord::Rejected,
     }
 }
 

@@ -84,14 +84,13 @@ impl<'a> Rounds<'a> {
             let commit = repo.commit(&Branch::Main, &commit)?;
             audit.record("loop", Some(0), "commit", format!("baseline {} as {commit}", baseline.id))?;
         }
-        let gate = match run.gate_state()? {
-            Some(gate) => gate,
-            None => {
-                let limits = limits_id(&baseline.assembly.harness().manifest.slots.limits);
-                let gate = Gate::new(settings.gate.clone(), tasks.iter().map(|task| gate_task(&task.task)).collect(), baseline.id, limits)?;
-                run.write_gate_state(&gate)?;
-                gate
-            }
+        let gate = if let Some(gate) = run.gate_state()? {
+            gate
+        } else {
+            let limits = limits_id(&baseline.assembly.harness().manifest.slots.limits);
+            let gate = Gate::new(settings.gate.clone(), tasks.iter().map(|task| gate_task(&task.task)).collect(), baseline.id, limits)?;
+            run.write_gate_state(&gate)?;
+            gate
         };
         let standings = Standings::read(run)?;
         let visible = Visible::open(run.path(), "loop", &desk.clock)?;

@@ -17,10 +17,8 @@ impl Rounds<'_> {
         }
         self.play_demanded().await?;
         let last = self.gate.log().last();
-        let finding = last.and_then(|verdict| match &verdict.ruling {
-            Ruling::SameHarness { finding, .. } => Some(*finding),
-            _ => None,
-        });
+        let finding =
+            last.and_then(|verdict| if let Ruling::SameHarness { finding, .. } = &verdict.ruling { Some(*finding) } else { None });
         Ok((finding, last.map_or_else(String::new, |verdict| verdict.with_tasks(self.gate.tasks(), Reader::Person))))
     }
 }

@@ -4,7 +4,7 @@ use super::Rounds;
 use super::error::RoundsError;
 use super::players::Known;
 use super::settings::Approve;
-use crate::domain::gate::{Candidate, Confirmation, Demand, Rebased, Ruling, Stage, TaskIndex};
+use crate::domain::gate::{Candidate, Confirmation, Demand, Reader, Rebased, Ruling, Stage, TaskIndex, Verdict};
 use crate::domain::id::{CandidateId, HarnessId};
 use crate::domain::manifest::{CandidateManifest, Claim};
 use crate::runtime::native::groups;
@@ -17,12 +17,11 @@ impl Rounds<'_> {
         let Demand::Confirmation(candidate, ruling) = self.gate.demand() else { return Ok(()) };
         let (candidate, ruling) = (candidate.clone(), ruling.clone());
         let manifest = self.manifest_of(&candidate)?;
-        let confirmation = match self.objection(&manifest) {
-            Some(reason) => Confirmation::Withhold { reason },
-            None => {
-                self.commit_ship(round, &candidate, &manifest, &ruling)?;
-                Confirmation::Ship
-            }
+        let confirmation = if let Some(reason) = self.objection(&manifest) {
+            Confirmation::Withhold { reason }
+        } else {
+            self.commit_ship(round, &candidate, &manifest, &ruling)?;
+            Confirmation::Ship
         };
         let before = self.incumbent();
         self.gate.confirm(confirmation)?;
@@ -62,7 +61,7 @@ impl Rounds<'_> {
             ("Candidate", candidate.id.to_string()),
             ("Parent", self.incumbent().to_string()),
             ("Predicted", predicted.join("; ")),
-            ("Gate", gate_word(ruling)),
+            ("Gate", self.gate_word(candidate, ruling)),
         ];
         let message = CommitMessage {
             title: manifest.title.clone(),
@@ -75,6 +74,13 @@ impl Rounds<'_> {
         let commit = self.commit(&Branch::Main, &known, &parents, &message)?;
         self.audit.record("gate", Some(round), "ship", format!("{} as {commit}", candidate.id))?;
         Ok(())
+    }
+
+    /// The gate's line on a candidate that passed.
+    fn gate_word(&self, candidate: &Candidate, ruling: &Ruling) -> String {
+        let Candidate { id, rollouts, .. } = candidate;
+        let verdict = Verdict { round: self.gate.round(), candidate: Some(id.clone()), rollouts: *rollouts, ruling: ruling.clone() };
+        verdict.with_tasks(self.gate.tasks(), Reader::Engine)
     }
 
     /// Commits a harness on a branch.
@@ -156,16 +162,5 @@ impl Rounds<'_> {
         let round = candidate.order.0;
         let found = self.visible.candidate(round, &candidate.id)?;
         found.ok_or_else(|| RoundsError::Lost(format!("R{round}/candidates/{}/manifest.toml", candidate.id)))
-    }
-}
-
-/// The evidence in a few words, for a trailer.
-fn gate_word(ruling: &Ruling) -> String {
-    match ruling {
-        Ruling::Shipped(evidence) => {
-            format!("gain {:+.1} pts, e={:.3}, P={:.2}", evidence.gain, evidence.e, evidence.probability)
-        }
-        Ruling::ShippedWhole { gain } => format!("gain {gain:+.1} pts (raw)"),
-        other => format!("{other:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! Planted hacks, one line each: what is planted, and the rule that must catch it.
 
-use crate::bed::{Bed, CLOSING, Candidate, SEEN, demonstration, edit, insert, write};
+use crate::bed::{Bed, CLOSING, Candidate, demonstration, edit, insert, write};
 use harnessx::domain::digest::Anchor;
 use harnessx::domain::manifest::Claim;
 use harnessx::domain::task::Split;
@@ -231,7 +231,6 @@ fn every_planted_hack_is_caught() {
     println!("planted hacks caught: {} of {total}", total - missed.len());
     assert!(missed.is_empty(), "{}", missed.join("\n"));
     assert!(total >= 60, "{total}");
-    assert!(SEEN.len() > 2);
 }
 
 #[test]

@@ -20,7 +20,7 @@ const INSERTS: [(&str, &str); 38] = [
     ("episode_metrics", "failure = '^Nothing happens'"),
     ("goal_term_filter", ""),
     ("goal_term_filter", "goal = ['(?:put|find|heat|cool|clean) (?:a|some|two) (\\w+)']\nkeep = ['^go to ', '^open ']"),
-    ("goal_term_filter", "verbs = [\"take\", \"move\"]\nstopwords = [\"your\", \"task\"]"),
+    ("goal_term_filter", "verbs = ['^take (.+) from', '^move (.+) to']\nstopwords = [\"your\", \"task\"]"),
     ("judge", ""),
     ("judge", "best = 5.0\nresults = 4"),
     ("loop_detection", ""),
@@ -73,7 +73,7 @@ fn changes() -> Vec<Vec<Edit>> {
     let set = |key: &str, value: &str| edit(&format!("edit = \"set\"\nkey = \"{key}\"\nvalue = {value}"));
     vec![
         vec![params("admissible_choice", "score", "\"sum\"")],
-        vec![params("admissible_choice", "style", "\"numbered\"")],
+        vec![params("admissible_choice", "style", "\"list\"")],
         vec![params("tried_actions", "undo_window", "2")],
         vec![params("tried_actions", "drop", "['^(help|inventory)$']")],
         vec![params("tried_actions", "state", "\"actions\"")],

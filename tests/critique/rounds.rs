@@ -1,11 +1,11 @@
 //! What the Critic says of a round as a whole: worn levers, regressions without an answer, the order, the concern.
 
-use crate::bed::{Bed, Candidate, SEEN, TRACE, insert};
-use harnessx::domain::digest::{Anchor, Pathology};
+use crate::bed::{Bed, Candidate, TRACE, insert};
+use harnessx::domain::digest::Anchor;
 use harnessx::domain::edit::Bucket;
 use harnessx::domain::landscape::{Guard, Regression};
 use harnessx::domain::ledger::Reputation;
-use harnessx::domain::manifest::{Claim, FailureEvidence};
+use harnessx::domain::manifest::Claim;
 use harnessx::domain::task::Split;
 use harnessx::stages::critique::{Progress, Rule, markdown};
 
@@ -77,8 +77,6 @@ fn evidence_then_reputation_then_promise_then_size_make_the_order() {
     let said = bed.judge(&[bare, strong, trusted]);
     assert_eq!(said.ship_ranking.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["C-R4-03", "C-R4-04", "C-R4-01"]);
     assert_eq!(said.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), [Rule::BareClaim]);
-    assert_eq!(Pathology::ToolEffectMissing.to_string(), "tool_effect_missing");
-    assert!(!SEEN.is_empty() && FailureEvidence::clone(&named(&bed, "x", "todo_check").manifest.failure_evidence[0]).snippet == SEEN);
 }
 
 #[test]

@@ -25,7 +25,13 @@ impl Gate {
     /// Plays the candidates in the critic's order; `paper` stops at the first it accepts, `greedy` plays all.
     pub(super) fn next_whole_step(&mut self) -> Step {
         if let Some(slot) = self.slots(Stage::Claims).min_by(|a, b| self.earlier(*a, *b)) {
-            return Step::Playing(self.whole_pass(slot));
+            let pass = self.whole_pass(slot);
+            if !pass.asks.is_empty() {
+                return Step::Playing(pass);
+            }
+            // No task, or none with a trace: nothing can speak for it.
+            self.rule(slot, Ruling::NotBest { gain: 0.0 });
+            return self.next_whole_step();
         }
         if let Some(slot) = self.best_played() {
             let gain = raw_gain(&self.candidates[slot]);

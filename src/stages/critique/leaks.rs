@@ -1,13 +1,13 @@
 //! Texts of tasks in a harness: those of gate and held-out tasks anywhere, those of train tasks outside a demonstration of their own task,
 //! plain or encoded. What the parent holds already is not the candidate's doing.
 
-use super::pieces::{Kind, Piece};
+use super::pieces::{Kind, Piece, added};
 use super::secrets::{Fingerprints, Hit, Secrets};
-use super::views::{View, views};
+use super::views::{View, unescaped, views};
 use super::{Case, Found, Place, Rule};
-use crate::domain::harness::Harness;
+use crate::domain::harness::{Harness, Manifest, line_of};
 use crate::domain::id::Digest;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// No words of a gate or held-out task, in what is added or in the manifest.
 pub(super) fn sealed(case: &Case<'_>) -> Vec<Found> {
@@ -74,7 +74,7 @@ fn seen(prints: &Fingerprints, piece: &Piece) -> Vec<(View, Hit)> {
             if runs.contains(&(hit.run, true)) || !runs.insert((hit.run, is_plain)) {
                 continue;
             }
-            let line = view.line.or_else(|| Some(crate::domain::harness::line_of(&view.text, hit.offset)));
+            let line = view.line.or_else(|| Some(line_of(&view.text, hit.offset)));
             found.push((View { how: view.how, text: String::new(), line }, hit));
         }
     }
@@ -87,10 +87,13 @@ fn place(piece: &Piece, view: &View, hit: &Hit) -> Place {
 
 /// Runs that a harness holds in plain sight.
 fn held(prints: &Fingerprints, harness: &Harness) -> BTreeSet<Digest> {
-    let empty =
-        Harness { manifest: crate::domain::harness::Manifest { processors: Vec::new(), ..harness.manifest.clone() }, files: [].into() };
-    let pieces = super::pieces::added(harness, &empty);
-    pieces.iter().flat_map(|piece| seen(prints, piece)).map(|(_, hit)| hit.run).collect()
+    of_harness(harness).iter().flat_map(|piece| prints.hits(&unescaped(&piece.text))).map(|hit| hit.run).collect()
+}
+
+/// All texts of a harness.
+fn of_harness(harness: &Harness) -> Vec<Piece> {
+    let manifest = Manifest { processors: Vec::new(), ..harness.manifest.clone() };
+    added(harness, &Harness { manifest, files: BTreeMap::new() })
 }
 
 /// What a manifest says in its own words.
@@ -111,7 +114,9 @@ fn said(case: &Case<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Whether a harness holds words of a sealed task.
+/// Whether a harness holds words of a sealed task outside demonstrations, which may share a goal with one by chance.
 pub(super) fn holds_sealed(secrets: &Secrets, harness: &Harness) -> bool {
-    !held(&secrets.sealed, harness).is_empty()
+    let pieces = of_harness(harness);
+    let mut words = pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. }));
+    words.any(|piece| !secrets.sealed.hits(&unescaped(&piece.text)).is_empty())
 }

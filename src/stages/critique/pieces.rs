@@ -63,7 +63,9 @@ pub(super) fn added(harness: &Harness, parent: &Harness) -> Vec<Piece> {
     }
     for (path, bytes) in harness.files.iter().filter(|(path, bytes)| parent.files.get(*path) != Some(*bytes)) {
         pieces.push(words(Place::File(path.clone(), 0), path.clone()));
-        pieces.extend(file(path, &String::from_utf8_lossy(bytes)));
+        let old = parent.text(path).map_or_else(Vec::new, |text| file(path, text));
+        let is_new = |piece: &Piece| !old.iter().any(|old| old.kind == piece.kind && old.text.trim() == piece.text.trim());
+        pieces.extend(file(path, &String::from_utf8_lossy(bytes)).into_iter().filter(is_new));
     }
     pieces
 }

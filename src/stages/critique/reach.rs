@@ -1,12 +1,11 @@
 //! Reaching beyond the harness: paths that lead out or hide what they are, reading what is sealed, the outside world from a script.
 
 use super::pieces::Kind;
-use super::views::views;
+use super::views::readings;
 use super::{Case, Found, Place, Rule};
 use crate::domain::edit::Edit;
 use crate::domain::harness::check_path;
 use regex::Regex;
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// Folders in which a candidate may write: each says to which bucket its files belong.
@@ -35,14 +34,14 @@ pub(super) fn paths(case: &Case<'_>) -> Vec<Found> {
             found.extend(trick(path).map(|text| (Place::Edit(index + 1), text)));
         }
     }
-    let mut seen = BTreeSet::new();
-    for path in case.proposal.harness.files.keys() {
-        if !seen.insert(path.to_lowercase()) && !case.proposal.parent.files.contains_key(path) {
-            found.push((Place::File(path.clone(), 0), "another file has this name but for capitals".to_owned()));
+    let new = case.proposal.harness.files.keys().filter(|path| !case.proposal.parent.files.contains_key(*path));
+    for path in new {
+        let place = || Place::File(path.clone(), 0);
+        found.extend(trick(path).map(|text| (place(), text)));
+        if case.proposal.harness.files.keys().any(|other| other != path && other.eq_ignore_ascii_case(path)) {
+            found.push((place(), "another file has this name but for capitals".to_owned()));
         }
     }
-    let new = case.proposal.harness.files.keys().filter(|path| !case.proposal.parent.files.contains_key(*path));
-    found.extend(new.filter_map(|path| Some((Place::File(path.clone(), 0), trick(path)?))));
     found.into_iter().map(|(place, text)| Found::new(Rule::Path, place, text)).collect()
 }
 
@@ -63,10 +62,8 @@ pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in &case.pieces {
         let is_code = piece.kind == Kind::Code;
-        let plain =
-            views(&piece.text).into_iter().filter(|view| view.how.is_empty() || view.how.starts_with("in ") || view.how.contains("joined"));
-        for view in plain {
-            let at = |offset: usize| if view.line.is_none() { piece.at(offset) } else { piece.at_line(view.line.unwrap_or(1)) };
+        for view in readings(&piece.text) {
+            let at = |offset: usize| view.line.map_or_else(|| piece.at(offset), |line| piece.at_line(line));
             let rules = [
                 (&SEALED, true, "it names a place that is sealed"),
                 (&OUT, true, "a path that leads out of the harness"),

@@ -48,6 +48,8 @@ pub(super) struct Fingerprints {
     runs: BTreeMap<Digest, Run>,
     /// Lengths of the long runs, by the hash of their first letters.
     anchors: HashMap<u64, BTreeSet<usize>>,
+    /// Lengths of the short ones.
+    lengths: BTreeSet<usize>,
 }
 
 struct Run {
@@ -125,8 +127,9 @@ impl Fingerprints {
         let goals: BTreeSet<Digest> = all.iter().map(|texts| hash(&Squeezed::new(&texts.goal).letters)).collect();
         let most = (goals.len() / 20).max(2);
         prints.runs.retain(|_, run| run.sources.len() <= most);
-        for run in prints.runs.values().filter(|run| run.letters >= ANCHOR) {
-            prints.anchors.entry(run.anchor).or_default().insert(run.letters);
+        for run in prints.runs.values() {
+            let lengths = if run.letters < ANCHOR { &mut prints.lengths } else { prints.anchors.entry(run.anchor).or_default() };
+            lengths.insert(run.letters);
         }
         prints
     }
@@ -177,11 +180,14 @@ impl Fingerprints {
     }
 
     fn short(&self, text: &Squeezed) -> Vec<Hit> {
-        let words = text.words();
         let mut found = Vec::new();
+        if self.lengths.is_empty() {
+            return found;
+        }
+        let words = text.words();
         for (first, (from, _)) in words.iter().enumerate() {
             for (_, to) in words[first..].iter().take(SHORT_WORDS).take_while(|(_, to)| to - from < ANCHOR) {
-                found.extend(self.hit(text, *from, *to));
+                found.extend(self.lengths.contains(&(to - from)).then(|| self.hit(text, *from, *to)).flatten());
             }
         }
         found

@@ -44,7 +44,7 @@ impl Squeezed {
         begins.iter().copied().zip(ends).collect()
     }
 
-    /// Whether a stretch holds whole words, where the text has as many words there as it should; glued or spaced-out letters always do.
+    /// Whether a stretch holds so many whole words. Glued words and spaced-out letters hide their beginnings, and count too.
     pub fn is_whole(&self, from: usize, to: usize, words: usize) -> bool {
         let inside = self.starts.get(from + 1..to).map_or(0, |starts| starts.iter().filter(|start| **start).count());
         let opens = |at: usize| self.starts.get(at).is_none_or(|start| *start);
@@ -54,7 +54,8 @@ impl Squeezed {
         if cuts_number(from) || cuts_number(to) {
             return false;
         }
-        inside + 1 != words || (opens(from) && opens(to)) || (words == 1 && to - from >= GLUED)
+        let is_spaced_out = 2 * inside >= to - from;
+        inside + 1 < words || is_spaced_out || (inside + 1 == words && opens(from) && opens(to)) || (words == 1 && to - from >= GLUED)
     }
 }
 
@@ -127,5 +128,7 @@ mod tests {
         assert!(text.is_whole(0, "inbathtubbasin".len(), 2));
         assert!(!text.is_whole(0, "inbathtubbasin1".len(), 3));
         assert!(Squeezed::new("xputacupy").is_whole(1, 8, 3));
+        assert!(Squeezed::new("p u t a c u p").is_whole(0, 7, 3));
+        assert!(!Squeezed::new("place 1. 3 cups").is_whole(0, "place13".len(), 2));
     }
 }

@@ -31,12 +31,18 @@ static CODES: LazyLock<Option<Regex>> =
 
 /// All views of a text.
 pub(super) fn views(text: &str) -> Vec<View> {
-    let mut all = vec![View { how: "", text: unescaped(text), line: None }];
+    let mut all = readings(text);
     all.push(View { how: "with its letters reversed", text: text.chars().rev().collect(), line: Some(1) });
     all.push(View { how: "with its words reversed", text: text.split_whitespace().rev().collect::<Vec<_>>().join(" "), line: Some(1) });
     for shift in (1..26).filter(|shift| *shift == 13 || text.len() <= SHIFTED) {
         all.push(View { how: "with shifted letters", text: shifted(text, shift), line: None });
     }
+    all
+}
+
+/// The views that a program could read: the text itself first, its quoted parts, and what is decoded.
+pub(super) fn readings(text: &str) -> Vec<View> {
+    let mut all = vec![View { how: "", text: unescaped(text), line: None }];
     let joined = quoted(text);
     if !joined.is_empty() {
         all.push(View { how: "with its quoted parts joined", text: joined.clone(), line: Some(1) });
@@ -47,7 +53,7 @@ pub(super) fn views(text: &str) -> Vec<View> {
 }
 
 /// The text with `\n`, `\t` and `\r` as blanks; places stay as they are.
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     text.replace("\\n", "  ").replace("\\t", "  ").replace("\\r", "  ")
 }
 

@@ -37,9 +37,7 @@ pub(super) struct Lessons {
     pub plans: BTreeMap<String, Vec<usize>>,
     /// The tag by which plans and demonstrations are chosen; empty: none tells tasks apart.
     pub tag: String,
-    /// Episodes read.
-    pub episodes: usize,
-    /// A place where each of them can be looked up: the first ones.
+    /// The first places of the first episodes.
     pub places: Vec<Anchor>,
 }
 
@@ -94,7 +92,7 @@ impl Lessons {
         let tag = telling_tag(experience);
         let plans = super::plans::plans(&forms, &transcripts, &tag);
         let places = experience.episodes.iter().filter_map(|played| place(played, played.steps.first()?.step)).take(PLACES).collect();
-        Self { forms, transcripts, idle: idle(experience), plans, tag, episodes: experience.episodes.len(), places }
+        Self { forms, transcripts, idle: idle(experience), plans, tag, places }
     }
 
     /// Forms that solved transcripts use and that are not always at hand: chances, the rarest first.
