@@ -1,6 +1,8 @@
 //! A text as the leak rules compare it: letters and digits alone, lower case, look-alike letters made plain. Blanks, signs, line breaks and
 //! invisible letters between them hide nothing.
 
+use std::cmp::Ordering;
+
 /// Letters and digits of a text, with what is needed to find one's way back.
 pub(super) struct Squeezed {
     /// Lower-case letters and digits.
@@ -44,7 +46,8 @@ impl Squeezed {
         begins.iter().copied().zip(ends).collect()
     }
 
-    /// Whether a stretch holds so many whole words. Glued words and spaced-out letters hide their beginnings, and count too.
+    /// Whether a stretch holds so many whole words. Glued words hide their beginnings and count too, as do
+    /// words cut in two, but two numbers never make one.
     pub fn is_whole(&self, from: usize, to: usize, words: usize) -> bool {
         let inside = self.starts.get(from + 1..to).map_or(0, |starts| starts.iter().filter(|start| **start).count());
         let opens = |at: usize| self.starts.get(at).is_none_or(|start| *start);
@@ -54,8 +57,12 @@ impl Squeezed {
         if cuts_number(from) || cuts_number(to) {
             return false;
         }
-        let is_spaced_out = 2 * inside >= to - from;
-        inside + 1 < words || is_spaced_out || (inside + 1 == words && opens(from) && opens(to)) || (words == 1 && to - from >= GLUED)
+        let joins_numbers = || (from + 1..to).any(|at| opens(at) && is_digit(at - 1) && is_digit(at));
+        match (inside + 1).cmp(&words) {
+            Ordering::Less => true,
+            Ordering::Equal => (opens(from) && opens(to)) || (words == 1 && to - from >= GLUED),
+            Ordering::Greater => opens(from) && opens(to) && !joins_numbers(),
+        }
     }
 }
 
