@@ -185,7 +185,11 @@ mod tests {
     fn a_task_is_never_shown_its_own_demonstration() {
         let file = "[[demonstration]]\nturns = [{ user = \"Hall.\\nYour task: lift it.\" }, { assistant = \"lift\" }]";
         let shown = |task: &str| {
-            Drive::with_files(&NATIVE, "", &[("prompts/demonstrations.toml", file)]).task(task).task_start("").1.map_or(0, |turns| turns.len())
+            Drive::with_files(&NATIVE, "", &[("prompts/demonstrations.toml", file)])
+                .task(task)
+                .task_start("")
+                .1
+                .map_or(0, |turns| turns.len())
         };
         assert_eq!((shown("lift it."), shown("drop it.")), (0, 2));
     }

@@ -80,13 +80,15 @@ impl Lessons {
     /// Draws the lessons.
     pub fn of(experience: &Experience, harness: &Harness) -> Self {
         let mut transcripts = of_harness(experience, harness);
-        transcripts.extend(experience.episodes.iter().filter(|played| played.solved == Some(true)).map(|played| of_played(experience, played)));
+        transcripts
+            .extend(experience.episodes.iter().filter(|played| played.solved == Some(true)).map(|played| of_played(experience, played)));
         let seen: BTreeSet<usize> = steps(experience).flat_map(|(_, step)| step.admitted.iter().copied().chain([step.action])).collect();
         let demonstrated = transcripts.iter().flat_map(|transcript| transcript.actions.iter().map(String::as_str));
         let templates = induce(seen.iter().map(|number| experience.text(*number)).chain(demonstrated));
         let counts = count(experience, &templates, &seen);
         let total = steps(experience).count().max(1);
-        let forms: Vec<Form> = templates.into_iter().zip(counts).map(|(template, count)| form(template, count, total, &transcripts)).collect();
+        let forms: Vec<Form> =
+            templates.into_iter().zip(counts).map(|(template, count)| form(template, count, total, &transcripts)).collect();
         let tag = telling_tag(experience);
         let plans = super::plans::plans(&forms, &transcripts, &tag);
         let places = experience.episodes.iter().filter_map(|played| place(played, played.steps.first()?.step)).take(PLACES).collect();

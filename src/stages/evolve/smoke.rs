@@ -48,7 +48,8 @@ fn assembled(harness: &Harness, workshop: &Workshop<'_>) -> Result<String, Strin
 
 /// Every processor is shown every event that it listens to, over a few steps of the first recorded task.
 fn synthetic(harness: &Harness, workshop: &Workshop<'_>) -> Result<String, String> {
-    let assembly = Assembly::new(harness.clone(), &[]).map_err(|problems| problems.first().map_or_else(String::new, ToString::to_string))?;
+    let assembly =
+        Assembly::new(harness.clone(), &[]).map_err(|problems| problems.first().map_or_else(String::new, ToString::to_string))?;
     let mut stations = assembly.stations()?;
     let known = workshop.experience.episodes.first();
     let (task, tags) = known.map_or((ODD, Tags::new()), |played| (played.text.as_str(), played.tags.clone()));
@@ -70,7 +71,14 @@ fn drive(stations: &mut [Station], scene: &Scene<'_>) -> Result<u32, String> {
     let events = [
         Event::TaskStart { system: "", demonstrations: &[] },
         Event::StepStart { turns: &turns },
-        Event::BeforeModel { turns: &turns, tools: &[], actions: &actions, role: ModelRole::Main, sampling: &sampling, decision: &decision },
+        Event::BeforeModel {
+            turns: &turns,
+            tools: &[],
+            actions: &actions,
+            role: ModelRole::Main,
+            sampling: &sampling,
+            decision: &decision,
+        },
         Event::AfterModel { reply: &reply, actions: &actions, calls: 1, is_final: false },
         Event::BeforeTool { call: &call },
         Event::AfterTool { call: &call, result: &result, actions: &actions },

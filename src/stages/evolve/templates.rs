@@ -152,7 +152,15 @@ mod tests {
 
     #[test]
     fn what_varies_becomes_a_slot_and_what_stays_a_word() {
-        let actions = ["lift red cup 1 from shelf 1", "lift cup 2 from barn 2", "walk to barn 2", "walk to shelf 1", "wait", "press lamp 1", "press lamp 2"];
+        let actions = [
+            "lift red cup 1 from shelf 1",
+            "lift cup 2 from barn 2",
+            "walk to barn 2",
+            "walk to shelf 1",
+            "wait",
+            "press lamp 1",
+            "press lamp 2",
+        ];
         let templates = induce(actions.into_iter());
         let shown: Vec<String> = templates.iter().map(Template::shown).collect();
         assert_eq!(shown, ["lift … from …", "press lamp …", "wait", "walk to …"]);

@@ -115,7 +115,12 @@ impl Yard {
         let dir = tempfile::tempdir().unwrap();
         let mut builder = ExperienceBuilder::default();
         let mut digests = Vec::new();
-        let tasks = [("carry", "bring a rake to barn."), ("carry", "bring a bag to shelf."), ("wash", "bring a washed cup to tap."), ("wash", "bring a washed pot to barn.")];
+        let tasks = [
+            ("carry", "bring a rake to barn."),
+            ("carry", "bring a bag to shelf."),
+            ("wash", "bring a washed cup to tap."),
+            ("wash", "bring a washed pot to barn."),
+        ];
         for (index, (kind, text)) in tasks.iter().enumerate() {
             let (task, trace) = (format!("{kind}/{index}"), format!("trajectories/{index}_r0.jsonl"));
             let path = dir.path().join(format!("{index}.jsonl"));
@@ -201,7 +206,9 @@ fn candidates_differ_in_component_and_say_what_they_do() {
             let rebuilt = manifest.bundle().apply(&yard.incumbent, &native::groups()).unwrap();
             assert_eq!(rebuilt, candidate.harness);
             assert!(manifest.edits.iter().all(|edit| manifest.buckets.contains(&edit.bucket())));
-            assert!(manifest.claims().count() > 0 && !manifest.failure_evidence.is_empty() && !manifest.capability_evidence.observed.is_empty());
+            assert!(
+                manifest.claims().count() > 0 && !manifest.failure_evidence.is_empty() && !manifest.capability_evidence.observed.is_empty()
+            );
             assert!(candidate.smoke.iter().all(|line| line.passed) && candidate.smoke.len() == 3);
         }
     }
@@ -253,7 +260,8 @@ fn the_guard_makes_a_neglected_bucket_be_used() {
 #[test]
 fn limits_are_declared() {
     let yard = Yard::new();
-    let raised = (0..200).flat_map(|seed| yard.evolve(Engine::Catalog, seed)).find(|candidate| candidate.manifest.component == "limits").unwrap();
+    let raised =
+        (0..200).flat_map(|seed| yard.evolve(Engine::Catalog, seed)).find(|candidate| candidate.manifest.component == "limits").unwrap();
     assert_eq!(raised.manifest.resources.unwrap().steps, Some(9));
     assert!(matches!(&raised.manifest.edits[0], Edit::Set { key, .. } if key == "slots.limits.steps"));
 }

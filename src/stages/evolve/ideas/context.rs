@@ -89,7 +89,13 @@ fn done_so_far(desk: &Desk<'_>) -> Vec<Idea> {
     let rule = |form: &&Form| {
         let text = |text: &str| Value::String(text.to_owned());
         let when = Value::String(form.template.pattern(|slot| slot == 0));
-        Value::Table(table([("when", when), ("on", text("action")), ("set", text(form.template.head())), ("value", text("$1")), ("how", text("add"))]))
+        Value::Table(table([
+            ("when", when),
+            ("on", text("action")),
+            ("set", text(form.template.head())),
+            ("value", text("$1")),
+            ("how", text("add")),
+        ]))
     };
     let idea = |forms: &[&Form], weight: f64| {
         let line: Vec<String> = forms.iter().map(|form| format!("{} {{{}}}", form.template.shown(), form.template.head())).collect();

@@ -30,7 +30,8 @@ fn wandering() -> Vec<Pathology> {
 fn goal_terms(desk: &Desk<'_>) -> Vec<Idea> {
     let known: Vec<&Form> = desk.lessons.forms.iter().filter(|form| form.about_task.contains(&true) && !form.is_at_hand()).collect();
     let paired = |form: &&&Form| form.about_task.iter().filter(|about| **about).count() > 1 || form.about_task.len() > 1;
-    let learned = |forms: &[&Form]| -> Vec<String> { forms.iter().map(|form| form.template.pattern(|slot| form.about_task[slot])).collect() };
+    let learned =
+        |forms: &[&Form]| -> Vec<String> { forms.iter().map(|form| form.template.pattern(|slot| form.about_task[slot])).collect() };
     let mut variants = vec![(learned(&known), known.clone(), 4.0)];
     let two: Vec<&Form> = known.iter().filter(paired).copied().collect();
     if !two.is_empty() && two.len() < known.len() {
@@ -121,7 +122,11 @@ fn chances(desk: &Desk<'_>) -> Vec<Idea> {
             mends: wandering(),
             weight,
             signature: fires("preferred_actions"),
-            edits: if forms.is_empty() { Vec::new() } else { desk.give("preferred_actions", table([("prefer", prefer), ("times", times.into())])) },
+            edits: if forms.is_empty() {
+                Vec::new()
+            } else {
+                desk.give("preferred_actions", table([("prefer", prefer), ("times", times.into())]))
+            },
         }
     };
     let half = all.len().div_ceil(2);
@@ -157,7 +162,8 @@ fn tried(desk: &Desk<'_>) -> Vec<Idea> {
         signature: fires("tried_actions"),
         edits: desk.give("tried_actions", params),
     };
-    let moments = || texts(lessons.chances().iter().filter(|form| form.about_task.contains(&true) || form.widest < WIDE).map(whole).collect());
+    let moments =
+        || texts(lessons.chances().iter().filter(|form| form.about_task.contains(&true) || form.widest < WIDE).map(whole).collect());
     if desk.present("tried_actions").is_some() {
         let window = desk.param("tried_actions", "undo_window").and_then(|value| value.as_integer()).unwrap_or(1);
         return vec![
@@ -180,5 +186,8 @@ fn tried(desk: &Desk<'_>) -> Vec<Idea> {
     if lessons.transcripts.len() >= TRANSCRIPTS {
         params.insert("drop".into(), texts(lessons.idle_forms().iter().map(whole).collect()));
     }
-    vec![idea("Withhold what was tried, what leads nowhere new and what no solved task does", params, 3.0), idea("Withhold what was tried in the same state", plain, 1.0)]
+    vec![
+        idea("Withhold what was tried, what leads nowhere new and what no solved task does", params, 3.0),
+        idea("Withhold what was tried in the same state", plain, 1.0),
+    ]
 }
