@@ -107,7 +107,17 @@ fn the_change_between_two_versions_is_shown() {
     evolved(&test);
     let ran = test.run(&["show", "diff", "R0", "R3", "--run", "run"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
-    insta::assert_snapshot!(ran.out, @"");
+    insta::assert_snapshot!(ran.out, @r#"
+    diff --git a/harness.toml b/harness.toml
+    --- a/harness.toml
+    +++ b/harness.toml
+    @@ -2,4 +2,4 @@ format = 1
+     name = "base"
+     
+     [slots.limits]
+    -steps = 10
+    +steps = 30
+    "#);
     assert_eq!(test.run(&["show", "diff", "R1", "C-R1-01", "--run", "run"]).out, "no difference\n");
     assert_eq!(test.run(&["show", "diff", "R1", "../x", "--run", "run"]).exit, 3);
     assert_eq!(test.run(&["show"]).exit, 2);
@@ -122,7 +132,29 @@ fn a_candidate_and_a_decision_are_shown() {
     test.write("run/R3/verdicts/V-C-R3-02.md", "rejected: \u{1b}[31mfutile\n");
     let ran = test.run(&["show", "candidate", "C-R3-02", "--run", "run"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
-    insta::assert_snapshot!(ran.out, @"");
+    insta::assert_snapshot!(ran.out, @r#"
+    C-R3-02: stop earlier
+    proposed by catalog for variant main
+    harness bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb on aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    touches config (limits): harness.toml
+    root cause: episodes go in circles
+    fix: fewer steps
+    why what is at risk holds: solved tasks take 5 steps at most
+    capability: it ends when told to (seen at trajectories/t_r0.jsonl#step_7)
+    will unlock: t1, every kind=heat task
+    will stabilize: nothing
+    at risk: nothing
+    shows as: setting slots.limits.steps at least 0 times an episode
+    limits of an episode: {"steps":20}
+    failure: repeat_without_progress at trajectories/t_r0.jsonl#step_7: go to desk 1
+    edit: set slots.limits.steps to 20
+
+    ── Verdict of R3
+    rejected: [31mfutile
+
+    ── Patch
+    --- a/harness.toml
+    "#);
     let ran = test.run(&["show", "candidate", "C-R9-01", "--run", "run"]);
     assert!(ran.exit == 3 && ran.err.contains("no round of this run has it"), "{}", ran.err);
     let decision = r#"{"format":1,"round":3,"outcome":"kept","candidates":[]}"#;
@@ -165,8 +197,9 @@ fn a_rollback_killed_after_any_write_is_done_by_the_next() {
 #[test]
 fn a_run_killed_after_any_write_comes_to_the_same_end() {
     let test = TestRun::new();
-    test.write("s.jsonl", "{\"pick\": \"random\"}\n");
-    let play = ["run", "--bench", "household", "--model", "scripted:s.jsonl", "--limit", "1", "--jobs", "1", "--run"];
+    let call = r#"{"match": {"turn": 0}, "reply": {"tool_calls": [{"name": "echo", "arguments": {"text": "hello"}}]}}"#;
+    test.write("s.jsonl", &format!("{call}\n{{\"reply\": {{\"text\": \"done\"}}}}\n"));
+    let play = ["run", "--bench", "echo", "--model", "scripted:s.jsonl", "--limit", "2", "--jobs", "1", "--run"];
     let into = |name: &'static str| play.iter().copied().chain([name]).collect::<Vec<&str>>();
     assert_eq!(test.run(&into("whole")).exit, 0);
     let dir = |name: &str| test.path().join(name);
@@ -178,5 +211,5 @@ fn a_run_killed_after_any_write_comes_to_the_same_end() {
         assert_eq!((results(&dir("killed")), traces(&dir("killed"))), whole, "{write}");
         std::fs::remove_dir_all(dir("killed")).unwrap();
     });
-    assert!(writes > 4, "{writes}");
+    assert!(writes > 12, "{writes}: settings, curves, index; and an episode's replies, trace and line");
 }

@@ -4,7 +4,7 @@ use crate::cli::Done;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::printer::Printer;
 use crate::domain::id::CandidateId;
-use crate::domain::manifest::CandidateManifest;
+use crate::domain::manifest::{CandidateManifest, SignatureKind};
 use crate::store::round_files::{candidate_folder, verdict_name};
 use crate::store::visible::Visible;
 use std::fmt::Display;
@@ -60,7 +60,7 @@ fn about(manifest: &CandidateManifest) -> Vec<String> {
         format!("will unlock: {}", list(&predicted.will_unlock)),
         format!("will stabilize: {}", list(&predicted.will_stabilize)),
         format!("at risk: {}", list(&predicted.at_risk)),
-        format!("shows as: {:?} {} at least {} times an episode", signature.kind, signature.name, signature.expected_min_calls),
+        format!("shows as: {} {} at least {} times an episode", word(signature.kind), signature.name, signature.expected_min_calls),
     ];
     if let Some(earlier) = &manifest.iterates_from {
         lines.push(format!("takes up again: {earlier}"));
@@ -71,6 +71,16 @@ fn about(manifest: &CandidateManifest) -> Vec<String> {
     lines.extend(manifest.failure_evidence.iter().map(|seen| format!("failure: {} at {}: {}", seen.kind, seen.anchor, seen.snippet)));
     lines.extend(manifest.edits.iter().map(|edit| format!("edit: {edit}")));
     lines
+}
+
+/// Where to look for an edit's effect.
+fn word(kind: SignatureKind) -> &'static str {
+    match kind {
+        SignatureKind::Processor => "processor",
+        SignatureKind::Tool => "tool",
+        SignatureKind::Prompt => "prompt",
+        SignatureKind::Setting => "setting",
+    }
 }
 
 /// Words with commas between; "nothing" for none.
