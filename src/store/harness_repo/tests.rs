@@ -127,10 +127,49 @@ fn a_patch_adds_changes_and_removes_as_git_does() {
     let side = |parts: &[(&str, &[u8])]| -> BTreeMap<String, Vec<u8>> {
         parts.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect()
     };
-    let from = side(&[("a.md", b"1\n2\n3\n"), ("gone.md", b"x"), ("same", b"s"), ("bin", b"\0\x01")]);
-    let to = side(&[("a.md", b"1\ntwo\n3\n"), ("new.md", b"y\n"), ("same", b"s"), ("bin", b"\0\x02"), ("empty", b"")]);
-    insta::assert_snapshot!(patch(&from, &to).unwrap());
+    let from = side(&[("a.md", b"1\n2\n3\n"), ("gone.md", b"x"), ("same", b"s")]);
+    let to = side(&[("a.md", b"1\ntwo\n3\n"), ("new.md", b"y\n"), ("same", b"s"), ("empty", b"")]);
+    let text = patch(&from, &to).unwrap();
+    insta::assert_snapshot!(text, @r"
+    diff --git a/a.md b/a.md
+    --- a/a.md
+    +++ b/a.md
+    @@ -1,3 +1,3 @@
+     1
+    -2
+    +two
+     3
+    diff --git a/empty b/empty
+    new file mode 100644
+    diff --git a/gone.md b/gone.md
+    deleted file mode 100644
+    --- a/gone.md
+    +++ /dev/null
+    @@ -1 +0,0 @@
+    -x
+    \ No newline at end of file
+    diff --git a/new.md b/new.md
+    new file mode 100644
+    --- /dev/null
+    +++ b/new.md
+    @@ -0,0 +1 @@
+    +y
+    ");
     assert_eq!(patch(&to, &to).unwrap(), "");
+    let binary = patch(&side(&[("bin", b"\0\x01")]), &side(&[("bin", b"\0\x02")])).unwrap();
+    assert_eq!(binary, "diff --git a/bin b/bin\nBinary files a/bin and b/bin differ\n");
+    if has_git() {
+        let dir = tempfile::tempdir().unwrap();
+        from.iter().for_each(|(path, bytes)| std::fs::write(dir.path().join(path), bytes).unwrap());
+        std::fs::write(dir.path().join("the.patch"), &text).unwrap();
+        let applied = Command::new("git").args(["apply", "the.patch"]).current_dir(dir.path()).status().unwrap();
+        std::fs::remove_file(dir.path().join("the.patch")).unwrap();
+        let entries = std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap);
+        let found: BTreeMap<String, Vec<u8>> =
+            entries.map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())).collect();
+        assert!(applied.success());
+        assert_eq!(found, to);
+    }
 }
 
 #[test]
