@@ -10,7 +10,7 @@ use crate::runtime::native::words::{joined, terms_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An action admitted in at least this share of steps is always at hand.
-const AT_HAND: f64 = 0.5;
+const AT_HAND: f64 = 0.8;
 
 /// A slot whose uses in solved episodes are things of the task in at least this share is about the task's things.
 const ABOUT_TASK: f64 = 0.9;
@@ -64,6 +64,11 @@ impl Form {
     /// It is nearly always admitted.
     pub fn is_at_hand(&self) -> bool {
         self.admitted >= AT_HAND
+    }
+
+    /// It can be a sub-goal: not always at hand, and done to the task's things where it is done to things.
+    pub fn is_end(&self) -> bool {
+        !self.is_at_hand() && (self.about_task.contains(&true) || !self.template.slots().contains(&true))
     }
 }
 

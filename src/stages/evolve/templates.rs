@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn what_varies_becomes_a_slot_and_what_stays_a_word() {
         let actions = [
-            "lift red cup 1 from shelf 1",
+            "lift red rake 1 from shelf 1",
             "lift cup 2 from barn 2",
             "walk to barn 2",
             "walk to shelf 1",
@@ -165,8 +165,8 @@ mod tests {
         let shown: Vec<String> = templates.iter().map(Template::shown).collect();
         assert_eq!(shown, ["lift … from …", "press lamp …", "wait", "walk to …"]);
         assert_eq!(templates[0].pattern(|slot| slot == 0), "^lift (.+) from .+$");
-        assert_eq!(templates[0].fillers("lift red cup 1 from shelf 1").unwrap(), ["red cup 1", "shelf 1"]);
-        assert_eq!(templates[0].fillers("lift cup 1 off shelf 1"), None);
+        assert_eq!(templates[0].fillers("lift red rake 1 from shelf 1").unwrap(), ["red rake 1", "shelf 1"]);
+        assert_eq!(templates[0].fillers("lift rake 1 off shelf 1"), None);
         assert_eq!(templates[1].slots(), [false]);
         assert_eq!(templates[2].fillers("wait").unwrap().len(), 0);
     }
