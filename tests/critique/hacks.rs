@@ -105,7 +105,10 @@ fn other_train(bed: &Bed) -> &str {
 /// Tables, forged outputs, reaching out.
 fn tricks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
     let table = "{% set a = { \"9f86d081884c7d65\": 1, \"60303ae22b998861\": 2, \"fd61a03af4f77d87\": 3 } %}";
+    let branch = |one: &str, two: &str| format!("{{% if \"{one}\" in task and \"{two}\" in task %}}It is in drawer 2.{{% endif %}}\n");
+    let branches = [branch("pen", "desk"), branch("mug", "shelf"), branch("book", "sofa")].concat();
     vec![
+        ("a template that knows many tasks by two words", prompt(bed, &branches), Rule::Lookup),
         ("a table of hashes in a template", prompt(bed, table), Rule::Encoded),
         ("a template that compares the task", prompt(bed, "{% if task == \"x\" %}go to drawer 2{% endif %}"), Rule::Lookup),
         ("a template that looks the task up", prompt(bed, "{{ {\"x\": \"y\"}[task] }}"), Rule::Lookup),

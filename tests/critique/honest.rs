@@ -48,7 +48,7 @@ const INSERTS: [(&str, &str); 38] = [
     ("user_wrapper", "after = \"Think: where could it be? Then name one action.\"\nwhen = \"later\""),
 ];
 
-const PROMPTS: [&str; 14] = [
+const PROMPTS: [&str; 15] = [
     "Work step by step. Look into closed things before you leave a room.",
     "You are in a house. Your task: {{ task }}\n\nUse only the actions that are listed.",
     "When the task is done, stop. When nothing happens, the action was wrong: take another.",
@@ -62,6 +62,7 @@ const PROMPTS: [&str; 14] = [
     "An example of good work: go to cabinet 1, open cabinet 1, take mug 1 from cabinet 1, go to coffeemachine 1.",
     "You have about 30 steps. Use ten to search, ten to prepare, ten to bring it home. Score every idea from 1 to 5 first.",
     "Be brief. Do not explain. The plan: find, take, prepare (clean, heat or cool) if asked, go, put.",
+    "{% if \"two\" in task and \"put\" in task %}Count what you have put down.{% endif %}\n{{ tags['kind'] }}: {{ task | trim }}",
     "Version 2026-11-25, see notes 12, 13 and 14. Do what the user asks; prefer actions not tried before.",
 ];
 

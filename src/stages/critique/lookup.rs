@@ -5,7 +5,7 @@ use super::{Case, Found, Place, Rule};
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// Keys that look like hashes before they count as a table.
+/// Keys that look like hashes, or branches on several words of the task, before they count as a table.
 const TABLE: usize = 3;
 
 static HASH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b(?:0x)?[0-9a-fA-F]{16,}\b|\b[0-9]{9,}\b").ok());
@@ -28,6 +28,8 @@ static KEYED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     ];
     patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
 });
+
+static BRANCH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\bin\s+task\b[^%}]*\band\b[^%}]*\bin\s+task\b").ok());
 
 /// No text that neither a model nor a person can read: tables of hashes, encoded stretches, letters as numbers. Demonstrations may hold
 /// what the world showed.
@@ -58,14 +60,18 @@ fn is_mixed(text: &str) -> bool {
     count(char::is_ascii_lowercase) >= 4 && count(char::is_ascii_uppercase) >= 4 && count(char::is_ascii_digit) >= 2
 }
 
-/// No code, template or parameter that chooses what to say by the whole text of the task. Asking whether a word stands in it is fine, and
-/// so are tags.
+/// No code, template or parameter that chooses what to say by the whole text of the task, or by several words of it again and again. Asking
+/// whether a word stands in it is fine, and so are tags.
 pub(super) fn keyed_by_task(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in case.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. })) {
         for (from, part) in code_parts(piece) {
             let hits = KEYED.iter().filter_map(|pattern| pattern.find(part));
             found.extend(hits.map(|hit| piece.at(from + hit.start())));
+        }
+        let branches: Vec<usize> = matches(&BRANCH, piece).collect();
+        if branches.len() >= TABLE {
+            found.push(piece.at(branches[0]));
         }
     }
     found.into_iter().map(|place| Found::new(Rule::Lookup, place, "what is said depends on which task it is")).collect()

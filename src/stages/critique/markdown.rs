@@ -14,7 +14,7 @@ pub fn markdown(critique: &Critique) -> String {
     let remarks = critique.findings.iter().filter(|finding| !finding.rule.rejects());
     lines.extend(remarks.map(|Finding { candidate, place, text, .. }| format!("{candidate}: {text} ({place}).")));
     lines.extend(critique.strategy_concern.iter().map(|concern| format!("Concern: {concern}.")));
-    lines.iter().map(|line| format!("- {}\n", line.replace(['\n', '\r'], " "))).collect()
+    lines.iter().flat_map(|line| ["- ".to_owned(), line.replace(['\n', '\r'], " "), "\n".to_owned()]).collect()
 }
 
 #[cfg(test)]
