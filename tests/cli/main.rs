@@ -13,6 +13,7 @@ mod help;
 mod init;
 mod kill;
 mod loopback;
+mod looped;
 mod output;
 mod plan;
 mod run;
