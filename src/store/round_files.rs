@@ -85,8 +85,8 @@ impl RoundFiles<'_> {
     pub fn write_candidate(&self, manifest: &CandidateManifest, patch: &str) -> Result<(), RunDirError> {
         let folder = self.name(&candidate_folder(&manifest.candidate_id)?);
         let text = toml::to_string(manifest).map_err(|error| {
-            let path = self.run.path().join(&folder).join("manifest.toml");
-            FileError::io("write", &path)(std::io::Error::other(error))
+            let target = self.run.path().join(&folder).join("manifest.toml");
+            FileError::io("write", &target)(std::io::Error::other(error))
         })?;
         self.run.write(&format!("{folder}/diff.patch"), patch.as_bytes())?;
         self.run.write(&format!("{folder}/manifest.toml"), text.as_bytes())

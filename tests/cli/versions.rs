@@ -84,6 +84,19 @@ fn rollback_waits_for_nobody_and_makes_nothing_up() {
 }
 
 #[test]
+fn the_git_settings_of_the_machine_have_no_say() {
+    let test = TestRun::new();
+    evolved(&test);
+    let broken = test.write(".gitconfig", "[core\nlogAllRefUpdates = always\n");
+    let mut command = test.command(&["rollback", "--run", "run", "--to", "R0"]);
+    command.env("HOME", test.path()).env("GIT_CONFIG_GLOBAL", broken).env("GIT_DIR", "/nowhere").env("GIT_OBJECT_DIRECTORY", "/nowhere");
+    let ran = command.output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(main_of(&test), "10");
+    assert!(!test.path().join("run/harness/logs").exists());
+}
+
+#[test]
 fn a_promoted_harness_passes_its_check_and_replaces_none() {
     let test = TestRun::new();
     evolved(&test);

@@ -14,7 +14,9 @@ pub(super) fn show(id: &str, run: &Visible, printer: &Printer) -> Done {
     let id = CandidateId::from(id);
     let (round, manifest) = find(&id, run)?;
     printer.event(&manifest);
-    about(&manifest).iter().for_each(|line| printer.line(line));
+    for line in about(&manifest) {
+        printer.line(&line);
+    }
     let folder = format!("R{round}/{}", candidate_folder(&id)?);
     if let Some(smoke) = run.find_text(&format!("{folder}/smoke.jsonl"))? {
         section("Smoke test", &smoke, printer);

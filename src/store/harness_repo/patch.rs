@@ -33,9 +33,9 @@ fn one_file(path: &str, old: Option<&Vec<u8>>, new: Option<&Vec<u8>>, text: &mut
     let (old, new) = (old.map_or(&[][..], Vec::as_slice), new.map_or(&[][..], Vec::as_slice));
     let git = |source| RepoError::Git { action: "compare", what: path.to_owned(), source };
     let mut options = DiffOptions::new();
-    let mut patch = Patch::from_buffers(old, None, new, None, Some(&mut options)).map_err(git)?;
+    let mut hunks = Patch::from_buffers(old, None, new, None, Some(&mut options)).map_err(git)?;
     let mut is_first = true;
-    patch
+    hunks
         .print(&mut |_, _, line| {
             let kind = line.origin_value();
             if kind == DiffLineType::Binary {

@@ -160,7 +160,9 @@ fn a_patch_adds_changes_and_removes_as_git_does() {
     assert_eq!(binary, "diff --git a/bin b/bin\nBinary files a/bin and b/bin differ\n");
     if has_git() {
         let dir = tempfile::tempdir().unwrap();
-        from.iter().for_each(|(path, bytes)| std::fs::write(dir.path().join(path), bytes).unwrap());
+        for (path, bytes) in &from {
+            std::fs::write(dir.path().join(path), bytes).unwrap();
+        }
         std::fs::write(dir.path().join("the.patch"), &text).unwrap();
         let applied = Command::new("git").args(["apply", "the.patch"]).current_dir(dir.path()).status().unwrap();
         std::fs::remove_file(dir.path().join("the.patch")).unwrap();
