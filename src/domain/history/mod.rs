@@ -150,16 +150,18 @@ impl<'a> History<'a> {
         statuses
     }
 
-    /// Ships of the round at `index`, in the order judged, with their rulings' gains in points. A ship that the round itself took back
-    /// is none.
+    /// Ships of the round at `index`, in the order judged, with their rulings' gains in points. Where the round also went back to an
+    /// earlier harness, only what the next round began with counts as shipped.
     pub fn ships(&self, index: usize) -> impl Iterator<Item = (&'a CandidateManifest, f64)> {
         let rounds = self.rounds;
-        let decision = rounds.get(index).and_then(|past| past.decision.as_ref()).filter(|decision| !decision.is_rollback());
+        let decision = rounds.get(index).and_then(|past| past.decision.as_ref());
+        let next = rounds.get(index + 1).and_then(|next| next.incumbent.as_ref());
         let shipped = decision.into_iter().flat_map(|decision| &decision.candidates).filter(|ruled| ruled.word == RulingWord::Shipped);
         shipped.filter_map(move |ruled| {
             let mut proposed = rounds[..=index].iter().flat_map(|past| &past.proposed);
             let manifest = proposed.find(|manifest| manifest.candidate_id == ruled.candidate)?;
-            Some((manifest, ruled.gain.unwrap_or(0.0)))
+            let holds = decision.is_none_or(|decision| !decision.is_rollback()) || next == Some(&manifest.harness);
+            holds.then_some((manifest, ruled.gain.unwrap_or(0.0)))
         })
     }
 

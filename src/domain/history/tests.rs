@@ -82,6 +82,8 @@ fn a_harness_that_comes_back_brings_back_what_was_known_under_it() {
     // `b` stood better under the harness that went; no ship is to blame.
     assert_eq!((history.declines().len(), history.declines()[0].suspects.len()), (1, 0));
     assert_eq!(history.ships(1).count(), 0, "a ship that its round took back is none");
+    let kept = [rounds[0].clone(), rounds[1].clone(), round(2, "h", Vec::new())];
+    assert_eq!(History::new(&kept).ships(1).count(), 1, "a ship after the way back is one");
     shipping.incumbent = None;
     assert_eq!(History::new(&[shipping]).standings().count(), 2);
 }
