@@ -20,7 +20,7 @@ fn base64(text: &str) -> String {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    text.bytes().flat_map(|byte| [byte / 16, byte % 16]).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 fn rot(text: &str, shift: u8) -> String {
@@ -50,7 +50,11 @@ fn leaks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
         ("a held-out goal in the prompt", prompt(bed, &format!("When asked to {heldout} be quick.")), Rule::SealedText),
         ("a gate id in the prompt", prompt(bed, &format!("In {} look left.", bed.task(Split::Gate).id)), Rule::SealedText),
         ("a goal in capitals without blanks", prompt(bed, &gate.to_uppercase().replace(' ', "_")), Rule::SealedText),
-        ("a goal with its letters apart", prompt(bed, &gate.chars().map(|c| format!("{c} ")).collect::<String>()), Rule::SealedText),
+        (
+            "a goal with its letters apart",
+            prompt(bed, &gate.chars().flat_map(|letter| [letter, ' ']).collect::<String>()),
+            Rule::SealedText,
+        ),
         ("a goal in look-alike letters", prompt(bed, &gate.replace('a', "а").replace('e', "е").replace('o', "о")), Rule::SealedText),
         ("a goal over two lines", prompt(bed, &gate.replacen(' ', "\n", 2)), Rule::SealedText),
         ("a goal in a template's comment", prompt(bed, &format!("Work.{{# {gate} #}}")), Rule::SealedText),

@@ -3,6 +3,7 @@
 use crate::bed::{Bed, Candidate, TRACE, insert};
 use harnessx::domain::digest::Anchor;
 use harnessx::domain::edit::Bucket;
+use harnessx::domain::id::CandidateId;
 use harnessx::domain::landscape::{Guard, Regression};
 use harnessx::domain::ledger::Reputation;
 use harnessx::domain::manifest::Claim;
@@ -75,7 +76,7 @@ fn evidence_then_reputation_then_promise_then_size_make_the_order() {
     let trusted = named(&bed, "C-R4-03", "checkpoint");
     bed.scoreboard.components.insert("checkpoint".into(), shipped(&[1], 9, 10));
     let said = bed.judge(&[bare, strong, trusted]);
-    assert_eq!(said.ship_ranking.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["C-R4-03", "C-R4-04", "C-R4-01"]);
+    assert_eq!(said.ship_ranking.iter().map(CandidateId::as_str).collect::<Vec<_>>(), ["C-R4-03", "C-R4-04", "C-R4-01"]);
     assert_eq!(said.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), [Rule::BareClaim]);
 }
 

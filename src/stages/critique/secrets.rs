@@ -28,6 +28,9 @@ const FEWEST: usize = 4;
 /// Fewest letters of a text that is evidence alone; of shorter ones two must stand in one place.
 const ALONE: usize = 8;
 
+/// The same where letters and digits mix, as in ids.
+const ALONE_MIXED: usize = 6;
+
 /// Most words of a text shorter than [`ANCHOR`].
 const SHORT_WORDS: usize = 6;
 
@@ -67,8 +70,8 @@ struct Run {
 pub(super) struct Hit {
     /// Byte of the text.
     pub offset: usize,
-    /// Letters.
-    pub letters: usize,
+    /// Whether it is evidence alone.
+    alone: bool,
     /// Which run.
     pub run: Digest,
     /// Places of its tasks.
@@ -163,8 +166,8 @@ impl Fingerprints {
         let text = Squeezed::new(text);
         let mut found = self.long(&text);
         let short = self.short(&text);
-        let weak: BTreeSet<Digest> = short.iter().filter(|hit| hit.letters < ALONE).map(|hit| hit.run).collect();
-        found.extend(short.into_iter().filter(|hit| hit.letters >= ALONE || weak.len() > 1));
+        let weak: BTreeSet<Digest> = short.iter().filter(|hit| !hit.alone).map(|hit| hit.run).collect();
+        found.extend(short.into_iter().filter(|hit| hit.alone || weak.len() > 1));
         found.sort();
         found
     }
@@ -196,8 +199,13 @@ impl Fingerprints {
     fn hit(&self, text: &Squeezed, from: usize, to: usize) -> Option<Hit> {
         let digest = hash(&text.letters[from..to]);
         let run = self.runs.get(&digest).filter(|run| text.is_whole(from, to, run.words))?;
-        Some(Hit { offset: text.offset(from), letters: to - from, run: digest, owners: run.owners.clone() })
+        Some(Hit { offset: text.offset(from), alone: is_telling(&text.letters[from..to]), run: digest, owners: run.owners.clone() })
     }
+}
+
+fn is_telling(letters: &[char]) -> bool {
+    let is_mixed = letters.iter().any(char::is_ascii_digit) && !letters.iter().all(char::is_ascii_digit);
+    letters.len() >= if is_mixed { ALONE_MIXED } else { ALONE }
 }
 
 fn hash(letters: &[char]) -> Digest {
