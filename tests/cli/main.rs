@@ -7,5 +7,6 @@ mod disk;
 mod faults;
 mod kill;
 mod loopback;
+mod report;
 mod run;
 mod test_run;
