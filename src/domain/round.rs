@@ -129,3 +129,28 @@ pub struct Rollouts {
     /// Tokens those would have taken, by the recorded episodes.
     pub tokens_saved: u64,
 }
+
+impl RulingWord {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shipped => "shipped",
+            Self::Rejected => "rejected",
+            Self::Blocked => "blocked",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+impl RoundOutcome {
+    /// In plain words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Shipped => "shipped",
+            Self::Kept => "kept the incumbent",
+            Self::Idle => "idle",
+            Self::RolledBack => "rolled back",
+        }
+    }
+}

@@ -5,5 +5,6 @@ pub mod digest;
 pub mod evolve;
 pub mod plan;
 pub mod replay;
+pub mod report;
 pub mod rollout;
 pub mod simulate;

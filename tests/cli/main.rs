@@ -16,6 +16,7 @@ mod loopback;
 mod looped;
 mod output;
 mod plan;
+mod report;
 mod run;
 #[cfg(feature = "otel")]
 mod telemetry;
