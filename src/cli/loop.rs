@@ -7,9 +7,8 @@ use super::failure::Exit;
 use super::loop_settings::LoopFlags;
 use super::printer::Printer;
 use super::{Done, Shared};
-use crate::domain::interval::{Share, wilson};
-use crate::rounds::{Arms, Closing, Compared, Rounds, RoundsError, Until};
-use crate::stages::critique::{ModelShare, Tally as Solved, model_share};
+use crate::domain::interval::Share;
+use crate::rounds::{Arms, Closing, Compared, Rounds, RoundsError, Until, contribution};
 use crate::stages::rollout::Tally;
 use clap::Args;
 use serde::Serialize;
@@ -82,7 +81,7 @@ fn tell(closing: &Closing, compared: &Compared, printer: &Printer) {
     if let Some(gain) = gain {
         printer.line(&format!("gain on held-out tasks: {:+.1} points over {} tasks", 100.0 * gain, compared.differences.len()));
     }
-    if let Some(share) = contribution(&compared.after) {
+    if let Some(share) = compared.after.chooser.as_ref().and_then(|random| contribution(&compared.after.model, random)) {
         printer.line(&share.to_string());
     }
 }
@@ -96,12 +95,4 @@ fn shown(arms: &Arms) -> String {
     };
     let chooser = arms.chooser.as_ref().map_or_else(String::new, |tally| format!(" (a random chooser: {})", share(tally.pass_rate)));
     format!("{} of {} tasks{chooser}", share(arms.model.pass_rate), arms.model.tasks)
-}
-
-/// Whether it is the model or the harness.
-fn contribution(arms: &Arms) -> Option<ModelShare> {
-    let solved =
-        |tally: &Tally| Solved { solved: tally.pass_rate.map_or(0.0, |share| share.value * tally.tasks as f64), tasks: tally.tasks };
-    wilson(0.0, arms.model.tasks)?;
-    model_share(solved(&arms.model), solved(arms.chooser.as_ref()?))
 }

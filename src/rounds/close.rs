@@ -181,7 +181,7 @@ impl Rounds<'_> {
     /// them. Tasks that changed hands in a rollback get those of the anchor back.
     pub(super) fn publish(&self, round: u32) -> Result<(), RoundsError> {
         let Some(last) = round.checked_sub(1).map(|last| self.visible.round(last)).transpose()?.flatten() else { return Ok(()) };
-        let (before, after) = (last.before, last.after);
+        let (before, after) = (last.before, self.incumbent());
         if before == after {
             return Ok(());
         }

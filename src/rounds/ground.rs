@@ -5,7 +5,7 @@ use super::players::{Known, limits_id};
 use super::settings::{Event, LoopSettings, TaskCounts};
 use super::standing::Standings;
 use crate::bench::{Benchmark, LoadedTask};
-use crate::domain::gate::{Gate, GateTask, TaskIndex};
+use crate::domain::gate::{Demand, Gate, GateTask, TaskIndex};
 use crate::domain::harness::Harness;
 use crate::domain::id::HarnessId;
 use crate::domain::task::{Split, Task};
@@ -98,7 +98,35 @@ impl<'a> Rounds<'a> {
         let mut rounds =
             Self { tasks, heldout, repo, audit, visible, gate, standings, replay, lineage: Vec::new(), round_began: 0, course };
         rounds.lineage = rounds.read_lineage()?;
+        rounds.take_rollback()?;
         Ok(rounds)
+    }
+
+    /// A person has moved `main` between rounds: the gate follows.
+    fn take_rollback(&mut self) -> Result<(), RoundsError> {
+        let main = self.repo.harness("main")?;
+        let between = matches!(self.gate.demand(), Demand::Round) && self.visible.round(self.gate.round())?.is_some();
+        if main == self.incumbent() || !between {
+            return Ok(());
+        }
+        let mut round = 0;
+        for (tagged, commit) in self.repo.tags()? {
+            if self.repo.harness(commit.as_str())? == main {
+                round = tagged;
+                break;
+            }
+        }
+        let before = self.incumbent();
+        let changed: Vec<TaskIndex> = self
+            .places()
+            .map(|(index, _)| index)
+            .filter(|index| self.standings.of(&before, *index) != self.standings.of(&main, *index))
+            .collect();
+        let limits = Known::read(&self.repo, &main)?.limits();
+        self.gate.put_back((main, round), limits, &changed)?;
+        self.course.run.write_gate_state(&self.gate)?;
+        self.lineage = self.read_lineage()?;
+        self.audited("loop", self.gate.round(), "rollback", format!("the gate goes back to R{round} with main"))
     }
 
     /// Every harness that was the incumbent, the present one last.

@@ -4,6 +4,7 @@
 use super::Rounds;
 use super::error::RoundsError;
 use super::players::Known;
+use crate::domain::curves;
 use crate::domain::id::HarnessId;
 use crate::domain::outcome::{EpisodeResult, Outcome};
 use crate::domain::round::RoundRecord;
@@ -11,6 +12,7 @@ use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Stream};
 use crate::runtime::desk::Desk;
 use crate::runtime::episode::Agent;
+use crate::stages::critique::{ModelShare, Tally as Solved, model_share};
 use crate::stages::rollout::{Results, Rollout, Tally, episodes, tally};
 use std::collections::BTreeMap;
 
@@ -41,7 +43,11 @@ impl Rounds<'_> {
         let harness = self.incumbent();
         let tally = tally(self.heldout_results(&harness, self.course.desk, "heldout").await?.iter());
         self.course.run.add_point(round, Split::Heldout, tally.point())?;
-        self.heldout_results(&harness, self.course.chooser, "chooser").await?;
+        if let Some(random) = self.chooser_tally(&harness).await? {
+            let flag = contribution(&tally, &random).filter(ModelShare::is_flag).map(|share| share.to_string());
+            let share = curves::ModelShare { split: Split::Heldout, model: tally.point(), random: random.point(), flag };
+            self.course.run.add_model_share(round, share)?;
+        }
         Ok(())
     }
 
@@ -84,6 +90,13 @@ impl Rounds<'_> {
         let episodes = episodes(&self.heldout, &Stream(stream.to_owned()), settings.heldout.rollouts);
         self.play_episodes(&Rollout { agent: &agent, episodes, jobs: settings.jobs, dir: &dir }).await
     }
+}
+
+/// Whether it is the model or the harness; `None` where neither solves anything.
+pub fn contribution(model: &Tally, random: &Tally) -> Option<ModelShare> {
+    let solved =
+        |tally: &Tally| Solved { solved: tally.pass_rate.map_or(0.0, |share| share.value * tally.tasks as f64), tasks: tally.tasks };
+    model_share(solved(model), solved(random))
 }
 
 /// Mean success by task.

@@ -181,7 +181,9 @@ impl Rounds<'_> {
             (EvidenceStream::Drift(number), _) => format!("drift/{number}"),
             (EvidenceStream::Same(number), _) => format!("aa/{number}"),
         };
-        format!("sealed/{stream}/{harness}-{}", &Digest::of(limits.as_str().as_bytes()).to_string()[..8])
+        // The same stream under other limits is another world.
+        let limits = &Digest::of(limits.as_str().as_bytes()).to_string()[..8];
+        format!("sealed/{stream}/{limits}/{harness}")
     }
 }
 

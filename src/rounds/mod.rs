@@ -22,7 +22,7 @@ mod standing;
 pub use digest::digest_up_to;
 pub use error::RoundsError;
 pub use ground::{Course, Rounds};
-pub use heldout::{Arms, Compared};
+pub use heldout::{Arms, Compared, contribution};
 pub use settings::{Approve, Event, HeldoutPlan, LoopSettings, TaskCounts, Until};
 
 use crate::domain::gate::Demand;

@@ -68,7 +68,7 @@ impl Rounds<'_> {
         for round in self.visible.rounds()? {
             add(read_lines(&run.join(format!("R{round}/episodes.jsonl")))?, &mut |rollouts| rollouts.visible += 1);
         }
-        for folder in folders(&run.join("sealed"), 3) {
+        for folder in folders(&run.join("sealed"), 4) {
             let is_of = |name: &str| folder.starts_with(run.join("sealed").join(name));
             let lines = read_lines(&folder.join("episodes.jsonl"))?;
             if is_of("heldout") {

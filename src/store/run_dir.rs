@@ -3,7 +3,7 @@
 use super::atomic::{FileError, JsonLines, read_lines, read_text, write_whole};
 use super::trace_file;
 use super::versioned::parse_json;
-use crate::domain::curves::{Curves, Point};
+use crate::domain::curves::{Curves, ModelShare, Point};
 use crate::domain::outcome::EpisodeResult;
 use crate::domain::task::Split;
 use crate::domain::trace::EpisodeKey;
@@ -119,15 +119,29 @@ impl RunDir {
         RoundDir::open(&self.dir.join(path))
     }
 
+    /// Sets what the model contributes in a round, in `curves.json`.
+    ///
+    /// # Errors
+    /// What the operating system refused, or a `curves.json` that this program did not write.
+    pub fn add_model_share(&self, round: u32, share: ModelShare) -> Result<(), RunDirError> {
+        let mut curves = self.curves()?;
+        curves.set_model_share(round, share);
+        self.write_json("curves.json", &curves)
+    }
+
     /// Sets one point of `curves.json`.
     ///
     /// # Errors
     /// What the operating system refused, or a `curves.json` that this program did not write.
     pub fn add_point(&self, round: u32, split: Split, point: Point) -> Result<(), RunDirError> {
-        let path = self.dir.join("curves.json");
-        let mut curves = if path.exists() { parse_json(&path, &read_text(&path)?)? } else { Curves::default() };
+        let mut curves = self.curves()?;
         curves.set(round, split, point);
         self.write_json("curves.json", &curves)
+    }
+
+    fn curves(&self) -> Result<Curves, RunDirError> {
+        let path = self.dir.join("curves.json");
+        Ok(if path.exists() { parse_json(&path, &read_text(&path)?)? } else { Curves::default() })
     }
 
     /// Writes a whole file of the run.

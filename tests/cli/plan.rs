@@ -41,7 +41,7 @@ fn rounds_are_digested_and_planned_and_the_same_input_gives_the_same_bytes() {
     let lines = std::fs::read_to_string(run.path().join("a/R0/episodes.jsonl")).unwrap();
     let line: serde_json::Value = serde_json::from_str(lines.lines().find(|line| line.contains("\"failed\"")).unwrap()).unwrap();
     let (task, trace) = (line["task"].as_str().unwrap(), line["trace"].as_str().unwrap());
-    let again: String = lines.lines().filter(|other| other.contains(trace)).map(|other| format!("{other}\n")).collect();
+    let again: String = lines.split_inclusive('\n').filter(|other| other.contains(trace)).collect();
     run.write("a/R1/episodes.jsonl", &again);
     std::fs::create_dir_all(run.path().join("a/R1/trajectories")).unwrap();
     std::fs::copy(run.path().join("a/R0").join(trace), run.path().join("a/R1").join(trace)).unwrap();

@@ -1,13 +1,13 @@
 //! The drift guard: every few ships the incumbent is played against its anchor, so that losses too small to see one by one add up to
 //! something that is seen.
 
-use super::Gate;
 use super::ask::{Arm, Ask, ControlFrom, EvidenceStream, Pair, Pass, Purpose, TaskIndex};
 use super::candidate::Stage;
 use super::incumbent::DriftWatch;
 use super::settings::MISSING_SHARE;
 use super::verdict::{MOVE_ANCHOR_AT, ROLL_BACK_AT, Ruling, Verdict};
 use super::wealth::Wealth;
+use super::{Gate, GateError, HarnessId, LimitsId, Step};
 use std::collections::BTreeMap;
 
 /// Passes of one comparison at most.
@@ -88,16 +88,32 @@ impl Gate {
         self.log.push(Verdict { round: self.round, candidate: None, rollouts: watch.passes * pass.asks.len() as u32, ruling });
     }
 
-    /// The anchor is the incumbent again; candidates made on what is gone leave.
+    /// The anchor is the incumbent again.
     fn roll_back(&mut self, variant: usize, watch: &DriftWatch) {
-        let changed = self.incumbents[variant].changed.clone();
         let to = self.incumbents[variant].anchor.round;
         self.incumbents[variant].roll_back(&watch.anchor);
+        self.undo(variant, to);
+    }
+
+    /// A person has put the first variant back to an earlier harness: on the tasks on which it differs from the present one nothing is known
+    /// of it any more. It is its own anchor.
+    pub fn put_back(&mut self, to: (HarnessId, u32), limits: LimitsId, changed: &[TaskIndex]) -> Result<(), GateError> {
+        self.due("put a harness back", matches!(self.step, Step::BetweenRounds))?;
+        if let Some(task) = changed.iter().find(|task| task.at() >= self.tasks.len()) {
+            return Err(GateError::UnknownTask { candidate: "incumbent".to_owned(), task: *task, tasks: self.tasks.len() });
+        }
+        let round = to.1;
+        self.incumbents[0].put_back(to, limits, changed);
+        self.undo(0, round);
+        Ok(())
+    }
+
+    /// Candidates made on a harness that is gone leave.
+    fn undo(&mut self, variant: usize, to: u32) {
         self.epoch += 1;
         for slot in 0..self.candidates.len() {
             let candidate = &self.candidates[slot];
-            let overlaps = candidate.touched.iter().any(|entry| changed[entry.task.at()]);
-            if candidate.stage != Stage::Closed && candidate.variant == variant && overlaps {
+            if candidate.stage != Stage::Closed && candidate.variant == variant {
                 self.rule(slot, Ruling::Undone { to });
             }
         }

@@ -154,6 +154,22 @@ impl Incumbent {
         self.changed.fill(false);
     }
 
+    /// An earlier harness takes its place, of which nothing is known on the changed tasks.
+    pub(super) fn put_back(&mut self, (harness, round): (HarnessId, u32), limits: LimitsId, changed: &[TaskIndex]) {
+        (self.harness, self.round) = (harness, round);
+        if self.limits != limits {
+            self.banks.clear();
+            self.limits = limits;
+        }
+        for task in changed {
+            self.history[task.at()] = Counts::default();
+            self.visible[task.at()] = Counts::default();
+            self.banks.values_mut().for_each(|bank| bank.clear(*task));
+        }
+        (self.ships_unchecked, self.drift) = (0, None);
+        self.move_anchor();
+    }
+
     /// Keeps only the sealed controls for which `keep` holds.
     pub(super) fn retain_controls(&mut self, keep: &mut impl FnMut(&LimitsId, TaskIndex, &Control) -> bool) {
         for (limits, bank) in &mut self.banks {

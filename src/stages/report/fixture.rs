@@ -152,7 +152,7 @@ fn ruling(round: u32, number: u32, word: RulingWord) -> Ruled {
     let title =
         ["Offer only actions that name a word of the goal", "Say which places were seen already", "Three solved examples instead of one"]
             [(number - 1) as usize % 3];
-    Ruled { candidate, title: title.into(), word, line, rollouts: 64 * number, gain }
+    Ruled { candidate, title: title.into(), word, line, rollouts: 64 * number, gain, at: None }
 }
 
 fn candidate(id: &CandidateId, title: &str) -> Candidate {
@@ -224,7 +224,18 @@ fn overview() -> Overview {
         cluster("kind=stack", Pathology::RepeatWithoutProgress, 7, 2),
         cluster("kind=sort", Pathology::Other("wrong shelf".into()), 4, 2),
     ];
-    Overview { format: DIGEST_FORMAT, tasks: 24, always: 11, sometimes: 4, never: 9, actionability: 0.46, dropped: 0, clusters }
+    Overview {
+        format: DIGEST_FORMAT,
+        tasks: 24,
+        always: 11,
+        sometimes: 4,
+        never: 9,
+        actionability: 0.46,
+        dropped: 0,
+        carried: 0,
+        history: std::collections::BTreeMap::new(),
+        clusters,
+    }
 }
 
 fn spent(episodes: u64, missing: u64) -> Spent {
