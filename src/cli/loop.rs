@@ -15,7 +15,7 @@ use serde::Serialize;
 
 /// Evolve a harness: play, read the traces, propose edits, judge them, and ship only what is better.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: harnessx loop --profile quick --yes")]
+#[command(after_help = "Example: harnessx loop --profile quick --model local:smollm2 --yes")]
 pub(crate) struct LoopArgs {
     #[command(flatten)]
     shared: Shared,

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// Put the incumbent of a run back to an earlier version; later versions keep their tags.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: harnessx rollback --run runs/NAME --to R2")]
+#[command(after_help = "Example: harnessx rollback --run runs/NAME --to R0")]
 pub(crate) struct RollbackArgs {
     /// Run directory
     #[arg(long, value_name = "DIR")]

@@ -1,5 +1,6 @@
 //! `--help` of every command: fits a screen, and ends with an example that works.
 
+use crate::looped::{SETTINGS, short};
 use crate::test_run::{Ran, TestRun};
 use std::path::Path;
 use std::process::Command;
@@ -33,8 +34,17 @@ fn shell(run: &TestRun, line: &str) -> Ran {
     Ran::of(command)
 }
 
-/// A folder with what the examples name.
-fn prepared() -> (TestRun, String) {
+/// Commands on what a loop has left.
+const AFTER_A_LOOP: [&str; 7] = ["evolve", "critique", "promote", "rollback", "show diff", "show candidate", "show decision"];
+
+/// A folder with what the example of a command names.
+fn prepared(command: &str) -> (TestRun, String) {
+    if AFTER_A_LOOP.contains(&command) {
+        let run = short();
+        let ran = run.run(&[&["loop", "--run", "runs/NAME", "--rounds", "1"], &SETTINGS[..]].concat());
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        return (run, String::new());
+    }
     let run = TestRun::new();
     run.write("cache/harnessx/smollm2-135m-instruct.gguf", "stands for the weights");
     run.write(".local/share/bash-completion/completions/other", "");
@@ -52,7 +62,7 @@ fn help_fits_a_screen_and_ends_with_an_example_that_works() {
     for (command, help) in found {
         assert!(help.lines().count() <= SCREEN, "{command} --help has {} lines", help.lines().count());
         let example = help.rsplit_once("\nExample: ").unwrap_or_else(|| panic!("{command} --help has no example")).1.replace('\n', " ");
-        let (run, trace) = prepared();
+        let (run, trace) = prepared(&command);
         // A stand-in for the weights plays nothing.
         let line = example.replace("local:smollm2", "random").replace("TASK_r0.jsonl", &trace);
         let ran = shell(&run, &line);

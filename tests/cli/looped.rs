@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Two rounds over a few short tasks. The mode ships whatever looks better, so that ships are among what is killed.
-const SETTINGS: [&str; 19] = [
+pub const SETTINGS: [&str; 17] = [
     "--bench",
     "short",
     "--model",
@@ -17,8 +17,6 @@ const SETTINGS: [&str; 19] = [
     "greedy",
     "--seed",
     "3",
-    "--rounds",
-    "2",
     "--set",
     "train=4",
     "--set",
@@ -28,7 +26,8 @@ const SETTINGS: [&str; 19] = [
     "--quiet",
 ];
 
-fn short() -> TestRun {
+/// A folder with a benchmark of short tasks.
+pub fn short() -> TestRun {
     let run = TestRun::new();
     let bench = "format = 1\nname = \"short\"\nkind = \"household\"\ndefault_harness = \"household-base\"\n";
     run.write("short/benchmark.toml", &format!("{bench}[source]\ngenerated = 6\n[limits]\nsteps = 25\n"));
@@ -36,7 +35,7 @@ fn short() -> TestRun {
 }
 
 fn looped(run: &TestRun, dir: &str) -> Ran {
-    let mut arguments = vec!["loop", "--run", dir];
+    let mut arguments = vec!["loop", "--run", dir, "--rounds", "2"];
     arguments.extend(SETTINGS);
     run.run(&arguments)
 }
@@ -127,7 +126,7 @@ fn the_stages_one_by_one_give_what_the_loop_gives() {
     let whole = looped(&run, "whole");
     assert_eq!(whole.exit, 0, "{}", whole.err);
     // A run that is stopped at once leaves its settings, which the stages then read.
-    let mut begun = run.command(&["loop", "--run", "staged"]);
+    let mut begun = run.command(&["loop", "--run", "staged", "--rounds", "2"]);
     begun.args(SETTINGS).env("HARNESSX_FAIL_AFTER", "20");
     assert_ne!(Ran::of(begun).exit, 0);
     for _ in 0..2 {
@@ -152,7 +151,7 @@ fn a_loop_killed_after_a_write_comes_to_the_same_end() {
     let mut kills = 0;
     for write in (1..).step_by(step) {
         let name = format!("killed-{write}");
-        let mut command = run.command(&["loop", "--run", &name]);
+        let mut command = run.command(&["loop", "--run", &name, "--rounds", "2"]);
         command.args(SETTINGS).env("HARNESSX_FAIL_AFTER", write.to_string());
         if Ran::of(command).exit == 0 {
             break;

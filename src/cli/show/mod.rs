@@ -33,7 +33,7 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Print the change between two versions: rounds (R2), candidates, branches, commits
-    #[command(after_help = "Example: harnessx show diff R2 R5 --run runs/NAME")]
+    #[command(after_help = "Example: harnessx show diff R0 R1 --run runs/NAME")]
     Diff {
         /// From which version
         from: String,
@@ -44,7 +44,7 @@ enum What {
         run: PathBuf,
     },
     /// Print a candidate: what it changes, why, what it predicts, and what became of it
-    #[command(after_help = "Example: harnessx show candidate C-R3-02 --run runs/NAME")]
+    #[command(after_help = "Example: harnessx show candidate C-R1-01 --run runs/NAME")]
     Candidate {
         /// Its id
         id: String,
@@ -53,7 +53,7 @@ enum What {
         run: PathBuf,
     },
     /// Print what a round decided, and why
-    #[command(after_help = "Example: harnessx show decision 3 --run runs/NAME")]
+    #[command(after_help = "Example: harnessx show decision 1 --run runs/NAME")]
     Decision {
         /// The round, as 3 or R3
         round: String,
