@@ -2,8 +2,10 @@
 
 pub mod echo;
 pub mod household;
+mod recorded;
 mod registry;
 
+pub use recorded::RecordedWorld;
 pub use registry::{BenchError, Benchmark, LoadedTask};
 
 use crate::domain::message::{ToolCall, ToolSpec};
@@ -33,6 +35,8 @@ pub enum World {
     Household(Box<household::HouseholdWorld>),
     /// One tool that answers with its input; for load tests and templates.
     Echo(echo::EchoWorld),
+    /// A recorded episode, for dry replays.
+    Recorded(RecordedWorld),
 }
 
 impl World {
@@ -41,6 +45,7 @@ impl World {
         match self {
             Self::Household(world) => world.opening(),
             Self::Echo(world) => world.opening(),
+            Self::Recorded(recorded) => recorded.world.opening(),
         }
     }
 
@@ -49,6 +54,7 @@ impl World {
         match self {
             Self::Household(world) => world.tools(),
             Self::Echo(world) => world.tools(),
+            Self::Recorded(recorded) => recorded.world.tools(),
         }
     }
 
@@ -57,6 +63,7 @@ impl World {
         match self {
             Self::Household(_) => Some((household::TOOL, household::ARGUMENT)),
             Self::Echo(_) => None,
+            Self::Recorded(recorded) => recorded.world.text_tool(),
         }
     }
 
@@ -68,6 +75,7 @@ impl World {
         match self {
             Self::Household(world) => Ok(world.call(call)),
             Self::Echo(world) => Ok(world.call(call)),
+            Self::Recorded(recorded) => recorded.call(call),
         }
     }
 
@@ -76,6 +84,7 @@ impl World {
         match self {
             Self::Household(world) => world.score(),
             Self::Echo(world) => world.score(answer),
+            Self::Recorded(recorded) => recorded.world.score(answer),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::World;
 use super::echo::EchoWorld;
 use super::household::{Game, GameError, HouseholdWorld, Play, TaskKind, generate};
+use crate::domain::estimate::PerEpisode;
 use crate::domain::harness::{Limits, Problem, line_of};
 use crate::domain::id::{Digest, TaskId};
 use crate::domain::nearest::with_nearest;
@@ -52,6 +53,8 @@ struct Manifest {
     source: Source,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    estimate: Option<PerEpisode>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -70,6 +73,9 @@ struct Source {
     /// A folder of game files, searched with its sub-folders, relative to the benchmark folder.
     games: Option<PathBuf>,
 }
+
+/// Seeds from here on are those of siblings.
+const SIBLINGS: u64 = 1 << 40;
 
 /// What a task's world is made from.
 #[derive(Clone, Debug)]
@@ -96,6 +102,8 @@ pub struct Benchmark {
     pub digest: Digest,
     /// The benchmark's own limits.
     pub limits: Limits,
+    /// What one episode takes by the benchmark's own word, with the default harness and the local model.
+    pub estimate: Option<PerEpisode>,
     /// Harness used where none is named.
     pub default_harness: Option<String>,
     /// All tasks, by split and rank.
@@ -125,7 +133,8 @@ impl Benchmark {
         }
         let listing = serde_json::to_vec(&tasks.iter().map(|loaded| &loaded.task).collect::<Vec<_>>()).unwrap_or_default();
         let digest = Digest::of_parts(&[text.as_bytes(), &listing]);
-        Ok(Self { name: manifest.name, digest, limits: manifest.limits, default_harness: manifest.default_harness, tasks })
+        let Manifest { name, limits, estimate, default_harness, .. } = manifest;
+        Ok(Self { name, digest, limits, estimate, default_harness, tasks })
     }
 
     /// Tasks of one split in rank order.
@@ -135,6 +144,21 @@ impl Benchmark {
 }
 
 impl LoadedTask {
+    /// The n-th sibling: the same tags and kind, made from a seed of its own that no task of the benchmark has. `None` where tasks are not
+    /// generated.
+    pub fn sibling(&self, number: u32) -> Option<Self> {
+        match self.origin {
+            Origin::Scene { kind, seed } => {
+                let seed = SIBLINGS + (seed << 16) + u64::from(number);
+                let scene = generate(seed, kind);
+                let id = TaskId(format!("{}/{seed}", kind.as_str()));
+                let task = Task { id, text: scene.game.task_sentence().to_owned(), ..self.task.clone() };
+                Some(Self { task, origin: Origin::Scene { kind, seed } })
+            }
+            Origin::File(_) | Origin::Echo => None,
+        }
+    }
+
     /// A fresh world.
     ///
     /// # Errors
@@ -168,7 +192,7 @@ fn household_tasks(manifest: &Manifest, dir: &Path) -> Result<Vec<LoadedTask>, B
         for seed in 0..manifest.source.generated {
             let scene = generate(seed, kind);
             let text = scene.game.task_sentence().to_owned();
-            let group = format!("{} | {} {} | {}", kind.as_str(), scene.goal_object, scene.goal_place, scene.room.as_str());
+            let group = format!("{} | {}", scene.errand(), scene.room.as_str());
             let tags = Tags::from([("kind".to_owned(), kind.as_str().to_owned())]);
             let id = format!("{}/{seed}", kind.as_str());
             tasks.push(loaded(&manifest.name, id, text, tags, group, Origin::Scene { kind, seed }));

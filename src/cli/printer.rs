@@ -38,17 +38,26 @@ impl Printer {
         }
     }
 
-    /// Something that is not as it should be, but stops nothing: stderr, quiet or not.
+    /// Something that is not as it should be, but stops nothing.
     #[cfg(feature = "otel")]
-    #[expect(clippy::unused_self, reason = "the printer is the one way to the terminal")]
-    pub fn warning(&self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "warning: {}", clean(text));
+    pub fn warning(&self, message: &str) {
+        #[derive(Serialize)]
+        struct WarningEvent<'a> {
+            event: &'static str,
+            message: &'a str,
+        }
+        self.event(&WarningEvent { event: "warning", message });
+        let _ = writeln!(std::io::stderr(), "warning: {}", clean(message));
     }
 
-    /// A question to the person at the terminal: stderr, without a line end.
-    #[expect(clippy::unused_self, reason = "the printer is the one way to the terminal")]
-    pub fn question(&self, text: &str) {
-        let _ = write!(std::io::stderr(), "{}", clean(text));
+    /// Asks the person at the terminal. Without one, and under `--json`, which is for programs, the answer is no.
+    pub fn confirm(&self, question: &str) -> bool {
+        if self.output.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return false;
+        }
+        let _ = write!(std::io::stderr(), "{} [y/N] ", clean(question));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
 
     /// An event, under `--json` only.

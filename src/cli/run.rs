@@ -6,17 +6,15 @@ use super::display::Display;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::settings::{Settings, seconds};
-use super::{Done, Shared, desk};
-use crate::bench::Benchmark;
+use super::{Done, Shared, desk, session};
+use crate::domain::outcome::Outcome;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
-use crate::stages::rollout::{Progress, Results, Rollout, Tally, rollout, tally};
+use crate::stages::rollout::{Progress, Results, Rollout, Tally, episodes, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Play tasks of a benchmark under a harness, and keep the traces.
 #[derive(Debug, Args)]
@@ -34,9 +32,6 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     yes: bool,
 }
-
-/// Set by Ctrl-C: no further episode is started.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Serialize)]
 struct RunEvent<'a> {
@@ -62,18 +57,14 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let run_dir = RunDir::open(dir)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
     let agent = Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits };
-    run_dir.freeze(&layered.frozen(facts(benchmark, &agent), true), args.force)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Outside, format!("start the async runtime: {error}")))?;
-    raise_open_files();
+    run_dir.freeze(&layered.frozen(assignment.facts(&desk), true), args.force)?;
+    let runtime = session::runtime()?;
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;
         for (split, tasks) in parts {
             let round = place(&run_dir, split, harness.id.as_str())?;
             let Settings { rollouts, jobs, .. } = *settings;
-            let plan = Rollout { agent: &agent, tasks, stream: stream_of(split), rollouts, jobs, dir: &round };
+            let plan = Rollout { agent: &agent, episodes: episodes(&tasks, &stream_of(split), rollouts), jobs, dir: &round };
             let tally = play_split(&runtime, &plan, split, dir, deadline, printer)?;
             worst = worst.min(tally.pass_rate.map_or(0.0, |share| share.value));
             run_dir.add_point(0, split, tally.point())?;
@@ -96,16 +87,16 @@ fn play_split(
     deadline: Option<u64>,
     printer: &Printer,
 ) -> Result<Tally, Failure> {
-    let wanted = plan.tasks.len() * plan.rollouts as usize;
+    let wanted = plan.episodes.len();
     let clock = &plan.agent.desk.clock;
     let started = clock.milliseconds();
     let display = Display::new(wanted, printer);
-    let stopped = || INTERRUPTED.load(Ordering::Relaxed) || deadline.is_some_and(|limit| clock.milliseconds() - started >= limit);
+    let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| clock.milliseconds() - started >= limit);
     let watch = |progress: Progress<'_>| display.show(&progress);
     let results: Results = runtime.block_on(async {
         tokio::select! {
             results = rollout(plan, &watch, &stopped) => results,
-            () = second_interrupt() => Ok(Results::new()),
+            () = session::second_interrupt() => Ok(Results::new()),
         }
     })?;
     display.finish();
@@ -127,21 +118,34 @@ fn play_split(
             .hint("the same command continues; finished episodes are kept"));
     }
     report(plan, split, &tally, seconds, dir, printer);
+    if tally.scored == 0 {
+        return Err(nothing_scored(&results, split));
+    }
     Ok(tally)
 }
 
+/// Every episode is missing: what broke first, in the order of the tasks.
+fn nothing_scored(results: &Results, split: Split) -> Failure {
+    let first = results.iter().find_map(|(key, result)| match &result.outcome {
+        Outcome::Error { message, .. } => Some(format!("{}: {message}", key.task)),
+        Outcome::Solved | Outcome::Failed => None,
+    });
+    let first = first.unwrap_or_default();
+    let what = format!("play any of {} {} episodes, so that nothing is scored; the first, {first}", results.len(), split.as_str());
+    Failure::new(Exit::Outside, what).hint("put that right; then the same command plays them again, and pays for no reply twice")
+}
+
 fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &Path, printer: &Printer) {
-    let share = tally.pass_rate.map_or_else(
-        || "no scored episode".to_owned(),
-        |share| format!("{:.1} % [{:.1}–{:.1}]", 100.0 * share.value, 100.0 * share.low, 100.0 * share.high),
-    );
-    printer.line(&format!(
-        "solved {share} of {} {} tasks ({} of {} rollouts; {} missing)",
-        tally.tasks,
-        split.as_str(),
-        tally.solved,
-        tally.scored,
-        tally.missing
+    let Tally { tasks, solved, scored, missing, .. } = tally;
+    let split_name = split.as_str();
+    printer.line(&tally.pass_rate.map_or_else(
+        || format!("scored none of the {split_name} tasks ({missing} missing)"),
+        |share| {
+            let [value, low, high] = [share.value, share.low, share.high].map(|part| 100.0 * part);
+            format!(
+                "solved {value:.1} % [{low:.1}–{high:.1}] of {tasks} {split_name} tasks ({solved} of {scored} rollouts; {missing} missing)"
+            )
+        },
     ));
     let usage = &tally.usage;
     let cached = if usage.input_tokens == 0 { 0.0 } else { 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64 };
@@ -168,27 +172,4 @@ fn place(run_dir: &RunDir, split: Split, harness: &str) -> Result<RoundDir, Fail
         Split::Train => run_dir.round(0)?,
         Split::Gate | Split::Heldout => run_dir.sealed(split.as_str(), harness)?,
     })
-}
-
-fn facts(benchmark: &Benchmark, agent: &Agent<'_>) -> toml::Table {
-    toml::Table::from_iter([
-        ("tool_version".to_owned(), env!("CARGO_PKG_VERSION").into()),
-        ("benchmark".to_owned(), benchmark.name.as_str().into()),
-        ("benchmark_digest".to_owned(), benchmark.digest.to_string().into()),
-        ("harness_tree".to_owned(), agent.harness.as_str().into()),
-        ("policy".to_owned(), agent.desk.main_policy().as_str().into()),
-    ])
-}
-
-/// Raises the number of open files to what the system allows: each live episode holds a connection and a trace.
-fn raise_open_files() {
-    // Best effort: too few are an error where a file cannot be opened.
-    let _ = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-}
-
-/// Waits for Ctrl-C twice: the first one only keeps further episodes from starting.
-async fn second_interrupt() {
-    let _ = tokio::signal::ctrl_c().await;
-    INTERRUPTED.store(true, Ordering::Relaxed);
-    let _ = tokio::signal::ctrl_c().await;
 }

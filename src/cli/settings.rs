@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::failure::Failure;
+use super::loop_settings::{LOOP_KEYS, LoopFlags, LoopKeys};
 use crate::domain::harness::line_of;
 use crate::domain::nearest::{did_you_mean, with_nearest};
 use crate::domain::request::{ModelRole, Sampling};
@@ -9,7 +10,7 @@ use crate::provider::{ModelEntry, ModelSpec};
 use crate::store::atomic::read_text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Every key, for messages and for the environment.
 const KEYS: [&str; 16] = [
@@ -84,6 +85,9 @@ pub(crate) struct Settings {
     pub models: BTreeMap<String, ModelEntry>,
     /// Threads of a local policy.
     pub threads: usize,
+    /// Of a loop.
+    #[serde(skip)]
+    pub evolution: LoopKeys,
 }
 
 /// Settings with where each came from.
@@ -95,8 +99,31 @@ pub(crate) struct Layered {
     origins: BTreeMap<String, String>,
 }
 
-/// Lays the layers over each other.
+/// Lays the layers of a plain run over each other.
 pub(crate) fn layered(shared: &Shared) -> Result<Layered, Failure> {
+    layered_loop(shared, &LoopFlags::default())
+}
+
+/// The settings frozen in a run.
+pub(crate) fn layered_run(dir: &Path) -> Result<Layered, Failure> {
+    let path = dir.join("run.toml");
+    let begin = "begin a run with `harnessx loop`, or name its folder with --run";
+    if !path.is_file() {
+        return Err(Failure::settings(format!("find a run in {}: it has no run.toml", dir.display())).hint(begin));
+    }
+    let whole: toml::Table = read_text(&path)?
+        .parse()
+        .map_err(|error: toml::de::Error| Failure::settings(format!("read {}: {}", path.display(), error.message().trim())))?;
+    let part = |name: &str| whole.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let mut table = part("settings");
+    table.extend(part("free"));
+    table.insert("run".to_owned(), dir.display().to_string().into());
+    let origins = part("origins").into_iter().filter_map(|(key, origin)| Some((key, origin.as_str()?.to_owned()))).collect();
+    read(table, origins)
+}
+
+/// Lays the layers of a loop over each other.
+pub(crate) fn layered_loop(shared: &Shared, flags: &LoopFlags) -> Result<Layered, Failure> {
     let mut layers: Vec<(String, toml::Table)> = vec![("built-in".to_owned(), BUILT_IN.parse().unwrap_or_default())];
     if let Some(path) = &shared.config {
         let text = read_text(path)?;
@@ -107,26 +134,46 @@ pub(crate) fn layered(shared: &Shared) -> Result<Layered, Failure> {
         layers.push((path.display().to_string(), table));
     }
     layers.push(("environment".to_owned(), from_environment()));
-    layers.push(("flag".to_owned(), from_flags(shared)?));
+    let mut given = from_flags(shared)?;
+    given.extend(flags.table());
+    layers.push(("flag".to_owned(), given));
     let mut table = toml::Table::new();
     let mut origins = BTreeMap::new();
     for (origin, layer) in layers {
         for (key, value) in layer {
-            if !KEYS.contains(&key.as_str()) {
-                let hint = did_you_mean(&key, KEYS.into_iter());
+            if !all_keys().any(|known| known == key) {
+                let hint = did_you_mean(&key, all_keys());
                 return Err(Failure::settings(format!("read settings from {origin}: unknown key {key:?}; {hint}")));
             }
             origins.insert(key.clone(), origin.clone());
             merge(&mut table, key, value);
         }
     }
-    let settings = Settings::deserialize(toml::Value::Table(table.clone()))
-        .map_err(|error| Failure::settings(format!("read settings: {}", with_nearest(&error.message().trim().replace('\n', " ")))))?;
+    read(table, origins)
+}
+
+fn all_keys() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().chain(LOOP_KEYS)
+}
+
+/// Makes types of the keys.
+fn read(table: toml::Table, origins: BTreeMap<String, String>) -> Result<Layered, Failure> {
+    let bad = |error: toml::de::Error| Failure::settings(format!("read settings: {}", said(&error)));
+    let (evolution, common): (toml::Table, toml::Table) = table.clone().into_iter().partition(|(key, _)| LOOP_KEYS.contains(&key.as_str()));
+    let mut settings = Settings::deserialize(toml::Value::Table(common)).map_err(bad)?;
+    settings.evolution = LoopKeys::deserialize(toml::Value::Table(evolution)).map_err(bad)?;
     if let Some(role) = ["rollouts", "jobs", "threads"].into_iter().find(|key| table.get(*key).and_then(toml::Value::as_integer) == Some(0))
     {
         return Err(Failure::settings(format!("read settings: {role} must be at least 1")));
     }
     Ok(Layered { settings, table, origins })
+}
+
+/// The message with the nearest known key, and the key at fault.
+fn said(error: &toml::de::Error) -> String {
+    let whole = error.to_string();
+    let place = whole.strip_prefix(error.message()).unwrap_or_default();
+    format!("{} {}", with_nearest(error.message().trim()), place.trim()).trim().replace('\n', " ")
 }
 
 /// Tables are merged, other values replaced.
@@ -145,7 +192,7 @@ fn merge(into: &mut toml::Table, key: String, value: toml::Value) {
 
 /// `HARNESSX_BENCH=shop` and so on, for the keys with plain values.
 fn from_environment() -> toml::Table {
-    let plain = KEYS.into_iter().filter(|key| !["sampling", "models", "model"].contains(key));
+    let plain = all_keys().filter(|key| !["sampling", "models", "model"].contains(key));
     let mut table: toml::Table = plain
         .filter_map(|key| {
             let value = std::env::var(format!("HARNESSX_{}", key.to_uppercase())).ok()?;
@@ -237,9 +284,12 @@ impl Layered {
     }
 }
 
-/// Reads the model spec of a role.
-pub(crate) fn model_spec(role: ModelRole, text: &str) -> Result<ModelSpec, Failure> {
-    text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))
+/// Reads the model spec of a role; an entry that it names must be there.
+pub(crate) fn model_spec(role: ModelRole, text: &str, settings: &Settings) -> Result<ModelSpec, Failure> {
+    let spec: ModelSpec =
+        text.parse().map_err(|error: String| Failure::settings(format!("read the model for {}: {error}", role.as_str())))?;
+    spec.check(&settings.models).map_err(|error| Failure::settings(error.to_string()))?;
+    Ok(spec)
 }
 
 /// Seconds of a duration such as `90s`, `20m`, `2h` or `45`.
@@ -276,9 +326,12 @@ mod tests {
     #[test]
     fn set_reaches_nested_keys() {
         let shared = Shared { set: vec!["sampling.temperature=0.5".into(), "limit=4".into()], ..Shared::default() };
-        let layered = layered(&shared).unwrap();
-        assert_eq!(layered.settings.sampling.temperature, Some(0.5));
-        assert_eq!(layered.settings.limit, Some(4));
+        let found = layered(&shared).unwrap();
+        assert_eq!(found.settings.sampling.temperature, Some(0.5));
+        assert_eq!(found.settings.limit, Some(4));
+        let shared = Shared { set: vec!["max_cost=much".into()], ..Shared::default() };
+        let failure = layered(&shared).err().unwrap();
+        assert!(failure.what.contains("in `max_cost`"), "{failure:?}");
     }
 
     #[test]

@@ -32,6 +32,24 @@ pub struct RoundPoints {
     /// Held-out split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heldout: Option<Point>,
+    /// What the model contributes under the incumbent of this round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_share: Option<ModelShare>,
+}
+
+/// One harness on the same tasks with the model and with a uniformly random chooser in its place (`system.md` §6).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelShare {
+    /// On which tasks.
+    pub split: Split,
+    /// With the model.
+    pub model: Point,
+    /// With the random chooser.
+    pub random: Point,
+    /// Said in plain words where the model adds nothing that can be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag: Option<String>,
 }
 
 /// What a harness scored on one split.
@@ -57,17 +75,26 @@ impl Default for Curves {
 impl Curves {
     /// Sets one point; a later word on the same round and split replaces the earlier one.
     pub fn set(&mut self, round: u32, split: Split, point: Point) {
-        let place = self.rounds.partition_point(|points| points.round < round);
-        if self.rounds.get(place).is_none_or(|points| points.round != round) {
-            self.rounds.insert(place, RoundPoints { round, ..RoundPoints::default() });
-        }
-        let points = &mut self.rounds[place];
+        let points = self.of(round);
         let point = Some(point);
         match split {
             Split::Train => points.train = point,
             Split::Gate => points.gate = point,
             Split::Heldout => points.heldout = point,
         }
+    }
+
+    /// Sets what the model contributes in a round.
+    pub fn set_model_share(&mut self, round: u32, share: ModelShare) {
+        self.of(round).model_share = Some(share);
+    }
+
+    fn of(&mut self, round: u32) -> &mut RoundPoints {
+        let place = self.rounds.partition_point(|points| points.round < round);
+        if self.rounds.get(place).is_none_or(|points| points.round != round) {
+            self.rounds.insert(place, RoundPoints { round, ..RoundPoints::default() });
+        }
+        &mut self.rounds[place]
     }
 }
 
@@ -83,7 +110,7 @@ mod tests {
         curves.set(0, Split::Train, point(3));
         curves.set(0, Split::Heldout, point(2));
         curves.set(1, Split::Train, point(5));
-        let first = RoundPoints { round: 0, train: Some(point(3)), gate: None, heldout: Some(point(2)) };
+        let first = RoundPoints { round: 0, train: Some(point(3)), heldout: Some(point(2)), ..RoundPoints::default() };
         let second = RoundPoints { round: 1, train: Some(point(5)), ..RoundPoints::default() };
         assert_eq!(curves.rounds, [first, second]);
     }

@@ -2,6 +2,7 @@
 //! failing rollouts part, and clusters over tasks. Plain data; written by `stages/digest`, read by the Planner and by people.
 
 use super::id::{ProcessorName, TaskId};
+use super::ledger::TaskStatus;
 use super::outcome::{Ending, Outcome};
 use super::task::Tags;
 use serde::{Deserialize, Serialize};
@@ -248,6 +249,12 @@ pub struct Overview {
     pub actionability: f64,
     /// Snippets dropped because they were not found.
     pub dropped: u32,
+    /// Tasks that this round did not play: what was known of them still holds.
+    #[serde(default)]
+    pub carried: u32,
+    /// Tasks by how they fared over the rounds.
+    #[serde(default)]
+    pub history: BTreeMap<TaskStatus, u32>,
     /// Largest first.
     pub clusters: Vec<Cluster>,
 }

@@ -55,6 +55,18 @@ text_id!(
     /// What a reply depends on besides the request: model name, weights, sampling engine.
     PolicyVersion
 );
+text_id!(
+    /// A candidate: `C-R<round>-<number>`.
+    CandidateId
+);
+text_id!(
+    /// One of several incumbents.
+    VariantId
+);
+text_id!(
+    /// A declaration of limits: steps, tokens, cost per task. Equal limits have equal names.
+    LimitsId
+);
 
 /// A BLAKE3 digest, written as 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

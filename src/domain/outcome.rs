@@ -2,6 +2,7 @@
 
 use super::request::Usage;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Where plumbing broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,6 +18,19 @@ pub enum Boundary {
     Processor,
     /// Host trouble while the harness was set up.
     Harness,
+}
+
+impl Boundary {
+    /// Lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Sandbox => "sandbox",
+            Self::Environment => "environment",
+            Self::Processor => "processor",
+            Self::Harness => "harness",
+        }
+    }
 }
 
 /// Verdict on an episode. Failure of the thing studied is data; failure of our plumbing is missing data.
@@ -84,6 +98,20 @@ pub enum Ending {
         /// What.
         message: String,
     },
+}
+
+impl fmt::Display for Ending {
+    /// What kind of ending it was and whose, without the words of a model or an environment.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FinalAnswer { .. } => out.write_str("final answer"),
+            Self::EnvironmentDone => out.write_str("the environment said it was over"),
+            Self::Budget { limit } => write!(out, "out of {limit}"),
+            Self::Interrupt { processor, .. } => write!(out, "ended by {processor}"),
+            Self::HarnessFault { part, .. } => write!(out, "fault of {part}, scored as failed"),
+            Self::Fault { boundary, .. } => write!(out, "plumbing failed ({}), not scored", boundary.as_str()),
+        }
+    }
 }
 
 /// The verifier's word: partial reward and success are kept apart, since partial reward can be farmed.

@@ -207,6 +207,14 @@ impl Usage {
         self.cost += other.cost;
     }
 
+    /// Takes away what was added before.
+    pub fn subtract(&mut self, other: &Self) {
+        self.input_tokens = self.input_tokens.saturating_sub(other.input_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_sub(other.cached_tokens);
+        self.output_tokens = self.output_tokens.saturating_sub(other.output_tokens);
+        self.cost = (self.cost - other.cost).max(0.0);
+    }
+
     /// Prompt and reply tokens together.
     pub fn tokens(&self) -> u64 {
         self.input_tokens + self.output_tokens

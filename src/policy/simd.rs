@@ -7,6 +7,17 @@
 
 use pulp::Simd;
 
+/// The vectors that the kernels use on this processor.
+pub fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if pulp::x86::V4::try_new().is_some() {
+        return "AVX-512";
+    } else if pulp::x86::V3::try_new().is_some() {
+        return "AVX2 and FMA";
+    }
+    "those every processor of this kind has"
+}
+
 /// Columns of a panel of weights, and of a panel of attention queries.
 pub const PANEL: usize = 32;
 /// Rows of a panel of activations.

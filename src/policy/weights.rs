@@ -98,6 +98,11 @@ pub fn read_gguf(path: &Path) -> Result<(Weights, Vocabulary), PolicyError> {
     Ok((Weights { shape, embedding, head, layers, last_norm }, vocabulary))
 }
 
+/// The error without the backtrace that candle puts into its text.
+fn bare(error: candle_core::Error) -> candle_core::Error {
+    if let candle_core::Error::WithBacktrace { inner, .. } = error { *inner } else { error }
+}
+
 struct Gguf<'a> {
     path: &'a Path,
     file: BufReader<File>,
@@ -111,7 +116,7 @@ impl Gguf<'_> {
         let content = Content::read(&mut file).map_err(|source| PolicyError::Format {
             path: path.into(),
             part: "the header".into(),
-            source: Box::new(source),
+            source: Box::new(bare(source)),
         })?;
         Ok(Gguf { path, file, content })
     }
@@ -182,7 +187,7 @@ impl Gguf<'_> {
             .tensor(&mut self.file, name, &Device::Cpu)
             .and_then(|tensor| tensor.dequantize(&Device::Cpu))
             .and_then(|tensor| tensor.flatten_all()?.to_vec1::<f32>())
-            .map_err(|source| PolicyError::Format { path: self.path.into(), part: name.into(), source: Box::new(source) })?;
+            .map_err(|source| PolicyError::Format { path: self.path.into(), part: name.into(), source: Box::new(bare(source)) })?;
         if values.len() == size {
             return Ok(values);
         }

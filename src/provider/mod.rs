@@ -14,6 +14,7 @@ mod local;
 mod meter;
 mod openai;
 mod openai_reply;
+mod recorded;
 mod retry;
 mod scripted;
 mod served;
@@ -23,6 +24,7 @@ mod uniform;
 pub use error::ProviderError;
 pub use local::Local;
 pub use meter::{Caps, Meter};
+pub use recorded::Recorded;
 pub use scripted::Scripted;
 pub use served::Served;
 pub use spec::{Api, Bounds, DeadlineSettings, Limits, ModelEntry, ModelSpec, Prices};
@@ -72,6 +74,8 @@ pub enum Provider {
     Uniform(Uniform),
     /// A policy in this process.
     Local(Box<Local>),
+    /// A recorded episode, for dry replays.
+    Recorded(Recorded),
 }
 
 impl Provider {
@@ -113,6 +117,7 @@ impl Provider {
             Self::Scripted(scripted) => scripted.call(request, seed),
             Self::Uniform(uniform) => uniform.call(request, seed),
             Self::Local(local) => local.call(request, seed).await,
+            Self::Recorded(recorded) => recorded.call(request),
         }
     }
 
@@ -123,6 +128,7 @@ impl Provider {
             Self::Scripted(scripted) => scripted.version(),
             Self::Uniform(uniform) => uniform.version(),
             Self::Local(local) => local.version(),
+            Self::Recorded(recorded) => recorded.version(),
         }
     }
 }

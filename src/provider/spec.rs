@@ -42,6 +42,24 @@ pub enum ModelSpec {
     },
 }
 
+impl ModelSpec {
+    /// Whether the entry is there that the spec may name.
+    ///
+    /// # Errors
+    /// [`ProviderError::Settings`] with the names that there are.
+    pub fn check(&self, models: &BTreeMap<String, ModelEntry>) -> Result<(), ProviderError> {
+        match self {
+            Self::Entry { name } if !models.contains_key(name) => Err(unknown(name, models)),
+            Self::Entry { .. }
+            | Self::OpenAi { .. }
+            | Self::Anthropic { .. }
+            | Self::Local { .. }
+            | Self::Scripted { .. }
+            | Self::Random => Ok(()),
+        }
+    }
+}
+
 impl FromStr for ModelSpec {
     type Err = String;
 

@@ -23,8 +23,8 @@ pub struct Seat {
 pub struct Desk {
     /// Who plays which role. `main` must be there.
     pub seats: BTreeMap<ModelRole, Seat>,
-    /// Replies received before.
-    pub ledger: Ledger,
+    /// Replies received before; `None` keeps nothing, for dry replays.
+    pub ledger: Option<Ledger>,
     /// Seed of the run.
     pub seed: u64,
     /// Sampling of the main model where the harness is silent.
@@ -121,7 +121,8 @@ impl Line<'_> {
         let seat = self.desk.seats.get(&request.role).ok_or(CallFault::NoSeat(request.role))?;
         let occurrence = self.occurrences.entry(digest).and_modify(|count| *count += 1).or_insert(0);
         let key = Digest::of_parts(&[&digest.0, seat.policy.as_str().as_bytes(), &self.base.0, &occurrence.to_le_bytes()]);
-        if let Some(reply) = self.desk.ledger.find(&key)? {
+        let ledger = self.desk.ledger.as_ref();
+        if let Some(reply) = ledger.map(|ledger| ledger.find(&key)).transpose()?.flatten() {
             self.usage.add(&reply.usage);
             trace.write(&reply_record(step, &reply, 0, Vec::new(), ReplySource::Ledger));
             return Ok(reply);
@@ -133,7 +134,7 @@ impl Line<'_> {
             Err(_) => 0,
         };
         let called = called?;
-        self.desk.ledger.add(&key, &called.reply)?;
+        ledger.map_or(Ok(()), |ledger| ledger.add(&key, &called.reply))?;
         self.usage.add(&called.reply.usage);
         trace.write(&reply_record(step, &called.reply, called.latency_ms, called.retries, ReplySource::Model));
         Ok(called.reply)

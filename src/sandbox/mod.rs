@@ -1,4 +1,6 @@
-//! The only door to processes. So far: the user's own package client, run with a deadline.
+//! The only door to processes. So far: the user's own package client, run with a deadline, and probes of the machine.
+
+pub mod probe;
 
 use std::io::Read;
 use std::path::Path;

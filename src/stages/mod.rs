@@ -1,4 +1,10 @@
 //! Stages: typed in, typed out. Reading settings and printing happen in their callers.
 
+pub mod critique;
 pub mod digest;
+pub mod evolve;
+pub mod plan;
+pub mod replay;
+pub mod report;
 pub mod rollout;
+pub mod simulate;

@@ -23,12 +23,8 @@ const TRIES: u32 = 3;
 pub struct Rollout<'a> {
     /// Models and harness.
     pub agent: &'a Agent<'a>,
-    /// Which tasks, in order.
-    pub tasks: Vec<&'a LoadedTask>,
-    /// Evidence stream.
-    pub stream: Stream,
-    /// Rollouts a task.
-    pub rollouts: u32,
+    /// Which episodes, in order.
+    pub episodes: Vec<(&'a LoadedTask, EpisodeKey)>,
     /// Episodes live at once.
     pub jobs: usize,
     /// Where results go.
@@ -82,14 +78,13 @@ pub async fn rollout(
     let mut results: Results = plan.dir.finished()?.into_iter().map(|line| (line.key, line.result)).collect();
     // Plumbing trouble is missing data: it is played again.
     results.retain(|_, result| !matches!(result.outcome, Outcome::Error { .. }));
-    let wanted: Vec<(&LoadedTask, EpisodeKey)> = plan.episodes().collect();
-    let keys: BTreeSet<&EpisodeKey> = wanted.iter().map(|(_, key)| key).collect();
+    let keys: BTreeSet<&EpisodeKey> = plan.episodes.iter().map(|(_, key)| key).collect();
     results.retain(|key, _| keys.contains(key));
-    info!(wanted = wanted.len(), on_file = results.len(), "episodes");
+    info!(wanted = keys.len(), on_file = results.len(), "episodes");
     for result in results.values() {
         watch(Progress::Kept(result));
     }
-    let missing: Vec<(&LoadedTask, EpisodeKey)> = wanted.iter().filter(|(_, key)| !results.contains_key(key)).cloned().collect();
+    let missing: Vec<(&LoadedTask, EpisodeKey)> = plan.episodes.iter().filter(|(_, key)| !results.contains_key(key)).cloned().collect();
     let mut played = stream::iter(missing)
         .take_while(|_| std::future::ready(!stopped()))
         .map(|(task, key)| async move { (plan.episode(task, &key, watch).await, key) })
@@ -103,14 +98,14 @@ pub async fn rollout(
     Ok(results)
 }
 
-impl<'a> Rollout<'a> {
-    /// All episodes of the plan, every task's first rollout before any second one.
-    fn episodes(&self) -> impl Iterator<Item = (&'a LoadedTask, EpisodeKey)> + '_ {
-        (0..self.rollouts).flat_map(move |replicate| {
-            self.tasks.iter().map(move |task| (*task, EpisodeKey { task: task.task.id.clone(), stream: self.stream.clone(), replicate }))
-        })
-    }
+/// The first `rollouts` episodes of each task on a stream, every task's first one before any second one.
+pub fn episodes<'a>(tasks: &[&'a LoadedTask], stream: &Stream, rollouts: u32) -> Vec<(&'a LoadedTask, EpisodeKey)> {
+    let of =
+        |replicate| tasks.iter().map(move |task| (*task, EpisodeKey { task: task.task.id.clone(), stream: stream.clone(), replicate }));
+    (0..rollouts).flat_map(of).collect()
+}
 
+impl Rollout<'_> {
     /// One episode, tried again while plumbing fails, and once more, identically, after a fault of the harness.
     async fn episode(
         &self,

@@ -1,5 +1,6 @@
 //! Whole files written atomically, and append-only JSON-lines files that survive a kill in the middle of a line.
 
+use super::fail_point::written;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
@@ -50,19 +51,28 @@ impl FileError {
 /// # Errors
 /// What the operating system refused; the old file is as it was.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    write_via(Path::new(&beside), path, bytes)
+}
+
+/// Writes a whole file by way of `part`, a path on the same disk where a half-written file does no harm.
+///
+/// # Errors
+/// What the operating system refused; the old file is as it was.
+pub(super) fn write_via(part: &Path, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(FileError::io("create", parent))?;
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()));
-    let renamed = written.and_then(|()| fs::rename(&beside, path));
+    let whole = File::create(part).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()));
+    let renamed = whole.and_then(|()| fs::rename(part, path));
     if renamed.is_err() {
         // Best effort: the error below is the one to report.
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(part);
     }
-    renamed.map_err(FileError::io("write", path))
+    renamed.map_err(FileError::io("write", path))?;
+    written();
+    Ok(())
 }
 
 /// Reads a whole text file.
@@ -107,7 +117,9 @@ impl JsonLines {
             // Half a line must not stay in front of the next one.
             let _ = self.file.set_len(before);
             FileError::io("write", &self.path)(error)
-        })
+        })?;
+        written();
+        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Harness folders: read, written in canonical form, and identified by their git tree id (`system.md` §2). Sole user of git2.
+//! Harness folders: read, written in canonical form, and identified by their git tree id (`system.md` §2). With
+//! [`super::harness_repo`] the sole user of git2.
 
 use super::atomic::{FileError, write_whole};
 use crate::domain::harness::{FILE_LIMIT, HARNESS_FILE, Harness, Manifest, Problem, parse_manifest};
@@ -80,12 +81,19 @@ fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> R
 /// # Errors
 /// What git refused.
 pub fn tree_id(manifest: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<HarnessId, HarnessError> {
-    let mut all: BTreeMap<&str, &[u8]> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
-    all.insert(HARNESS_FILE, manifest.as_bytes());
-    Ok(HarnessId(tree_of(&all)?.to_string()))
+    let id = tree_of::<git2::Error>(&with_manifest(manifest, files), &mut |kind, bytes| Oid::hash_object(kind, bytes))?;
+    Ok(HarnessId(id.to_string()))
 }
 
-fn tree_of(files: &BTreeMap<&str, &[u8]>) -> Result<Oid, git2::Error> {
+/// All files of the folder, `harness.toml` among them.
+pub(super) fn with_manifest<'a>(manifest: &'a str, files: &'a BTreeMap<String, Vec<u8>>) -> BTreeMap<&'a str, &'a [u8]> {
+    let mut all: BTreeMap<&str, &[u8]> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    all.insert(HARNESS_FILE, manifest.as_bytes());
+    all
+}
+
+/// Hands every git object of a folder to `put`, what is inside before what holds it; `put` answers with the object's id.
+pub(super) fn tree_of<E>(files: &BTreeMap<&str, &[u8]>, put: &mut impl FnMut(ObjectType, &[u8]) -> Result<Oid, E>) -> Result<Oid, E> {
     let mut entries: BTreeMap<String, (&str, &str, Oid)> = BTreeMap::new();
     let mut folders: BTreeMap<&str, BTreeMap<&str, &[u8]>> = BTreeMap::new();
     for (path, bytes) in files {
@@ -94,20 +102,20 @@ fn tree_of(files: &BTreeMap<&str, &[u8]>) -> Result<Oid, git2::Error> {
                 folders.entry(folder).or_default().insert(rest, bytes);
             }
             None => {
-                entries.insert((*path).to_owned(), ("100644", path, Oid::hash_object(ObjectType::Blob, bytes)?));
+                entries.insert((*path).to_owned(), ("100644", path, put(ObjectType::Blob, bytes)?));
             }
         }
     }
     for (folder, files) in &folders {
         // Git sorts a folder as if its name ended in a slash.
-        entries.insert(format!("{folder}/"), ("40000", folder, tree_of(files)?));
+        entries.insert(format!("{folder}/"), ("40000", folder, tree_of(files, put)?));
     }
     let mut tree = Vec::new();
     for (mode, name, id) in entries.values() {
         tree.extend_from_slice(format!("{mode} {name}\0").as_bytes());
         tree.extend_from_slice(id.as_bytes());
     }
-    Oid::hash_object(ObjectType::Tree, &tree)
+    put(ObjectType::Tree, &tree)
 }
 
 /// Writes a harness in canonical form into an empty or new folder.

@@ -4,12 +4,12 @@ use super::run_dir::{RunDir, RunDirError};
 use std::fmt::Write;
 
 /// Files and folders of a run in reading order, with what they are (`system.md` §5). `R*` stands for every round.
-const ENTRIES: [(&str, &str); 19] = [
+const ENTRIES: [(&str, &str); 21] = [
     ("run.toml", "the frozen settings with their origins, seed, benchmark digest, harness and policy"),
     ("journal.md", "one memo a round"),
     ("report.html", "the report"),
     ("curves.json", "pass rates by round and split, with 95 % intervals over tasks"),
-    ("scoreboard.json", "reputation of each bucket"),
+    ("scoreboard.json", "reputation of each bucket, component and engine"),
     ("audit.jsonl", "every stage, check and commit"),
     ("harness", "git repository of the harnesses: `main` is the incumbent, a tag `R<n>` each round"),
     ("R*/episodes.jsonl", "one line a finished train episode: outcome, steps, tokens, its trace"),
@@ -21,7 +21,9 @@ const ENTRIES: [(&str, &str); 19] = [
     ("R*/candidates", "proposed edits, each with its manifest"),
     ("R*/verdicts", "what the gate found for each candidate"),
     ("R*/decision.md", "what was shipped or kept, and why"),
-    ("data", "ledgers over all rounds"),
+    ("R*/round.json", "written last: the round is done; its outcome, rollouts and cost"),
+    ("data", "ledgers over all rounds, rebuilt from them: task history, outcomes of ships, rejected candidates"),
+    ("sealed/decisions", "decisions in full, with the names of gate tasks: for people"),
     ("sealed", "gate and held-out episodes and the response ledger: stages and engines never read here"),
     ("buffer", "replay buffer of the trainable policy"),
 ];

@@ -2,6 +2,7 @@
 //! anyone acts on it, so it is never paid for twice. In memory it holds 48 bytes a reply; replies are read back from the file.
 
 use super::atomic::{FileError, JsonLines};
+use super::fail_point::written;
 use crate::domain::id::Digest;
 use crate::domain::request::{Reply, Usage};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,7 @@ impl Ledger {
         state.index.insert(*key, (before, line.len() as u32));
         state.length += line.len() as u64;
         state.spent.add(&reply.usage);
+        written();
         Ok(())
     }
 

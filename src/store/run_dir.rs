@@ -1,8 +1,9 @@
 //! The run directory: where everything of a run lies (`system.md` §5), and the lock that keeps a second process out.
 
-use super::atomic::{FileError, JsonLines, read_lines, write_whole};
+use super::atomic::{FileError, JsonLines, read_lines, read_text, write_whole};
 use super::trace_file;
-use crate::domain::curves::{CURVES_FORMAT, Curves, Point};
+use super::versioned::parse_json;
+use crate::domain::curves::{Curves, ModelShare, Point};
 use crate::domain::outcome::EpisodeResult;
 use crate::domain::task::Split;
 use crate::domain::trace::EpisodeKey;
@@ -83,7 +84,7 @@ impl RunDir {
     pub fn freeze(&self, text: &str, force: bool) -> Result<(), RunDirError> {
         let path = self.dir.join("run.toml");
         if path.exists() && !force {
-            let old = super::atomic::read_text(&path)?;
+            let old = read_text(&path)?;
             let difference = differences(&old, text);
             return if difference.is_empty() {
                 Ok(())
@@ -110,15 +111,37 @@ impl RunDir {
         RoundDir::open(&self.dir.join("sealed").join(stream).join(harness))
     }
 
+    /// The folder of episodes at a path within the run.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn folder(&self, path: &str) -> Result<RoundDir, RunDirError> {
+        RoundDir::open(&self.dir.join(path))
+    }
+
+    /// Sets what the model contributes in a round, in `curves.json`.
+    ///
+    /// # Errors
+    /// What the operating system refused, or a `curves.json` that this program did not write.
+    pub fn add_model_share(&self, round: u32, share: ModelShare) -> Result<(), RunDirError> {
+        let mut curves = self.curves()?;
+        curves.set_model_share(round, share);
+        self.write_json("curves.json", &curves)
+    }
+
     /// Sets one point of `curves.json`.
     ///
     /// # Errors
     /// What the operating system refused, or a `curves.json` that this program did not write.
     pub fn add_point(&self, round: u32, split: Split, point: Point) -> Result<(), RunDirError> {
-        let path = self.dir.join("curves.json");
-        let mut curves = if path.exists() { read_curves(&path)? } else { Curves::default() };
+        let mut curves = self.curves()?;
         curves.set(round, split, point);
-        self.write("curves.json", &serde_json::to_vec_pretty(&curves).unwrap_or_default())
+        self.write_json("curves.json", &curves)
+    }
+
+    fn curves(&self) -> Result<Curves, RunDirError> {
+        let path = self.dir.join("curves.json");
+        Ok(if path.exists() { parse_json(&path, &read_text(&path)?)? } else { Curves::default() })
     }
 
     /// Writes a whole file of the run.
@@ -128,16 +151,29 @@ impl RunDir {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         Ok(write_whole(&self.dir.join(name), bytes)?)
     }
-}
 
-fn read_curves(path: &Path) -> Result<Curves, FileError> {
-    let content = |line, message| FileError::Content { path: path.to_owned(), line, message };
-    let curves: Curves = serde_json::from_str(&super::atomic::read_text(path)?)
-        .map_err(|error| content(error.line(), format!("{error}; remove the file and run the same command to make it anew")))?;
-    if curves.format != CURVES_FORMAT {
-        return Err(content(1, format!("format {} is not known here; this program reads format {CURVES_FORMAT}", curves.format)));
+    /// Writes a whole file of the run as JSON, indented.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RunDirError> {
+        let mut text = serde_json::to_vec_pretty(value).map_err(|error| FileError::io("write", &self.dir.join(name))(error.into()))?;
+        text.push(b'\n');
+        self.write(name, &text)
     }
-    Ok(curves)
+
+    /// Writes a whole file of the run as one JSON value a line.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn write_lines<T: Serialize>(&self, name: &str, values: &[T]) -> Result<(), RunDirError> {
+        let mut text = Vec::new();
+        for value in values {
+            serde_json::to_writer(&mut text, value).map_err(|error| FileError::io("write", &self.dir.join(name))(error.into()))?;
+            text.push(b'\n');
+        }
+        self.write(name, &text)
+    }
 }
 
 /// Keys of `[settings]` and `[facts]` on which two `run.toml` disagree, as `key: was → is`. The program's own version is no

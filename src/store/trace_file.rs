@@ -1,6 +1,7 @@
 //! Trace files: one JSON record a line, readable while the episode runs; finished ones that are large are compressed with zstd.
 
 use super::atomic::FileError;
+use super::fail_point::written;
 use crate::domain::id::TaskId;
 use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT};
 use std::fs::{self, File};
@@ -87,6 +88,7 @@ impl TraceFile {
         }
         self.length += self.buffer.len() as u64;
         self.buffer.clear();
+        written();
         Ok(())
     }
 }
@@ -104,12 +106,13 @@ pub fn settle(path: &Path) -> Result<(), TraceError> {
     let part = path.with_extension("jsonl.zst.part");
     let mut source = File::open(path).map_err(FileError::io("read", path))?;
     let output = File::create(&part).map_err(FileError::io("create", &part))?;
-    let written = zstd::stream::copy_encode(&mut source, output, 3).and_then(|()| fs::rename(&part, &target));
-    if let Err(error) = written {
+    let copied = zstd::stream::copy_encode(&mut source, output, 3).and_then(|()| fs::rename(&part, &target));
+    if let Err(error) = copied {
         // Best effort: the error below is the one to report.
         let _ = fs::remove_file(&part);
         return Err(TraceError(FileError::io("write", &target)(error)));
     }
+    written();
     fs::remove_file(path).map_err(FileError::io("remove", path))?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! records, and constant in memory however large the run.
 
 use super::trace_file::{TraceError, TraceReader};
+use crate::domain::task::Tags;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -15,6 +16,24 @@ pub struct TraceLine<'a> {
     /// Step, from 1; 0 before the first.
     #[serde(default)]
     pub step: u32,
+    /// The task, in the first line.
+    #[serde(default, borrow)]
+    pub task: Option<Cow<'a, str>>,
+    /// The task's text, in the first line.
+    #[serde(default, borrow)]
+    pub task_text: Option<Cow<'a, str>>,
+    /// The task's tags, in the first line.
+    #[serde(default)]
+    pub tags: Option<Tags>,
+    /// JSON text of a request's turns.
+    #[serde(default, borrow)]
+    pub turns: Option<&'a RawValue>,
+    /// JSON text of the form of a reply.
+    #[serde(default, borrow)]
+    pub decision: Option<&'a RawValue>,
+    /// `solved`, `failed` or `error`, in the last line.
+    #[serde(default, borrow)]
+    pub outcome: Option<Cow<'a, str>>,
     /// Text of a reply.
     #[serde(default, borrow)]
     pub text: Option<Cow<'a, str>>,

@@ -56,6 +56,12 @@ pub fn sha256(path: &Path) -> Result<String, FileError> {
     Ok(text)
 }
 
+/// Whether a file starts as a GGUF file does.
+pub fn is_gguf(file: &Path) -> bool {
+    let mut start = [0; 4];
+    File::open(file).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"GGUF"
+}
+
 /// Checks a package (a zip file) and puts one file of it at `target`.
 ///
 /// # Errors

@@ -40,7 +40,12 @@ fn a_server_that_never_answers_leaves_missing_episodes_that_are_played_later() {
     let ran = play(&run, &server, "a");
     // Three tries of the episode, each ended by the deadline over its one call.
     assert!(start.elapsed() < Duration::from_secs(15));
-    assert!(ran.out.contains(&format!("{TASKS} missing")), "{}{}", ran.out, ran.err);
+    assert!(ran.exit == 4 && ran.out.contains(&format!("{TASKS} missing")), "{}{}", ran.out, ran.err);
+    assert!(
+        ran.err.contains("failed to play any of 8 train episodes") && ran.err.contains("the same command plays them again"),
+        "{}",
+        ran.err
+    );
     let missing = results(&run.path().join("a"));
     assert!(missing.iter().all(|line| matches!(line.result.outcome, Outcome::Error { boundary: Boundary::Provider, .. })), "{missing:?}");
     server.set(Weather::Fair);

@@ -2,10 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
 
+mod bad_input;
 mod check;
 mod disk;
+mod doctor;
+mod estimate;
 mod faults;
+mod gate;
+mod help;
+mod init;
 mod kill;
 mod loopback;
+mod looped;
+mod output;
+mod plan;
+mod report;
 mod run;
+#[cfg(feature = "otel")]
+mod telemetry;
 mod test_run;
+mod versions;

@@ -36,6 +36,13 @@ impl TestRun {
         path
     }
 
+    /// Arguments that play two echo episodes, each with one call, at next to no cost.
+    pub fn echo(&self) -> [&'static str; 7] {
+        let call = r#"{"match": {"turn": 0}, "reply": {"tool_calls": [{"name": "echo", "arguments": {"text": "hello"}}]}}"#;
+        self.write("s.jsonl", &format!("{call}\n{{\"reply\": {{\"text\": \"done\"}}}}\n"));
+        ["run", "--bench", "echo", "--model", "scripted:s.jsonl", "--limit", "2"]
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harnessx"));
         command.args(arguments).current_dir(self.dir.path()).env_remove("HARNESSX_MODEL").env("NO_COLOR", "1");
@@ -57,7 +64,7 @@ impl TestRun {
 }
 
 impl Ran {
-    fn of(mut command: Command) -> Self {
+    pub fn of(mut command: Command) -> Self {
         let Output { status, stdout, stderr } = command.output().unwrap();
         Self {
             exit: status.code().unwrap_or(-1),

@@ -42,6 +42,13 @@ pub struct Scene {
     pub problem: String,
 }
 
+impl Scene {
+    /// What is to be done, without the room: near-copies of a task share it.
+    pub fn errand(&self) -> String {
+        format!("{} | {} {}", self.kind.as_str(), self.goal_object, self.goal_place)
+    }
+}
+
 /// Makes the household of a seed and task type.
 pub fn generate(seed: u64, kind: TaskKind) -> Scene {
     let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed ^ (kind as u64) << 56));

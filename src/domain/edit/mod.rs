@@ -116,7 +116,8 @@ impl Bucket {
         }
     }
 
-    fn of_path(path: &str) -> Self {
+    /// What a file of a harness belongs to, by its path.
+    pub fn of_path(path: &str) -> Self {
         match path.split('/').next() {
             Some("prompts" | "skills") => Self::Prompt,
             Some("tools") => Self::Tools,

@@ -1,4 +1,4 @@
-//! Shows whole played examples before the conversation begins. Reads a file of the harness:
+//! Shows whole played examples before the conversation begins, never one of the task itself. Reads a file of the harness:
 //!
 //! ```toml
 //! [[demonstration]]
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// Registry entry.
 pub const NATIVE: Native = Native {
     name: "few_shot",
-    behaviour: 1,
+    behaviour: 2,
     group: Some("few_shot"),
     hooks: &[Hook::TaskStart],
     dimension: Dimension::ContextAssembly,
@@ -73,7 +73,22 @@ enum Spoken {
     Assistant(String),
 }
 
+impl Demonstration {
+    /// Whether it begins with a task of this text.
+    fn asks(&self, task: &str) -> bool {
+        let task = task.trim();
+        let opening = self.turns.first().map_or("", Spoken::text);
+        !task.is_empty() && opening.contains(task)
+    }
+}
+
 impl Spoken {
+    fn text(&self) -> &str {
+        match self {
+            Self::User(text) | Self::Assistant(text) => text,
+        }
+    }
+
     fn message(&self) -> Message {
         match self {
             Self::User(text) => Message::user(text.as_str()),
@@ -115,12 +130,13 @@ fn check(demonstration: &Demonstration) -> Result<(), String> {
 }
 
 impl FewShot {
-    /// Those that fit the task, in the order of the file.
-    fn chosen(&self, tags: &Tags) -> Vec<&Demonstration> {
-        let all = || self.demonstrations.iter().take(self.params.count);
+    /// Those that fit the task, in the order of the file. An example that was asked the same is left out: it may be the task itself.
+    fn chosen(&self, task: &str, tags: &Tags) -> Vec<&Demonstration> {
+        let others = || self.demonstrations.iter().filter(|demonstration| !demonstration.asks(task));
+        let all = || others().take(self.params.count);
         let Some(value) = tags.get(&self.params.by) else { return all().collect() };
         let fits = |demonstration: &&Demonstration| demonstration.tags.get(&self.params.by) == Some(value);
-        let chosen: Vec<_> = self.demonstrations.iter().filter(fits).take(self.params.count).collect();
+        let chosen: Vec<_> = others().filter(fits).take(self.params.count).collect();
         if chosen.is_empty() { all().collect() } else { chosen }
     }
 }
@@ -128,7 +144,7 @@ impl FewShot {
 impl Processor for FewShot {
     fn on(&mut self, event: &Event<'_>, scene: &Scene<'_>) -> Result<Action, Fault> {
         let Event::TaskStart { demonstrations, .. } = event else { return Ok(Action::Pass) };
-        let chosen = self.chosen(scene.tags);
+        let chosen = self.chosen(scene.task, scene.tags);
         if chosen.is_empty() {
             return Ok(Action::Pass);
         }
@@ -163,6 +179,19 @@ mod tests {
         assert_eq!(shown("by = \"kind\"", "b"), ["b1", "b2"]);
         assert_eq!(shown("by = \"kind\"", "c"), ["a1", "a2", "b1", "b2"]);
         assert_eq!(shown("count = 1", "b"), ["a1", "a2"]);
+    }
+
+    #[test]
+    fn a_task_is_never_shown_its_own_demonstration() {
+        let file = "[[demonstration]]\nturns = [{ user = \"Hall.\\nYour task: lift it.\" }, { assistant = \"lift\" }]";
+        let shown = |task: &str| {
+            Drive::with_files(&NATIVE, "", &[("prompts/demonstrations.toml", file)])
+                .task(task)
+                .task_start("")
+                .1
+                .map_or(0, |turns| turns.len())
+        };
+        assert_eq!((shown("lift it."), shown("drop it.")), (0, 2));
     }
 
     #[test]

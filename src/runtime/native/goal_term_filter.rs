@@ -4,7 +4,7 @@
 use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::runtime::native::pattern::{any, compile_list, narrowed};
-use crate::runtime::native::words::{stem, words};
+use crate::runtime::native::words::{joined, terms_of};
 use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
@@ -72,22 +72,6 @@ fn build(params: &toml::Table, _harness: &Harness) -> Result<Box<dyn Processor>,
     }
     let keep = compile_list("keep", &params.keep)?;
     Ok(Box::new(GoalTermFilter { params, goal, verbs, keep, terms: None }))
-}
-
-/// A thing's name in one piece: letters only, lower case, no plural ending.
-fn joined(text: &str) -> String {
-    let name: String = words(text).collect();
-    stem(&name).to_owned()
-}
-
-/// Terms of a phrase: the whole, each word, each pair of neighbours ("soap bar" is also "soapbar").
-fn terms_of(phrase: &str, stopwords: &BTreeSet<String>) -> BTreeSet<String> {
-    let kept: Vec<String> = words(phrase).filter(|word| !stopwords.contains(word)).collect();
-    let mut terms: BTreeSet<String> = kept.iter().map(|word| stem(word).to_owned()).collect();
-    terms.extend(kept.windows(2).map(|pair| joined(&pair.concat())));
-    terms.insert(joined(&kept.concat()));
-    terms.remove("");
-    terms
 }
 
 /// Captures with their names, those that took part in the match.

@@ -35,7 +35,7 @@ mod tool_failure_guard;
 mod tool_filter;
 mod tried_actions;
 mod user_wrapper;
-mod words;
+pub(crate) mod words;
 
 use super::processor::Native;
 use crate::domain::edit::Groups;

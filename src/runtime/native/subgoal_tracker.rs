@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// Registry entry.
 pub const NATIVE: Native = Native {
     name: "subgoal_tracker",
-    behaviour: 1,
+    behaviour: 2,
     group: Some("subgoal_tracker"),
     hooks: &[Hook::StepStart, Hook::BeforeModel, Hook::AfterTool],
     dimension: Dimension::ContextAssembly,
@@ -46,6 +46,8 @@ struct Params {
     finished: String,
     /// A later sub-goal reached counts those before it as done.
     skip_ahead: bool,
+    /// Withhold actions that would reach a later sub-goal before its turn, unless nothing else is left.
+    in_turn: bool,
     /// In the place of a part that the task's text does not have, within names.
     unknown: String,
     /// Pattern on results: the action did nothing, and the step counts for no sub-goal.
@@ -61,6 +63,7 @@ impl Default for Params {
             line: "Next: {next}".into(),
             finished: String::new(),
             skip_ahead: false,
+            in_turn: false,
             unknown: "it".into(),
             no_effect: String::new(),
         }
@@ -198,8 +201,22 @@ impl SubGoalTracker {
         })
     }
 
-    /// The actions that serve the next sub-goal; empty where it names none.
+    /// Whether an action would reach a later sub-goal, and not the next one.
+    fn is_early(&self, action: &str) -> bool {
+        let left = self.targets.as_deref().unwrap_or_default().get(self.reached..).unwrap_or_default();
+        let reaches = |target: &Target| target.on != Source::Result && target.done.is_match(action);
+        let Some((next, later)) = left.split_first() else { return false };
+        self.params.in_turn && !reaches(next) && later.iter().any(reaches)
+    }
+
+    /// The actions that serve the next sub-goal, or where it names none, those whose turn it is.
     fn serving(&self, actions: &[String]) -> Vec<String> {
+        let serving = self.named(actions);
+        if serving.is_empty() { actions.iter().filter(|action| !self.is_early(action)).cloned().collect() } else { serving }
+    }
+
+    /// The actions that the next sub-goal names.
+    fn named(&self, actions: &[String]) -> Vec<String> {
         let next = self.targets.as_deref().unwrap_or_default().get(self.reached);
         let offer = next.map_or(&[][..], |target| target.offer.as_slice());
         let found = offer.iter().find(|pattern| actions.iter().any(|action| pattern.is_match(action)));
@@ -304,6 +321,15 @@ mod tests {
         assert_eq!(drive.left(&["walk", "open gate"]), ["open gate"]);
         assert_eq!(drive.left(&["walk", "open gate", "lift red (stone 1"]), ["lift red (stone 1"]);
         assert_eq!(drive.left(&["walk"]), ["walk"]);
+    }
+
+    #[test]
+    fn what_a_later_sub_goal_needs_waits_for_its_turn() {
+        let mut drive = drive(&format!("in_turn = true\n{PARAMS}"));
+        assert_eq!(drive.left(&["walk to yard 1", "walk to barn 1"]), ["walk to barn 1", "walk to yard 1"][..1]);
+        assert_eq!(drive.left(&["walk to yard 1"]), ["walk to yard 1"]);
+        drive.after_tool("lift", "you lift the red (stone", &[]);
+        assert_eq!(drive.left(&["walk to yard 1", "walk to barn 1"]).len(), 2);
     }
 
     #[test]

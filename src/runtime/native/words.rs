@@ -27,6 +27,22 @@ pub fn stem(word: &str) -> &str {
     }
 }
 
+/// A thing's name in one piece: letters only, lower case, no plural ending.
+pub fn joined(text: &str) -> String {
+    let name: String = words(text).collect();
+    stem(&name).to_owned()
+}
+
+/// Terms of a phrase: the whole, each word, each pair of neighbours ("soap bar" is also "soapbar").
+pub fn terms_of(phrase: &str, stopwords: &BTreeSet<String>) -> BTreeSet<String> {
+    let kept: Vec<String> = words(phrase).filter(|word| !stopwords.contains(word)).collect();
+    let mut terms: BTreeSet<String> = kept.iter().map(|word| stem(word).to_owned()).collect();
+    terms.extend(kept.windows(2).map(|pair| joined(&pair.concat())));
+    terms.insert(joined(&kept.concat()));
+    terms.remove("");
+    terms
+}
+
 /// Stems of the words that say what a text is about.
 pub fn telling_words(text: &str) -> BTreeSet<String> {
     words(text).filter(|word| !COMMON.contains(&word.as_str())).map(|word| stem(&word).to_owned()).collect()

@@ -3,9 +3,11 @@
 
 mod facts;
 mod overview;
+mod regressions;
 mod signals;
 
-pub use overview::{OverviewBuilder, overview_markdown, task_markdown};
+pub use overview::{overview, overview_markdown, task_markdown};
+pub use regressions::regressions_markdown;
 
 use crate::domain::digest::{Anchor, DIGEST_FORMAT, Divergence, Signal, TaskDigest};
 use crate::domain::id::TaskId;
@@ -74,7 +76,8 @@ fn verified(path: &Path, signals: Vec<Signal>) -> Result<(Vec<Signal>, u32), Tra
     Ok((kept, dropped))
 }
 
-fn stands_in(snippet: &str, line: &crate::store::trace_lines::TraceLine<'_>) -> bool {
+/// Whether words stand verbatim in a record: in a call, a result or a reply.
+pub fn stands_in(snippet: &str, line: &crate::store::trace_lines::TraceLine<'_>) -> bool {
     let in_call = || line.call.as_ref().is_some_and(|call| call.arguments.get().contains(snippet) || call.name.contains(snippet));
     let in_reply = || line.text.as_ref().is_some_and(|text| text.contains(snippet));
     line.result.as_ref().is_some_and(|result| result.text.contains(snippet)) || in_call() || in_reply()

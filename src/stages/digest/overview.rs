@@ -1,6 +1,8 @@
 //! The round in one page: how many tasks hold, clusters of what fails, and both as Markdown for people.
 
 use crate::domain::digest::{Cluster, DIGEST_FORMAT, Overview, Pathology, TaskDigest};
+use crate::domain::history::History;
+use crate::domain::markdown::quoted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -10,17 +12,28 @@ const SHOWN: usize = 20;
 /// Tasks named in a cluster's line.
 const NAMED: usize = 5;
 
-/// Adds digests up one by one, so that a round of any size is digested in memory that grows with its tasks only.
-#[derive(Debug, Default)]
-pub struct OverviewBuilder {
+/// Adds digests up one by one.
+#[derive(Default)]
+struct Builder {
     overview: Overview,
     actionable: u32,
     clusters: BTreeMap<(String, Pathology), Cluster>,
 }
 
-impl OverviewBuilder {
+/// The overview of the last of these rounds: every task as it stands, played in it or not.
+pub fn overview(history: &History<'_>) -> Overview {
+    let mut builder = Builder::default();
+    let now = history.rounds().last().map(|past| past.round);
+    for standing in history.standings() {
+        builder.add(standing.digest);
+        builder.overview.carried += u32::from(Some(standing.round) != now);
+    }
+    Overview { history: history.statuses(), ..builder.finish() }
+}
+
+impl Builder {
     /// Takes one digest.
-    pub fn add(&mut self, digest: &TaskDigest) {
+    fn add(&mut self, digest: &TaskDigest) {
         let (solved, scored) = digest.solved_of();
         self.overview.tasks += 1;
         self.overview.dropped += digest.dropped;
@@ -54,7 +67,7 @@ impl OverviewBuilder {
     }
 
     /// The overview: clusters of most tasks first, ties by name.
-    pub fn finish(self) -> Overview {
+    fn finish(self) -> Overview {
         let mut overview = self.overview;
         overview.format = DIGEST_FORMAT;
         overview.actionability = f64::from(self.actionable) / f64::from(overview.tasks.max(1));
@@ -62,12 +75,6 @@ impl OverviewBuilder {
         overview.clusters.sort_by(|one, two| (two.tasks.len(), &one.tag, &one.kind).cmp(&(one.tasks.len(), &two.tag, &two.kind)));
         overview
     }
-}
-
-/// Untrusted words within a Markdown line: no control characters, no mark-up.
-fn quoted(text: &str) -> String {
-    let plain: String = text.chars().map(|letter| if letter.is_control() || letter == '`' { ' ' } else { letter }).collect();
-    format!("`{plain}`")
 }
 
 /// The overview as Markdown.
@@ -82,6 +89,17 @@ pub fn overview_markdown(overview: &Overview) -> String {
     );
     if overview.dropped > 0 {
         _ = writeln!(text, "\n{} snippets were not found at their anchor and dropped.", overview.dropped);
+    }
+    if overview.carried > 0 {
+        _ = writeln!(
+            text,
+            "\n{} tasks were not played again, since nothing that shipped touches them: they stand as they were.",
+            overview.carried
+        );
+    }
+    if !overview.history.is_empty() {
+        let counts: Vec<String> = overview.history.iter().map(|(status, tasks)| format!("{tasks} {}", status.as_str())).collect();
+        _ = writeln!(text, "\nOver all rounds so far: {}.", counts.join(", "));
     }
     text.push_str("\n## What fails\n\n| where | what goes wrong | tasks | rollouts solved | for instance |\n|---|---|---|---|---|\n");
     for cluster in overview.clusters.iter().take(SHOWN) {

@@ -1,7 +1,10 @@
 //! Digests of small written traces.
 
-use super::{OverviewBuilder, digest_task, overview_markdown, task_markdown};
+use super::{digest_task, overview, overview_markdown, regressions_markdown, task_markdown};
 use crate::domain::digest::{Pathology, TaskDigest};
+use crate::domain::edit::Bucket;
+use crate::domain::history::History;
+use crate::domain::history::sample::{digest as standing, manifest, round};
 use crate::domain::id::TaskId;
 use std::fmt::Write;
 use std::path::Path;
@@ -101,11 +104,20 @@ fn clusters_count_tasks_that_are_not_always_solved() {
     let dir = tempfile::tempdir().unwrap();
     let failing = digest(dir.path(), &[vec![tool(1, "a", "x", false), tool(2, "fly", "no", true), end(false)]]);
     let solved = digest(dir.path(), &[vec![tool(1, "fly", "no", true), end(true)]]);
-    let mut builder = OverviewBuilder::default();
-    builder.add(&failing);
-    builder.add(&solved);
-    let overview = builder.finish();
+    let rounds = [round(0, "h", vec![failing, TaskDigest { task: TaskId::from("t/2"), ..solved }]), round(1, "h", Vec::new())];
+    let overview = overview(&History::new(&rounds));
+    assert_eq!(overview.carried, 2);
     assert_eq!((overview.tasks, overview.always, overview.never), (2, 1, 1));
     assert!(overview.clusters.iter().all(|cluster| cluster.tasks.len() == 1), "{overview:?}");
     assert!(overview_markdown(&overview).contains("| `kind=easy` | invalid_action | 1 | 0 of 1 |"), "{}", overview_markdown(&overview));
+}
+
+#[test]
+fn what_got_worse_is_listed_with_the_ships_suspected() {
+    let ship = manifest("C-R0-01", Bucket::Config, "x", &["b"]);
+    let rounds = [round(0, "h0", vec![standing("a|`", 2, 2)]).ships(&[ship]), round(1, "h1", vec![standing("a|`", 1, 2)])];
+    let page = regressions_markdown(&History::new(&rounds).declines());
+    assert!(page.contains("| `a\\| ` | 2 of 2 in R0 | 1 of 2 | `C-R0-01` of R0 |"), "{page}");
+    assert!(overview_markdown(&overview(&History::new(&rounds))).contains("Over all rounds so far: 1 regressed."));
+    assert!(regressions_markdown(&[]).contains("None"));
 }

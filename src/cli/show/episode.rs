@@ -1,37 +1,25 @@
-//! `show`: an episode's trace as readable text. Reads one trace file, streaming.
+//! An episode's trace as readable text. Reads one trace file, streaming.
 
-use super::Done;
-use super::failure::{Exit, Failure};
-use super::printer::Printer;
+use crate::cli::Done;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::printer::Printer;
 use crate::domain::event::Hook;
 use crate::domain::message::Message;
 use crate::domain::request::{ChoiceRecord, Decision};
 use crate::domain::trace::{Record, ReplySource};
 use crate::store::trace_file::TraceReader;
-use clap::Args;
-use std::path::PathBuf;
-
-/// Print an episode's trace, readable.
-#[derive(Debug, Args)]
-#[command(after_help = "Example: harnessx show runs/NAME/R0/trajectories/TASK_r0.jsonl")]
-pub(crate) struct ShowArgs {
-    /// A trace file, or a folder of them (lists the episodes)
-    path: PathBuf,
-    /// Whole texts: demonstrations, prompts, all scores
-    #[arg(long)]
-    full: bool,
-}
+use std::path::{Path, PathBuf};
 
 /// Longest text shown without `--full`, in characters.
 const SHORT: usize = 600;
 
-/// Runs the command.
-pub(crate) fn show(args: &ShowArgs, printer: &Printer) -> Done {
-    if args.path.is_dir() {
-        return list(args, printer);
+/// Prints a trace file, or the traces in a folder; `full` cuts nothing.
+pub(super) fn show(path: &Path, full: bool, printer: &Printer) -> Done {
+    if path.is_dir() {
+        return list(path, printer);
     }
-    let reader = TraceReader::open(&args.path).map_err(|error| Failure::from(error.0))?;
-    let mut view = View { full: args.full, options: Vec::new(), step: 0, pending: Vec::new() };
+    let reader = TraceReader::open(path).map_err(|error| Failure::from(error.0))?;
+    let mut view = View { full, options: Vec::new(), step: 0, pending: Vec::new() };
     let mut finished = false;
     for record in reader {
         let record = record.map_err(|error| Failure::from(error.0))?;
@@ -45,12 +33,12 @@ pub(crate) fn show(args: &ShowArgs, printer: &Printer) -> Done {
     Ok(Exit::Done)
 }
 
-fn list(args: &ShowArgs, printer: &Printer) -> Done {
+fn list(path: &Path, printer: &Printer) -> Done {
     let dir = ["", "R0/trajectories", "trajectories"]
         .iter()
-        .map(|inner| args.path.join(inner))
+        .map(|inner| path.join(inner))
         .find(|dir| has_traces(dir))
-        .ok_or_else(|| Failure::settings(format!("show {}: no traces in this folder", args.path.display())))?;
+        .ok_or_else(|| Failure::settings(format!("show {}: no traces in this folder", path.display())))?;
     let entries = std::fs::read_dir(&dir).map_err(|error| Failure::settings(format!("show {}: {error}", dir.display())))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
@@ -60,8 +48,8 @@ fn list(args: &ShowArgs, printer: &Printer) -> Done {
     Ok(Exit::Done)
 }
 
-fn has_traces(dir: &std::path::Path) -> bool {
-    let is_trace = |path: &std::path::Path| path.to_string_lossy().contains("_r") && path.to_string_lossy().contains(".jsonl");
+fn has_traces(dir: &Path) -> bool {
+    let is_trace = |path: &Path| path.to_string_lossy().contains("_r") && path.to_string_lossy().contains(".jsonl");
     std::fs::read_dir(dir).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| is_trace(&entry.path()))))
 }
 

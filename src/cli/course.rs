@@ -1,0 +1,182 @@
+//! From the settings of a loop to its rounds: shared by `loop` and by the stages on their own. A run that was begun keeps its settings in
+//! `run.toml`; the stages read them there.
+
+use super::assignment::Assignment;
+use super::display::Display;
+use super::failure::{Exit, Failure};
+use super::loop_settings::{LoopKeys, ModeName};
+use super::printer::Printer;
+use super::settings::seconds;
+use super::{desk, estimate, session};
+use crate::domain::estimate::Part;
+use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
+use crate::domain::request::ModelRole;
+use crate::domain::task::Split;
+use crate::provider::{Provider, Uniform};
+use crate::rounds::{Closing, Course, Event, HeldoutPlan, LoopSettings, Rounds, RoundsError, TaskCounts, Until};
+use crate::runtime::desk::{Desk, Seat};
+use crate::stages::plan::ACTIONABILITY;
+use crate::store::run_dir::RunDir;
+use serde::Serialize;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// What a command does with the rounds once they are open.
+pub(crate) enum Task<'a> {
+    /// Takes the run so far.
+    Run(Until),
+    /// Plays the incumbent against itself so often; told of each line.
+    Same(u32, &'a RefCell<Vec<(bool, String)>>),
+}
+
+/// Opens the rounds of a run and does one thing with them; `finish` sees them last.
+pub(crate) fn with_rounds<T>(
+    assignment: &Assignment,
+    (yes, force): (bool, bool),
+    task: &Task<'_>,
+    printer: &Printer,
+    finish: impl AsyncFnOnce(&Rounds<'_>, Closing) -> Result<T, RoundsError>,
+) -> Result<T, Failure> {
+    let settings = &assignment.layered.settings;
+    let loop_settings = loop_settings(assignment)?;
+    desk::fetch_missing(settings, yes, printer)?;
+    let run_dir = RunDir::open(&assignment.dir)?;
+    let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
+    let chooser = chooser(&desk);
+    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), force)?;
+    let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
+    let started = desk.clock.milliseconds();
+    let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);
+    let display: Mutex<Option<Display<'_>>> = Mutex::new(None);
+    let watch = |event: Event<'_>| show(&event, &display, printer);
+    let course = Course {
+        run: &run_dir,
+        benchmark: &assignment.benchmark,
+        desk: &desk,
+        chooser: &chooser,
+        baseline: assignment.harness.assembly.harness(),
+        settings: &loop_settings,
+        watch: &watch,
+        stopped: &stopped,
+    };
+    let work = async {
+        let mut rounds = Rounds::open(course)?;
+        let closing = match task {
+            Task::Run(until) => rounds.run(*until).await?,
+            Task::Same(times, lines) => {
+                for _ in 0..*times {
+                    let (finding, line) = rounds.check_same().await?;
+                    printer.line(&line);
+                    let is_sound = finding == Some(crate::domain::gate::SameFinding::Undecided);
+                    lines.borrow_mut().push((is_sound, line));
+                }
+                Closing::default()
+            }
+        };
+        finish(&rounds, closing).await
+    };
+    let done = session::runtime()?.block_on(async {
+        tokio::select! {
+            done = work => Some(done),
+            () = session::second_interrupt() => None,
+        }
+    });
+    run_dir.write_index()?;
+    match done {
+        Some(done) => Ok(done?),
+        None => Err(Failure::new(Exit::Interrupted, "finish the run: interrupted").hint("the same command continues")),
+    }
+}
+
+/// A desk with a random chooser in the main model's place; it keeps nothing, since it costs nothing.
+fn chooser(desk: &Desk) -> Desk {
+    let provider = Provider::Uniform(Uniform);
+    let policy = provider.version();
+    let seats = BTreeMap::from([(ModelRole::Main, Seat { provider, policy })]);
+    Desk { seats, ledger: None, seed: desk.seed, sampling: desk.sampling.clone(), clock: desk.clock.clone() }
+}
+
+/// The loop's settings: a profile, and what replaces parts of it.
+pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Failure> {
+    let settings = &assignment.layered.settings;
+    let LoopKeys { profile, engine, mode, rounds, patience, approve, train, gate, heldout, heldout_rollouts, generalise } =
+        &settings.evolution;
+    let Profile { idle_rounds, tasks, gate: mut judge, .. } = profile.unwrap_or_default().profile();
+    if let Some(mode) = mode.map(ModeName::mode) {
+        let of_mode = GateSettings::of_mode(mode, judge.rounds);
+        judge = GateSettings { mode, posterior: of_mode.posterior, drift_every: of_mode.drift_every, ..judge };
+    }
+    judge.rounds = rounds.unwrap_or(judge.rounds);
+    let most = tasks.map(|(train, gate, heldout)| (train as usize, gate as usize, heldout as usize));
+    let tasks = TaskCounts {
+        train: train.or(settings.limit).or(most.map(|most| most.0)),
+        gate: gate.or(most.map(|most| most.1)),
+        heldout: heldout.or(most.map(|most| most.2)),
+    };
+    let gate_tasks = assignment.benchmark.split(Split::Gate).count().min(tasks.gate.unwrap_or(usize::MAX));
+    judge.generalise = generalise.unwrap_or(gate_tasks >= GENERALISE_FROM);
+    if let Some(problem) = judge.problem() {
+        return Err(Failure::settings(format!("read settings of the gate: {problem}")));
+    }
+    Ok(LoopSettings {
+        engine: engine.unwrap_or_default(),
+        gate: judge,
+        patience: patience.unwrap_or(idle_rounds),
+        tasks,
+        heldout: HeldoutPlan { rollouts: heldout_rollouts.unwrap_or(1), every_ship: false },
+        jobs: settings.jobs,
+        actionability: ACTIONABILITY,
+        approve: approve.unwrap_or_default().approve(),
+    })
+}
+
+/// Says what a loop will cost at most, before anything is played.
+pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), Failure> {
+    let LoopSettings { gate, tasks, heldout, .. } = loop_settings(assignment)?;
+    let count = |split, most: Option<usize>| assignment.benchmark.split(split).count().min(most.unwrap_or(usize::MAX)) as u64;
+    let judged = count(Split::Train, tasks.train) + count(Split::Gate, tasks.gate);
+    let granted = (gate.opening + gate.budget * f64::from(gate.rounds)) * judged as f64;
+    let part = |name: &str, episodes: u64| Part { name: name.to_owned(), episodes, on_file: 0 };
+    let parts = vec![
+        part("of the baseline", judged * u64::from(gate.visible)),
+        part("for the gate at most", granted.max(0.0) as u64),
+        part("held-out, before and after", 2 * count(Split::Heldout, tasks.heldout) * u64::from(heldout.rollouts)),
+    ];
+    estimate::announce(assignment, parts, printer)
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum LoopEvent<'a> {
+    Stage { round: u32, text: &'a str },
+    Decided { round: u32, line: &'a str },
+    Closed { round: &'a crate::domain::round::RoundRecord },
+}
+
+/// Progress and decisions as they come.
+fn show<'p>(event: &Event<'_>, display: &Mutex<Option<Display<'p>>>, printer: &'p Printer) {
+    let Ok(mut display) = display.lock() else { return };
+    match event {
+        Event::Stage { round, text } => {
+            printer.event(&LoopEvent::Stage { round: *round, text });
+            printer.note(&format!("R{round}: {text}"));
+        }
+        Event::Playing(wanted) => *display = Some(Display::new(*wanted, printer)),
+        Event::Progress(progress) => {
+            if let Some(display) = display.as_ref() {
+                display.show(progress);
+            }
+        }
+        Event::Played => {
+            if let Some(display) = display.take() {
+                display.finish();
+            }
+        }
+        Event::Decided { round, line } => {
+            printer.event(&LoopEvent::Decided { round: *round, line });
+            printer.line(&format!("R{round}: {line}"));
+        }
+        Event::Closed(round) => printer.event(&LoopEvent::Closed { round }),
+    }
+}

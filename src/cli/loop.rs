@@ -1,0 +1,98 @@
+//! `loop`: baseline, then rounds of digest, plan, evolve, critique and gate, until the rounds, the patience or a budget is used up. Reads
+//! harness, benchmark and model; writes the whole run directory.
+
+use super::assignment::Assignment;
+use super::course::{Task, foresee, with_rounds};
+use super::failure::Exit;
+use super::loop_settings::LoopFlags;
+use super::printer::Printer;
+use super::{Done, Shared};
+use crate::domain::interval::Share;
+use crate::rounds::{Arms, Closing, Compared, Rounds, RoundsError, Until, contribution};
+use crate::stages::rollout::Tally;
+use clap::Args;
+use serde::Serialize;
+
+/// Evolve a harness: play, read the traces, propose edits, judge them, and ship only what is better.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: harnessx loop --profile quick --model local:smollm2 --yes")]
+pub(crate) struct LoopArgs {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(flatten)]
+    flags: LoopFlags,
+    /// Continue a run whose settings differ
+    #[arg(long)]
+    force: bool,
+    /// Fetch missing weights without asking
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Serialize)]
+struct DoneEvent<'a> {
+    event: &'static str,
+    reason: &'a str,
+    rounds: usize,
+    shipped: usize,
+    heldout_before: Option<Share>,
+    heldout_after: Option<Share>,
+    chooser_before: Option<Share>,
+    chooser_after: Option<Share>,
+    gain: Option<f64>,
+}
+
+/// Runs the command.
+pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
+    let assignment = Assignment::of_loop(&args.shared, &args.flags)?;
+    foresee(&assignment, printer)?;
+    let task = Task::Run(Until::End);
+    let (closing, compared) = with_rounds(&assignment, (args.yes, args.force), &task, printer, summary)?;
+    tell(&closing, &compared, printer);
+    printer.line(&format!("everything is in {}; what is where: INDEX.md; the rounds: journal.md", assignment.dir.display()));
+    printer.line(&format!("the report: harnessx report --run {}", assignment.dir.display()));
+    Ok(Exit::Done)
+}
+
+async fn summary(rounds: &Rounds<'_>, closing: Closing) -> Result<(Closing, Compared), RoundsError> {
+    let compared = rounds.compared().await?;
+    Ok((closing, compared))
+}
+
+fn tell(closing: &Closing, compared: &Compared, printer: &Printer) {
+    let shipped: usize = closing.rounds.iter().map(|round| round.shipped.len()).sum();
+    let share = |tally: &Option<Tally>| tally.as_ref().and_then(|tally| tally.pass_rate);
+    let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    let gain = mean(&compared.differences);
+    printer.event(&DoneEvent {
+        event: "done",
+        reason: &closing.reason,
+        rounds: closing.rounds.len().saturating_sub(1),
+        shipped,
+        heldout_before: compared.before.model.pass_rate,
+        heldout_after: compared.after.model.pass_rate,
+        chooser_before: share(&compared.before.chooser),
+        chooser_after: share(&compared.after.chooser),
+        gain,
+    });
+    printer.line(&format!("ended: {}; {shipped} edits shipped", closing.reason));
+    printer.line(&format!("held-out tasks, never seen by evolution: before {}", shown(&compared.before)));
+    printer.line(&format!("                                          after {}", shown(&compared.after)));
+    if let Some(gain) = gain {
+        printer.line(&format!("gain on held-out tasks: {:+.1} points over {} tasks", 100.0 * gain, compared.differences.len()));
+    }
+    if let Some(share) = compared.after.chooser.as_ref().and_then(|random| contribution(&compared.after.model, random)) {
+        printer.line(&share.to_string());
+    }
+}
+
+fn shown(arms: &Arms) -> String {
+    let share = |share: Option<Share>| {
+        share.map_or_else(
+            || "nothing scored".to_owned(),
+            |share| format!("{:.1} % [{:.1}–{:.1}]", 100.0 * share.value, 100.0 * share.low, 100.0 * share.high),
+        )
+    };
+    let chooser = arms.chooser.as_ref().map_or_else(String::new, |tally| format!(" (a random chooser: {})", share(tally.pass_rate)));
+    format!("{} of {} tasks{chooser}", share(arms.model.pass_rate), arms.model.tasks)
+}

@@ -1,0 +1,153 @@
+//! Settings of a loop: a profile, and what replaces parts of it. Flags of `loop`, keys of settings files and of `run.toml`.
+
+use crate::domain::gate::{Mode, Profile};
+use crate::rounds::Approve;
+use crate::stages::evolve::Engine;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+/// Every key of [`LoopKeys`].
+pub(crate) const LOOP_KEYS: [&str; 11] =
+    ["profile", "engine", "mode", "rounds", "patience", "approve", "train", "gate", "heldout", "heldout_rollouts", "generalise"];
+
+/// What is set; absent: the profile's.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoopKeys {
+    /// Constants to start from.
+    pub profile: Option<ProfileName>,
+    /// Who proposes.
+    pub engine: Option<Engine>,
+    /// How candidates are judged.
+    pub mode: Option<ModeName>,
+    /// Rounds of the run.
+    pub rounds: Option<u32>,
+    /// Rounds in a row that ship nothing.
+    pub patience: Option<u32>,
+    /// Which ships a person is asked about.
+    pub approve: Option<ApproveName>,
+    /// Train tasks at most.
+    pub train: Option<usize>,
+    /// Gate tasks at most.
+    pub gate: Option<usize>,
+    /// Held-out tasks at most.
+    pub heldout: Option<usize>,
+    /// Rollouts a held-out task.
+    pub heldout_rollouts: Option<u32>,
+    /// Whether gains on train tasks alone do not ship.
+    pub generalise: Option<bool>,
+}
+
+/// The same as flags.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub(crate) struct LoopFlags {
+    /// Constants to start from: quick takes minutes
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<ProfileName>,
+    /// Who proposes edits [default: catalog]
+    #[arg(long, value_name = "ENGINE", value_parser = engine)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<Engine>,
+    /// How candidates are judged [default: the profile's]
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<ModeName>,
+    /// Rounds of the run [default: the profile's]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<u32>,
+    /// End after so many rounds in a row without a ship [default: 3]
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patience: Option<u32>,
+    /// Which ships need a person's word [default: never]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approve: Option<ApproveName>,
+}
+
+impl LoopFlags {
+    /// As settings.
+    pub fn table(&self) -> toml::Table {
+        toml::Table::try_from(self).unwrap_or_default()
+    }
+}
+
+fn engine(text: &str) -> Result<Engine, String> {
+    let names: Vec<&str> = Engine::ALL.iter().map(|engine| engine.as_str()).collect();
+    Engine::ALL.into_iter().find(|engine| engine.as_str() == text).ok_or_else(|| format!("use one of {}", names.join(", ")))
+}
+
+/// A mode of the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ModeName {
+    Split,
+    SplitStrict,
+    Paper,
+    Greedy,
+}
+
+impl ModeName {
+    /// What it names.
+    pub fn mode(self) -> Mode {
+        match self {
+            Self::Split => Mode::Split,
+            Self::SplitStrict => Mode::SplitStrict,
+            Self::Paper => Mode::Paper,
+            Self::Greedy => Mode::Greedy,
+        }
+    }
+}
+
+/// A profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ProfileName {
+    Quick,
+    #[default]
+    Standard,
+    Paper,
+}
+
+impl ProfileName {
+    /// What it names.
+    pub fn profile(self) -> Profile {
+        match self {
+            Self::Quick => Profile::quick(),
+            Self::Standard => Profile::standard(),
+            Self::Paper => Profile::paper(),
+        }
+    }
+
+    /// Lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Paper => "paper",
+        }
+    }
+}
+
+/// Which ships need a person's word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ApproveName {
+    #[default]
+    Never,
+    Risky,
+    Always,
+}
+
+impl ApproveName {
+    /// What it names.
+    pub fn approve(self) -> Approve {
+        match self {
+            Self::Never => Approve::Never,
+            Self::Risky => Approve::Risky,
+            Self::Always => Approve::Always,
+        }
+    }
+}

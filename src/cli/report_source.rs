@@ -1,0 +1,225 @@
+//! From a run directory to a [`Report`]: every file that is there, typed, with its version checked. Nothing is written and no lock is
+//! taken, so a run can be reported while it goes on. Held-out tasks leave as totals, gate tasks without names.
+
+use super::failure::Failure;
+use crate::domain::curves::{CURVES_FORMAT, Curves, Point};
+use crate::domain::digest::DIGEST_FORMAT;
+use crate::domain::id::TaskId;
+use crate::domain::manifest::{CandidateManifest, MANIFEST_FORMAT};
+use crate::domain::outcome::{EpisodeResult, Outcome};
+use crate::domain::round::ROUND_FORMAT;
+use crate::domain::trace::EpisodeKey;
+use crate::stages::report::{Candidate, Cell, Comparison, Control, Counts, REPORT_FORMAT, Report, Round, RunFacts, TrainTask, Use};
+use crate::store::atomic::{FileError, read_lines, read_text};
+use crate::store::run_dir::EpisodeLine;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Episodes of one file, the last word on each.
+type Episodes = BTreeMap<EpisodeKey, EpisodeResult>;
+
+/// Reads everything a report can say of a run.
+pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
+    let run_toml = run.join("run.toml");
+    if !run_toml.is_file() {
+        return Err(Failure::settings(format!("report {}: no run.toml there, so it is no run directory", run.display()))
+            .hint("`harnessx run` and `harnessx loop` make one; name it with --run"));
+    }
+    let mut report = Report { format: REPORT_FORMAT, run: facts(run, &read_text(&run_toml)?), ..Report::default() };
+    report.curves = versioned(&run.join("curves.json"), CURVES_FORMAT)?.unwrap_or_default();
+    report.ship_outcomes = read_lines(&run.join("data/ship_outcomes.jsonl"))?;
+    let mut visible = Vec::new();
+    for number in (0..).take_while(|number| run.join(format!("R{number}")).is_dir()) {
+        let dir = run.join(format!("R{number}"));
+        report.rounds.push(round(&dir, number)?);
+        report.overview = versioned(&dir.join("overview.json"), DIGEST_FORMAT)?.or(report.overview);
+        visible.push(episodes(&dir.join("episodes.jsonl"))?);
+    }
+    train(&mut report, &visible);
+    sealed(&mut report, run, &visible)?;
+    Ok(report)
+}
+
+/// The run as a control of another.
+pub(crate) fn as_control(report: &Report) -> Control {
+    let (name, engine) = (report.run.name.clone(), report.engine());
+    Control { name, engine, episodes: report.episodes(), tokens: report.usage().tokens(), heldout: report.heldout.clone() }
+}
+
+/// A JSON file with a `format`; `None` where it is not there.
+fn versioned<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>, FileError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u32,
+    }
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let content = |line, message| FileError::Content { path: path.to_owned(), line, message };
+    let of_json = |error: serde_json::Error| content(error.line(), error.to_string());
+    let text = read_text(path)?;
+    let Versioned { format } = serde_json::from_str(&text).map_err(of_json)?;
+    if format != known {
+        return Err(content(1, format!("format {format} is not known here; this program reads format {known}")));
+    }
+    serde_json::from_str(&text).map(Some).map_err(of_json)
+}
+
+/// What `run.toml` froze.
+fn facts(run: &Path, text: &str) -> RunFacts {
+    let whole: toml::Table = text.parse().unwrap_or_default();
+    let mut settings = BTreeMap::new();
+    for part in ["facts", "settings", "free"] {
+        flatten("", whole.get(part), &mut settings);
+    }
+    let of = |key: &str| settings.get(key).cloned().unwrap_or_default();
+    let path = run.canonicalize().unwrap_or_else(|_| run.to_owned());
+    RunFacts {
+        name: path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+        benchmark: of("benchmark"),
+        policy: of("policy"),
+        by_chance: of("model.main") == "random",
+        harness: of("harness_tree"),
+        settings,
+    }
+}
+
+fn flatten(above: &str, value: Option<&toml::Value>, into: &mut BTreeMap<String, String>) {
+    match value {
+        Some(toml::Value::Table(table)) => {
+            for (key, value) in table {
+                let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
+                flatten(&path, Some(value), into);
+            }
+        }
+        Some(value) => {
+            into.insert(above.to_owned(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+        None => {}
+    }
+}
+
+fn round(dir: &Path, number: u32) -> Result<Round, FileError> {
+    let mut candidates = Vec::new();
+    for path in folders(&dir.join("candidates"))? {
+        let manifest = path.join("manifest.toml");
+        if manifest.is_file() {
+            let diff = path.join("diff.patch");
+            let diff = if diff.is_file() { Some(read_text(&diff)?) } else { None };
+            candidates.push(Candidate { manifest: of_manifest(&manifest)?, diff });
+        }
+    }
+    let record = versioned(&dir.join("round.json"), ROUND_FORMAT)?;
+    Ok(Round { round: number, record, decision: versioned(&dir.join("decision.json"), ROUND_FORMAT)?, candidates })
+}
+
+fn of_manifest(path: &Path) -> Result<CandidateManifest, FileError> {
+    let content = |line, message| FileError::Content { path: path.to_owned(), line, message };
+    let text = read_text(path)?;
+    let manifest: CandidateManifest = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| crate::domain::harness::line_of(&text, span.start));
+        content(line, error.message().trim().to_owned())
+    })?;
+    if manifest.format == MANIFEST_FORMAT {
+        return Ok(manifest);
+    }
+    Err(content(1, format!("format {} is not known here; this program reads format {MANIFEST_FORMAT}", manifest.format)))
+}
+
+/// Folders of a folder, in order; none where it is not there.
+fn folders(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(dir).map_err(FileError::io("read", dir))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn episodes(path: &Path) -> Result<Episodes, FileError> {
+    Ok(read_lines::<EpisodeLine>(path)?.into_iter().map(|line| (line.key, line.result)).collect())
+}
+
+/// Solved and scored rollouts by task.
+fn counts<'a>(episodes: impl Iterator<Item = (&'a EpisodeKey, &'a EpisodeResult)>) -> Counts {
+    let mut counts = Counts::new();
+    for (key, result) in episodes.filter(|(_, result)| !matches!(result.outcome, Outcome::Error { .. })) {
+        let entry = counts.entry(key.task.clone()).or_default();
+        *entry = (entry.0 + u32::from(result.outcome == Outcome::Solved), entry.1 + 1);
+    }
+    counts
+}
+
+/// One row a task, one cell a round.
+fn rows(by_round: &[Counts]) -> BTreeMap<TaskId, Vec<Cell>> {
+    let tasks: BTreeSet<&TaskId> = by_round.iter().flat_map(Counts::keys).collect();
+    tasks.into_iter().map(|task| (task.clone(), by_round.iter().map(|counts| counts.get(task).copied()).collect())).collect()
+}
+
+/// Train tasks by round, how the last round's episodes ended, and what all of them took.
+fn train(report: &mut Report, visible: &[Episodes]) {
+    let by_round: Vec<Counts> = visible.iter().map(|episodes| counts(episodes.iter())).collect();
+    report.train = rows(&by_round).into_iter().map(|(task, cells)| TrainTask { task, cells }).collect();
+    for result in visible.iter().rev().find(|episodes| !episodes.is_empty()).into_iter().flat_map(Episodes::values) {
+        *report.endings.entry(result.end.to_string()).or_default() += 1;
+    }
+    visible.iter().flat_map(Episodes::values).for_each(|result| report.spent.entry(Use::Visible).or_default().add(result));
+}
+
+/// Gate tasks without names, the held-out comparison, and what the sealed episodes took.
+fn sealed(report: &mut Report, run: &Path, visible: &[Episodes]) -> Result<(), FileError> {
+    let mut by_harness: BTreeMap<String, Episodes> = BTreeMap::new();
+    for (harness, path) in sealed_files(&run.join("sealed"))? {
+        for (key, result) in episodes(&path)? {
+            report.spent.entry(Use::of_stream(&key.stream.0)).or_default().add(&result);
+            by_harness.entry(harness.clone()).or_default().insert(key, result);
+        }
+    }
+    let seen: BTreeSet<&TaskId> = visible.iter().flatten().map(|(key, _)| &key.task).collect();
+    let of = |round: &Round, wanted: fn(&str) -> bool| {
+        let episodes = by_harness.get(incumbent(report, round)).into_iter().flatten();
+        counts(episodes.filter(|(key, _)| wanted(key.stream.0.split('/').next().unwrap_or_default()) && !seen.contains(&key.task)))
+    };
+    let gate: Vec<Counts> = report.rounds.iter().map(|round| of(round, |stream| matches!(stream, "gate" | "sealed"))).collect();
+    let heldout: Vec<(u32, Counts)> = report.rounds.iter().map(|round| (round.round, of(round, |stream| stream == "heldout"))).collect();
+    let ends = report.rounds.first().zip(report.rounds.last());
+    let is_same = ends.is_none_or(|(first, last)| incumbent(report, first) == incumbent(report, last));
+    let compared = if is_same { None } else { compared(&heldout, &report.curves) };
+    report.gate = rows(&gate).into_values().collect();
+    report.heldout = compared;
+    Ok(())
+}
+
+/// The harness that a round ended with.
+fn incumbent<'a>(report: &'a Report, round: &'a Round) -> &'a str {
+    round.record.as_ref().map_or(report.run.harness.as_str(), |record| record.after.as_str())
+}
+
+/// The first and the last round with held-out episodes, on the tasks of both; else the points of the curve.
+fn compared(heldout: &[(u32, Counts)], curves: &Curves) -> Option<Comparison> {
+    let mut played = heldout.iter().filter(|(_, counts)| !counts.is_empty());
+    let (first, last) = (played.next(), played.next_back());
+    let by_tasks = first.zip(last).and_then(|(first, last)| Comparison::of_tasks((first.0, &first.1), (last.0, &last.1)));
+    by_tasks.or_else(|| {
+        let points: Vec<(u32, Point)> = curves.rounds.iter().filter_map(|round| Some((round.round, round.heldout?))).collect();
+        let [first, .., last] = points.as_slice() else { return None };
+        Comparison::of_points(*first, *last)
+    })
+}
+
+/// Every `episodes.jsonl` below `sealed/`, with the harness that its folder is named after.
+fn sealed_files(dir: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
+    let mut found = Vec::new();
+    for path in folders(dir)? {
+        let file = path.join("episodes.jsonl");
+        if file.is_file() {
+            found.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), file));
+        } else {
+            found.extend(sealed_files(&path)?);
+        }
+    }
+    Ok(found)
+}

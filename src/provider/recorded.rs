@@ -1,0 +1,44 @@
+//! Answers from a recorded episode, for dry replays (`gate.md` §2): as long as the requests are those on record, so are the replies. The
+//! first request that differs is an error.
+
+use super::Called;
+use super::error::ProviderError;
+use crate::domain::id::{Digest, PolicyVersion};
+use crate::domain::request::{ModelRequest, Reply};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The replies of one episode, shared by the models of all roles.
+#[derive(Clone, Debug)]
+pub struct Recorded(Arc<Mutex<VecDeque<(Digest, Reply)>>>);
+
+impl Recorded {
+    /// Replies in order, each with the digest of its request.
+    pub fn new(replies: VecDeque<(Digest, Reply)>) -> Self {
+        Self(Arc::new(Mutex::new(replies)))
+    }
+
+    /// The next reply, if the request is that on record.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unsupported`] for any other request.
+    pub fn call(&self, request: &ModelRequest) -> Result<Called, ProviderError> {
+        let mut replies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match replies.pop_front() {
+            Some((digest, reply)) if digest == request.digest() => Ok(Called { reply, retries: Vec::new(), latency_ms: 0 }),
+            Some(_) | None => {
+                Err(ProviderError::Unsupported { model: "recorded".to_owned(), what: "a request that is not on record".to_owned() })
+            }
+        }
+    }
+
+    /// Replies not asked for yet.
+    pub fn left(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// There is one.
+    pub fn version(&self) -> PolicyVersion {
+        PolicyVersion("recorded-1".to_owned())
+    }
+}

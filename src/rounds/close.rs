@@ -1,0 +1,318 @@
+//! What is told of a round: the decision for engines and people, verdicts, ledgers, the journal, the curves, and last `round.json`.
+
+use super::Rounds;
+use super::digest::write_ledgers;
+use super::error::RoundsError;
+use super::propose::Proposals;
+use super::settings::Event;
+use crate::domain::curves::Point;
+use crate::domain::gate::{Reader, Ruling, Verdict};
+use crate::domain::history::History;
+use crate::domain::id::CandidateId;
+use crate::domain::interval::wilson;
+use crate::domain::ledger::RejectedAt;
+use crate::domain::round::{Decision, ROUND_FORMAT, Rollouts, RoundOutcome, RoundRecord, Ruled, RulingWord};
+use crate::domain::task::Split;
+use crate::domain::trace::{EpisodeKey, Record, Stream};
+use crate::store::harness_repo::Branch;
+use crate::store::run_dir::RoundDir;
+use crate::store::trace_file::{TraceFile, TraceReader, settle};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Published rollouts of a round are numbered from its thousand, so that no trace shares its name with another round's.
+pub(super) const NUMBERS: u32 = 1000;
+
+impl Rounds<'_> {
+    /// What came of a round at the gate.
+    pub(super) fn outcome(&self, round: u32, proposals: &Proposals) -> RoundOutcome {
+        let rulings = || self.gate.log().iter().filter(|verdict| verdict.round == round);
+        if rulings().any(|verdict| matches!(verdict.ruling, Ruling::RolledBack { .. })) {
+            RoundOutcome::RolledBack
+        } else if rulings().any(|verdict| verdict.shipped_gain().is_some()) {
+            RoundOutcome::Shipped
+        } else if proposals.manifests.is_empty() && rulings().all(|verdict| verdict.candidate.is_none()) {
+            RoundOutcome::Idle
+        } else {
+            RoundOutcome::Kept
+        }
+    }
+
+    /// Ends a round. Written last: `round.json`.
+    pub(super) fn close(&mut self, round: u32, outcome: RoundOutcome, proposals: Option<&Proposals>) -> Result<RoundRecord, RoundsError> {
+        self.restore_after_rollback(round, outcome)?;
+        let none = Proposals::default();
+        let decision = self.decision(round, outcome, proposals.unwrap_or(&none));
+        for ruled in &decision.candidates {
+            (self.course.watch)(Event::Decided { round, line: &ruled.line });
+        }
+        for line in &decision.notes {
+            (self.course.watch)(Event::Decided { round, line });
+        }
+        self.write_verdicts(round)?;
+        self.course.run.files(round).write_decision(&decision, &markdown(&decision))?;
+        if let Some(tip) = self.repo.tip(&Branch::Main)? {
+            self.repo.tag(round, &tip)?;
+        }
+        let record = self.record(round, outcome)?;
+        for split in [Split::Train, Split::Gate] {
+            self.course.run.add_point(round, split, self.point(split))?;
+        }
+        let past = self.visible.past_rounds()?;
+        write_ledgers(self.course.run, &History::new(&past))?;
+        self.course.run.add_memo(&memo(&decision, &record))?;
+        self.course.run.write_index()?;
+        self.course.run.files(round).write_round(&record)?;
+        self.audited("loop", round, "closed", format!("{outcome:?}"))?;
+        (self.course.watch)(Event::Closed(&record));
+        Ok(record)
+    }
+
+    /// After a rollback `main` goes back to the anchor's harness, as a commit of its own.
+    fn restore_after_rollback(&mut self, round: u32, outcome: RoundOutcome) -> Result<(), RoundsError> {
+        if outcome == RoundOutcome::RolledBack && self.repo.harness("main")? != self.incumbent() {
+            let known = super::players::Known::read(&self.repo, &self.incumbent())?;
+            let message = crate::store::harness_repo::CommitMessage {
+                title: "Roll back: the incumbent was worse than an earlier one".to_owned(),
+                body: String::new(),
+                trailers: vec![("Round".to_owned(), round.to_string())],
+            };
+            let parents: Vec<_> = self.repo.tip(&Branch::Main)?.into_iter().collect();
+            self.commit(&Branch::Main, &known, &parents, &message)?;
+            self.lineage = self.read_lineage()?;
+        }
+        Ok(())
+    }
+
+    fn decision(&self, round: u32, outcome: RoundOutcome, proposals: &Proposals) -> Decision {
+        let titles: BTreeMap<&CandidateId, &str> =
+            proposals.manifests.iter().map(|manifest| (&manifest.candidate_id, manifest.title.as_str())).collect();
+        let title = |id: &CandidateId| titles.get(id).map_or_else(|| self.title_of(id), |title| (*title).to_owned());
+        let mut candidates: Vec<Ruled> = Vec::new();
+        for (id, reason) in &proposals.critique.rejected {
+            let line = format!("rejected {id}: {reason}");
+            candidates.push(Ruled {
+                candidate: id.clone(),
+                title: title(id),
+                word: RulingWord::Rejected,
+                line,
+                rollouts: 0,
+                gain: None,
+                at: Some(RejectedAt::Critique),
+            });
+        }
+        let mut notes = Vec::new();
+        for verdict in self.gate.log().iter().filter(|verdict| verdict.round == round) {
+            let line = verdict.with_tasks(self.gate.tasks(), Reader::Engine);
+            let Some(id) = &verdict.candidate else {
+                notes.push(line);
+                continue;
+            };
+            candidates.retain(|ruled| ruled.candidate != *id);
+            let (word, gain) = (word_of(&verdict.ruling), verdict.shipped_gain());
+            candidates.push(Ruled {
+                candidate: id.clone(),
+                title: title(id),
+                word,
+                line,
+                rollouts: verdict.rollouts,
+                gain,
+                at: ended_at(&verdict.ruling),
+            });
+        }
+        let reason = proposals.idle.clone().or_else(|| proposals.critique.no_op.clone());
+        let strategy_concern = proposals.critique.strategy_concern.clone();
+        Decision { format: ROUND_FORMAT, round, outcome, reason, candidates, notes, strategy_concern }
+    }
+
+    fn title_of(&self, id: &CandidateId) -> String {
+        let candidate = self.gate.candidates().iter().find(|candidate| candidate.id == *id);
+        candidate.and_then(|candidate| self.manifest_of(candidate).ok()).map_or_else(String::new, |manifest| manifest.title)
+    }
+
+    /// One page a verdict for engines, and all of them in full for people.
+    fn write_verdicts(&self, round: u32) -> Result<(), RoundsError> {
+        let mut full: Vec<String> = Vec::new();
+        for verdict in self.gate.log().iter().filter(|verdict| verdict.round == round) {
+            full.push(verdict.with_tasks(self.gate.tasks(), Reader::Person));
+            if let Some(id) = &verdict.candidate {
+                let line = verdict.with_tasks(self.gate.tasks(), Reader::Engine);
+                self.course.run.files(round).write_verdict(id, &public(verdict, &line), &format!("{line}\n"))?;
+            }
+        }
+        Ok(self.course.run.write_full_decision(round, &full)?)
+    }
+
+    fn record(&self, round: u32, outcome: RoundOutcome) -> Result<RoundRecord, RoundsError> {
+        let before = match round.checked_sub(1) {
+            Some(previous) => self.visible.round(previous)?.map_or_else(|| self.incumbent(), |record| record.after),
+            None => self.incumbent(),
+        };
+        let spent = self.spent_in(round)?;
+        let shipped = |verdict: &&Verdict| verdict.round == round && verdict.shipped_gain().is_some();
+        Ok(RoundRecord {
+            format: ROUND_FORMAT,
+            round,
+            outcome,
+            before,
+            after: self.incumbent(),
+            shipped: self.gate.log().iter().filter(shipped).filter_map(|verdict| verdict.candidate.clone()).collect(),
+            rollouts: spent.rollouts,
+            usage: spent.usage,
+            milliseconds: self.course.desk.clock.milliseconds().saturating_sub(self.round_began),
+        })
+    }
+
+    /// What the gate has counted of a split: all rollouts of the present incumbent, and of those before it that it would repeat.
+    fn point(&self, split: Split) -> Point {
+        let counts = self.gate.incumbents()[0].history();
+        let of_split = self.gate.tasks().iter().zip(counts).filter(|(task, counts)| task.split == split && counts.total() > 0);
+        let (mut mean, mut tasks, mut episodes) = (0.0, 0, 0);
+        for (_, counts) in of_split {
+            mean += f64::from(counts.solved) / f64::from(counts.total());
+            tasks += 1;
+            episodes += counts.total() as usize;
+        }
+        Point { pass_rate: wilson(mean, tasks), tasks, episodes, missing: 0 }
+    }
+
+    /// The new incumbent's rollouts on train tasks become visible: they chose it, so they are no control any more, and its Digester needs
+    /// them. Tasks that changed hands in a rollback get those of the anchor back.
+    pub(super) fn publish(&self, round: u32) -> Result<(), RoundsError> {
+        let Some(last) = round.checked_sub(1).map(|last| self.visible.round(last)).transpose()?.flatten() else { return Ok(()) };
+        let (before, after) = (last.before, self.incumbent());
+        if before == after {
+            return Ok(());
+        }
+        let dir = self.course.run.round(round)?;
+        let published: Vec<EpisodeKey> = dir.finished()?.into_iter().map(|line| line.key).collect();
+        for (index, task) in self.train() {
+            let traces = self.standings.of(&after, index);
+            if traces == self.standings.of(&before, index) {
+                continue;
+            }
+            for (number, trace) in traces.iter().enumerate() {
+                let key = EpisodeKey { task: task.task.id.clone(), stream: Stream::visible(), replicate: NUMBERS * round + number as u32 };
+                if !published.contains(&key) {
+                    copy(&self.course.run.path().join(trace), &key, &dir)?;
+                }
+            }
+        }
+        self.audited("loop", round, "published", format!("train rollouts of {after}"))
+    }
+}
+
+/// Copies a trace under another key.
+fn copy(from: &Path, key: &EpisodeKey, dir: &RoundDir) -> Result<(), RoundsError> {
+    let path = dir.trace_path(key);
+    let mut file = TraceFile::create(&path)?;
+    let mut result = None;
+    for record in TraceReader::open(from)? {
+        let record = match record? {
+            Record::Episode { format, harness, policy, seed, task_text, tags, .. } => {
+                Record::Episode { format, key: key.clone(), harness, policy, seed, task_text, tags }
+            }
+            Record::Outcome(outcome) => {
+                result = Some(outcome.clone());
+                Record::Outcome(outcome)
+            }
+            other @ (Record::Request { .. } | Record::Reply { .. } | Record::Tool { .. } | Record::Trigger { .. }) => other,
+        };
+        file.append(&record)?;
+    }
+    file.flush()?;
+    settle(&path)?;
+    if let Some(result) = result {
+        dir.finish(key, &result)?;
+    }
+    Ok(())
+}
+
+/// What engines may know of a verdict.
+#[derive(serde::Serialize)]
+struct PublicVerdict<'a> {
+    format: u32,
+    round: u32,
+    word: RulingWord,
+    line: &'a str,
+    rollouts: u32,
+    gain: Option<f64>,
+}
+
+fn public<'a>(verdict: &Verdict, line: &'a str) -> PublicVerdict<'a> {
+    let Verdict { round, rollouts, .. } = *verdict;
+    PublicVerdict { format: ROUND_FORMAT, round, word: word_of(&verdict.ruling), line, rollouts, gain: verdict.shipped_gain() }
+}
+
+fn word_of(ruling: &Ruling) -> RulingWord {
+    match ruling {
+        Ruling::Shipped(_) | Ruling::ShippedWhole { .. } => RulingWord::Shipped,
+        Ruling::Blocked { .. } => RulingWord::Blocked,
+        Ruling::Parked { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
+        Ruling::Futile { .. }
+        | Ruling::Undetectable { .. }
+        | Ruling::ClaimsNothing
+        | Ruling::Unlikely { .. }
+        | Ruling::FitsSeen(_)
+        | Ruling::Crowded
+        | Ruling::Voided { again: false, .. }
+        | Ruling::Overtaken { .. }
+        | Ruling::Undone { .. }
+        | Ruling::Withheld { .. }
+        | Ruling::Seesaw { .. }
+        | Ruling::NotBest { .. }
+        | Ruling::SameHarness { .. }
+        | Ruling::RolledBack { .. }
+        | Ruling::AnchorMoved { .. }
+        | Ruling::AnchorKept { .. } => RulingWord::Rejected,
+    }
+}
+
+/// The check that ended a candidate, where one did.
+fn ended_at(ruling: &Ruling) -> Option<RejectedAt> {
+    match (word_of(ruling), ruling) {
+        (_, Ruling::Withheld { .. }) => Some(RejectedAt::Approval),
+        (RulingWord::Rejected | RulingWord::Blocked, _) => Some(RejectedAt::Gate),
+        (RulingWord::Shipped | RulingWord::Parked, _) => None,
+    }
+}
+
+/// `decision.md`.
+fn markdown(decision: &Decision) -> String {
+    let mut text = format!("# Round {}: {}\n\n", decision.round, word(decision.outcome));
+    if let Some(reason) = &decision.reason {
+        _ = writeln!(text, "{reason}.\n");
+    }
+    for ruled in &decision.candidates {
+        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, crate::domain::markdown::quoted(&ruled.title), ruled.line);
+    }
+    for note in &decision.notes {
+        _ = writeln!(text, "- {note}");
+    }
+    if let Some(concern) = &decision.strategy_concern {
+        _ = writeln!(text, "\nThe Critic is worried: {concern}");
+    }
+    text
+}
+
+/// The round in the journal.
+fn memo(decision: &Decision, record: &RoundRecord) -> String {
+    let Rollouts { visible, gate, heldout, untouched, tokens_saved } = record.rollouts;
+    let cost = format!(
+        "Played: {visible} visible, {gate} gate and {heldout} held-out episodes, {} tokens, ${:.2}; {untouched} untouched episodes were not played ({tokens_saved} tokens saved).",
+        record.usage.tokens(),
+        record.usage.cost
+    );
+    format!("{}\n{cost}\n", markdown(decision).replacen("# ", "## ", 1))
+}
+
+fn word(outcome: RoundOutcome) -> &'static str {
+    match outcome {
+        RoundOutcome::Baseline => "the baseline was played",
+        RoundOutcome::Shipped => "shipped",
+        RoundOutcome::Kept => "nothing shipped",
+        RoundOutcome::Idle => "idle",
+        RoundOutcome::RolledBack => "rolled back",
+    }
+}

@@ -1,0 +1,116 @@
+//! Tasks that evolution never sees: played for the curve and for people, never for a decision. The same tasks are also played with a
+//! uniformly random chooser in the model's place, which costs no model call: what is left over is the model's share.
+
+use super::Rounds;
+use super::error::RoundsError;
+use super::players::Known;
+use crate::domain::curves;
+use crate::domain::id::HarnessId;
+use crate::domain::outcome::{EpisodeResult, Outcome};
+use crate::domain::round::RoundRecord;
+use crate::domain::task::Split;
+use crate::domain::trace::{EpisodeKey, Stream};
+use crate::runtime::desk::Desk;
+use crate::runtime::episode::Agent;
+use crate::stages::critique::{ModelShare, Tally as Solved, model_share};
+use crate::stages::rollout::{Results, Rollout, Tally, episodes, tally};
+use std::collections::BTreeMap;
+
+/// A harness on the held-out tasks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arms {
+    /// With the model.
+    pub model: Tally,
+    /// With a random chooser in its place; `None` where nothing is chosen from a list.
+    pub chooser: Option<Tally>,
+}
+
+/// The first harness and the last on the same held-out tasks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compared {
+    /// The first.
+    pub before: Arms,
+    /// The last.
+    pub after: Arms,
+    /// Per task, mean success after minus before.
+    pub differences: Vec<f64>,
+}
+
+impl Rounds<'_> {
+    /// Plays the held-out tasks under the present incumbent.
+    pub(super) async fn play_heldout(&self, round: u32) -> Result<(), RoundsError> {
+        self.say(round, "playing held-out tasks, which decide nothing");
+        let harness = self.incumbent();
+        let tally = tally(self.heldout_results(&harness, self.course.desk, "heldout").await?.iter());
+        self.course.run.add_point(round, Split::Heldout, tally.point())?;
+        if let Some(random) = self.chooser_tally(&harness).await? {
+            let flag = contribution(&tally, &random).filter(ModelShare::is_flag).map(|share| share.to_string());
+            let share = curves::ModelShare { split: Split::Heldout, model: tally.point(), random: random.point(), flag };
+            self.course.run.add_model_share(round, share)?;
+        }
+        Ok(())
+    }
+
+    /// The same at the end of a run, where it was not done after the last ship.
+    pub(super) async fn play_last_heldout(&self, rounds: &[RoundRecord]) -> Result<(), RoundsError> {
+        match rounds.last() {
+            Some(last) if last.round > 0 => self.play_heldout(last.round).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The first harness against the present one; what is not on file yet is played.
+    ///
+    /// # Errors
+    /// See [`RoundsError`].
+    pub async fn compared(&self) -> Result<Compared, RoundsError> {
+        let (first, last) = (self.lineage[0].clone(), self.incumbent());
+        let desk = self.course.desk;
+        let (before, after) = (self.heldout_results(&first, desk, "heldout").await?, self.heldout_results(&last, desk, "heldout").await?);
+        let (rates_before, rates_after) = (rates(&before), rates(&after));
+        let differences = rates_after.iter().filter_map(|(task, after)| Some(after - rates_before.get(task)?)).collect();
+        Ok(Compared {
+            differences,
+            before: Arms { model: tally(before.iter()), chooser: self.chooser_tally(&first).await? },
+            after: Arms { model: tally(after.iter()), chooser: self.chooser_tally(&last).await? },
+        })
+    }
+
+    async fn chooser_tally(&self, harness: &HarnessId) -> Result<Option<Tally>, RoundsError> {
+        let results = self.heldout_results(harness, self.course.chooser, "chooser").await?;
+        let asks_for_more = |result: &EpisodeResult| matches!(&result.end, crate::domain::outcome::Ending::HarnessFault { .. });
+        Ok((!results.values().any(asks_for_more)).then(|| tally(results.iter())))
+    }
+
+    async fn heldout_results(&self, harness: &HarnessId, desk: &Desk, stream: &str) -> Result<Results, RoundsError> {
+        let known = Known::read(&self.repo, harness)?;
+        let agent = Agent { assembly: &known.assembly, harness: known.id.clone(), desk, limits: self.course.benchmark.limits };
+        let dir = self.course.run.sealed(stream, harness.as_str())?;
+        let settings = self.course.settings;
+        let episodes = episodes(&self.heldout, &Stream(stream.to_owned()), settings.heldout.rollouts);
+        self.play_episodes(&Rollout { agent: &agent, episodes, jobs: settings.jobs, dir: &dir }).await
+    }
+}
+
+/// Whether it is the model or the harness; `None` where neither solves anything.
+pub fn contribution(model: &Tally, random: &Tally) -> Option<ModelShare> {
+    let solved =
+        |tally: &Tally| Solved { solved: tally.pass_rate.map_or(0.0, |share| share.value * tally.tasks as f64), tasks: tally.tasks };
+    model_share(solved(model), solved(random))
+}
+
+/// Mean success by task.
+fn rates(results: &Results) -> BTreeMap<&str, f64> {
+    let mut counts: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for (EpisodeKey { task, .. }, result) in results {
+        let solved = match result.outcome {
+            Outcome::Solved => 1.0,
+            Outcome::Failed => 0.0,
+            Outcome::Error { .. } => continue,
+        };
+        let entry = counts.entry(task.as_str()).or_default();
+        entry.0 += solved;
+        entry.1 += 1.0;
+    }
+    counts.into_iter().map(|(task, (solved, scored))| (task, solved / scored)).collect()
+}

@@ -1,0 +1,142 @@
+//! Algorithm 1 of the paper with the gate of `gate.md` (`system.md` §6). A round: the incumbent's missing rollouts, Digester, Planner,
+//! Evolver, Critic, gate, and what was decided. The next step is told by the files that are there: every stage writes its own last, and
+//! what is on file is read and not made again, so that a killed run goes on to the same end.
+//!
+//! Reading order: this file (the plot), `propose` (from traces to candidates), `judge` and `ship` (the gate's demands), `close` (what is
+//! told of a round), `heldout`; then `ground`, `standing`, `players` (what all of them stand on).
+
+mod close;
+mod digest;
+mod error;
+mod ground;
+mod heldout;
+mod judge;
+mod players;
+mod propose;
+mod same;
+mod settings;
+mod ship;
+mod spent;
+mod standing;
+
+pub use digest::digest_up_to;
+pub use error::RoundsError;
+pub use ground::{Course, Rounds};
+pub use heldout::{Arms, Compared, contribution};
+pub use settings::{Approve, Event, HeldoutPlan, LoopSettings, TaskCounts, Until};
+
+use crate::domain::gate::Demand;
+use crate::domain::round::{RoundOutcome, RoundRecord};
+use propose::Proposals;
+
+/// What came of a command.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Closing {
+    /// Every round that is done, the baseline first.
+    pub rounds: Vec<RoundRecord>,
+    /// Why it ended, in plain words.
+    pub reason: String,
+}
+
+impl Rounds<'_> {
+    /// Takes the run as far as asked.
+    ///
+    /// # Errors
+    /// See [`RoundsError`]; what was finished is on file.
+    pub async fn run(&mut self, until: Until) -> Result<Closing, RoundsError> {
+        let mut rounds = vec![self.baseline().await?];
+        loop {
+            if let Some(reason) = self.is_over(&rounds) {
+                if until == Until::End {
+                    self.play_last_heldout(&rounds).await?;
+                }
+                return Ok(Closing { rounds, reason });
+            }
+            let Some(record) = self.round(rounds.len() as u32, until).await? else {
+                return Ok(Closing { rounds, reason: "as far as was asked".to_owned() });
+            };
+            rounds.push(record);
+            if until == Until::Decided {
+                return Ok(Closing { rounds, reason: "the round is decided".to_owned() });
+            }
+        }
+    }
+
+    /// R0: the first harness on every train and gate task.
+    async fn baseline(&mut self) -> Result<RoundRecord, RoundsError> {
+        if let Some(record) = self.visible.round(0)? {
+            return Ok(record);
+        }
+        self.say(0, "playing the baseline on train and gate tasks");
+        self.play_demanded().await?;
+        self.play_heldout(0).await?;
+        self.close(0, RoundOutcome::Baseline, None)
+    }
+
+    /// One round; `None` where it was not to be taken to its end.
+    async fn round(&mut self, round: u32, until: Until) -> Result<Option<RoundRecord>, RoundsError> {
+        if let Some(record) = self.visible.round(round)? {
+            return Ok(Some(record));
+        }
+        self.begin(round)?;
+        self.play_demanded().await?;
+        self.digest(round)?;
+        let proposals = match self.plan(round)? {
+            Ok(landscape) => self.evolve(round, &landscape)?,
+            Err(reason) => Proposals::none(reason),
+        };
+        if until == Until::Evolved {
+            return Ok(None);
+        }
+        let proposals = self.critique(round, proposals)?;
+        if until == Until::Critiqued {
+            return Ok(None);
+        }
+        self.judge(round, &proposals).await?;
+        let outcome = self.outcome(round, &proposals);
+        if matches!(outcome, RoundOutcome::Shipped | RoundOutcome::RolledBack) && self.course.settings.heldout.every_ship {
+            self.play_heldout(round).await?;
+        }
+        Ok(Some(self.close(round, outcome, Some(&proposals))?))
+    }
+
+    /// Opens a round at the gate, unless it is open.
+    fn begin(&mut self, round: u32) -> Result<(), RoundsError> {
+        self.round_began = self.course.desk.clock.milliseconds();
+        self.course.run.round(round)?;
+        if self.gate.round() < round {
+            self.publish(round)?;
+            self.gate.begin_round()?;
+            self.course.run.write_gate_state(&self.gate)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the candidates in and answers the gate until the round is ruled on.
+    async fn judge(&mut self, round: u32, proposals: &Proposals) -> Result<(), RoundsError> {
+        loop {
+            self.play_demanded().await?;
+            match self.gate.demand() {
+                Demand::Round => return Ok(()),
+                Demand::Candidates(_) => self.submit(round, proposals)?,
+                Demand::Confirmation(..) => self.ship(round)?,
+                Demand::Touched(_) => self.rebase()?,
+                Demand::Rollouts(_) => {}
+            }
+        }
+    }
+
+    /// Why there is no further round, if so.
+    fn is_over(&self, rounds: &[RoundRecord]) -> Option<String> {
+        let settings = &self.course.settings;
+        let done = rounds.len() as u32 - 1;
+        let idle = rounds.iter().rev().take_while(|record| record.round > 0 && record.shipped.is_empty()).count() as u32;
+        if done >= settings.gate.rounds && !settings.gate.open_ended {
+            Some(format!("{done} rounds are done, as many as the run was made for"))
+        } else if idle >= settings.patience {
+            Some(format!("{idle} rounds in a row shipped nothing"))
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! From a harness's identity to an agent that plays: harnesses are read from the run's repository, under the limits the gate compares at.
+
+use super::error::RoundsError;
+use crate::domain::harness::{Harness, Limits};
+use crate::domain::id::{HarnessId, LimitsId};
+use crate::runtime::assembly::Assembly;
+use crate::store::harness_dir::tree_id;
+use crate::store::harness_repo::HarnessRepo;
+
+/// A harness in canonical form that can be played.
+pub(super) struct Known {
+    pub id: HarnessId,
+    pub assembly: Assembly,
+}
+
+impl Known {
+    /// Checks a harness and names it.
+    pub fn new(harness: Harness) -> Result<Self, RoundsError> {
+        let unknown = || HarnessId::from("(new)");
+        let assembly = assemble(harness, &unknown())?;
+        let id = tree_id(assembly.canonical_manifest(), &assembly.harness().files)?;
+        Ok(Self { id, assembly })
+    }
+
+    /// The harness with that identity.
+    pub fn read(repo: &HarnessRepo, id: &HarnessId) -> Result<Self, RoundsError> {
+        Ok(Self { id: id.clone(), assembly: assemble(repo.read(id.as_str())?, id)? })
+    }
+
+    /// The harness that identity names, under other limits than its own.
+    pub fn under(repo: &HarnessRepo, id: &HarnessId, limits: &LimitsId) -> Result<Self, RoundsError> {
+        let mut harness = repo.read(id.as_str())?;
+        harness.manifest.slots.limits = limits_of(limits);
+        Ok(Self { id: id.clone(), assembly: assemble(harness, id)? })
+    }
+
+    /// Name of the limits it declares.
+    pub fn limits(&self) -> LimitsId {
+        limits_id(&self.assembly.harness().manifest.slots.limits)
+    }
+}
+
+fn assemble(harness: Harness, id: &HarnessId) -> Result<Assembly, RoundsError> {
+    Assembly::new(harness, &[]).map_err(|problems| {
+        let problem = problems.into_iter().next().unwrap_or_else(|| crate::domain::harness::Problem::at("harness.toml", 0, "unknown"));
+        RoundsError::Unplayable { harness: id.clone(), problem }
+    })
+}
+
+/// Equal limits have equal names; the name says them.
+pub(super) fn limits_id(limits: &Limits) -> LimitsId {
+    LimitsId(serde_json::to_string(limits).unwrap_or_default())
+}
+
+fn limits_of(id: &LimitsId) -> Limits {
+    serde_json::from_str(id.as_str()).unwrap_or_default()
+}

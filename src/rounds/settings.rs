@@ -1,0 +1,98 @@
+//! What a loop is told before it starts, and what it says on the way.
+
+use crate::domain::gate::GateSettings;
+use crate::domain::round::RoundRecord;
+use crate::stages::evolve::Engine;
+use crate::stages::rollout::Progress;
+
+/// Settings of one run's loop, fixed when the run is made.
+#[derive(Clone, Debug)]
+pub struct LoopSettings {
+    /// Who proposes.
+    pub engine: Engine,
+    /// How candidates are judged; its `rounds` is the length of the run.
+    pub gate: GateSettings,
+    /// Rounds in a row that ship nothing after which the run ends.
+    pub patience: u32,
+    /// Train, gate and held-out tasks at most.
+    pub tasks: TaskCounts,
+    /// When held-out tasks are played; nothing is ever decided by them.
+    pub heldout: HeldoutPlan,
+    /// Live episodes.
+    pub jobs: usize,
+    /// Rounds with a smaller share of actionable tasks are idle, 0..1.
+    pub actionability: f64,
+    /// Which ships a person is asked about.
+    pub approve: Approve,
+}
+
+/// Tasks of each split at most; `None` takes all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TaskCounts {
+    /// Train.
+    pub train: Option<usize>,
+    /// Gate.
+    pub gate: Option<usize>,
+    /// Held-out.
+    pub heldout: Option<usize>,
+}
+
+/// When held-out tasks are played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldoutPlan {
+    /// Rollouts a task.
+    pub rollouts: u32,
+    /// After every ship; else only with the first and the last harness.
+    pub every_ship: bool,
+}
+
+/// Which ships need a person's word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approve {
+    /// None.
+    #[default]
+    Never,
+    /// Those that raise a limit or write a file.
+    Risky,
+    /// All.
+    Always,
+}
+
+/// How far a command takes the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// The present round has its candidates.
+    Evolved,
+    /// The present round has its critique.
+    Critiqued,
+    /// The present round is decided.
+    Decided,
+    /// Rounds, patience or a budget are used up.
+    End,
+}
+
+/// Something worth saying.
+pub enum Event<'a> {
+    /// A stage begins, in plain words.
+    Stage {
+        /// Round.
+        round: u32,
+        /// What.
+        text: String,
+    },
+    /// So many episodes are to be played.
+    Playing(usize),
+    /// What came of one.
+    Progress(Progress<'a>),
+    /// They are played.
+    Played,
+    /// A decision, in plain words.
+    Decided {
+        /// Round.
+        round: u32,
+        /// The line.
+        line: &'a str,
+    },
+    /// A round is done.
+    Closed(&'a RoundRecord),
+}

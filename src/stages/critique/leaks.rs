@@ -1,0 +1,122 @@
+//! Texts of tasks in a harness: those of gate and held-out tasks anywhere, those of train tasks outside a demonstration of their own task,
+//! plain or encoded. What the parent holds already is not the candidate's doing.
+
+use super::pieces::{Kind, Piece, added};
+use super::secrets::{Fingerprints, Hit, Secrets};
+use super::views::{View, unescaped, views};
+use super::{Case, Found, Place, Rule};
+use crate::domain::harness::{Harness, Manifest, line_of};
+use crate::domain::id::Digest;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// No words of a gate or held-out task, in what is added or in the manifest.
+pub(super) fn sealed(case: &Case<'_>) -> Vec<Found> {
+    let prints = &case.input.secrets.sealed;
+    let known = held(prints, case.proposal.parent);
+    let mut found = Vec::new();
+    for piece in &case.pieces {
+        for (view, hit) in seen(prints, piece).into_iter().filter(|(_, hit)| !known.contains(&hit.run)) {
+            let (rule, text) = if view.how.is_empty() {
+                (Rule::SealedText, "words of a sealed task".to_owned())
+            } else {
+                (Rule::Encoded, format!("words of a sealed task, {}", view.how))
+            };
+            found.push(Found::new(rule, place(piece, &view, &hit), text));
+        }
+    }
+    for (key, text) in said(case) {
+        if !prints.hits(&text).is_empty() {
+            found.push(Found::new(Rule::SealedText, Place::Manifest(key.to_owned()), "words of a sealed task"));
+        }
+    }
+    found
+}
+
+/// Words of a train task only in a demonstration that begins with that task.
+pub(super) fn train(case: &Case<'_>) -> Vec<Found> {
+    let prints = &case.input.secrets.train;
+    let known = held(prints, case.proposal.parent);
+    let mut found = Vec::new();
+    for piece in &case.pieces {
+        let own = own_tasks(prints, &piece.kind);
+        for (view, hit) in seen(prints, piece) {
+            if known.contains(&hit.run) || hit.owners.iter().any(|owner| own.contains(owner)) {
+                continue;
+            }
+            let task = hit.owners.first().and_then(|owner| case.input.secrets.tasks.get(*owner));
+            let task = task.map_or_else(String::new, |task| format!(" {}", task.as_str().escape_debug()));
+            let (rule, how) =
+                if view.how.is_empty() { (Rule::TrainText, String::new()) } else { (Rule::Encoded, format!(", {}", view.how)) };
+            let text = format!("words of train task{task} outside a demonstration of it{how}");
+            found.push(Found::new(rule, place(piece, &view, &hit), text));
+        }
+    }
+    found
+}
+
+/// The tasks whose demonstration a piece is: those that its first turn asks for, where that is one goal and not a list of them.
+fn own_tasks(prints: &Fingerprints, kind: &Kind) -> BTreeSet<usize> {
+    let Kind::Demonstration { asks } = kind else { return BTreeSet::new() };
+    let hits = prints.hits(asks);
+    let mut owners = hits.iter().map(|hit| &hit.owners);
+    let Some(first) = owners.next() else { return BTreeSet::new() };
+    owners.fold(first.clone(), |shared, next| shared.intersection(next).copied().collect())
+}
+
+/// Runs that stand in a piece, each once a line, in the plainest view that shows them.
+fn seen(prints: &Fingerprints, piece: &Piece) -> Vec<(View, Hit)> {
+    let mut found: Vec<(View, Hit)> = Vec::new();
+    let mut runs: BTreeSet<(Digest, bool)> = BTreeSet::new();
+    for view in views(&piece.text) {
+        let is_plain = view.how.is_empty();
+        for hit in prints.hits(&view.text) {
+            // A run that the text itself shows is not news when decoded.
+            if runs.contains(&(hit.run, true)) || !runs.insert((hit.run, is_plain)) {
+                continue;
+            }
+            let line = view.line.or_else(|| Some(line_of(&view.text, hit.offset)));
+            found.push((View { how: view.how, text: String::new(), line }, hit));
+        }
+    }
+    found
+}
+
+fn place(piece: &Piece, view: &View, hit: &Hit) -> Place {
+    view.line.map_or_else(|| piece.at(hit.offset), |line| piece.at_line(line))
+}
+
+/// Runs that a harness holds in plain sight.
+fn held(prints: &Fingerprints, harness: &Harness) -> BTreeSet<Digest> {
+    of_harness(harness).iter().flat_map(|piece| prints.hits(&unescaped(&piece.text))).map(|hit| hit.run).collect()
+}
+
+/// All texts of a harness.
+fn of_harness(harness: &Harness) -> Vec<Piece> {
+    let manifest = Manifest { processors: Vec::new(), ..harness.manifest.clone() };
+    added(harness, &Harness { manifest, files: BTreeMap::new() })
+}
+
+/// What a manifest says in its own words.
+fn said(case: &Case<'_>) -> Vec<(&'static str, String)> {
+    let manifest = case.proposal.manifest;
+    let claims = |claims: &[crate::domain::manifest::Claim]| claims.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    vec![
+        ("title", manifest.title.clone()),
+        ("component", manifest.component.clone()),
+        ("root_cause", manifest.root_cause.clone()),
+        ("targeted_fix", manifest.targeted_fix.clone()),
+        ("why_risk_holds", manifest.why_risk_holds.clone()),
+        ("capability_evidence", manifest.capability_evidence.claim.clone()),
+        ("attribution_signature", manifest.attribution_signature.name.clone()),
+        ("predicted_impact.will_unlock", claims(&manifest.predicted_impact.will_unlock)),
+        ("predicted_impact.will_stabilize", claims(&manifest.predicted_impact.will_stabilize)),
+        ("predicted_impact.at_risk", claims(&manifest.predicted_impact.at_risk)),
+    ]
+}
+
+/// Whether a harness holds words of a sealed task outside demonstrations, which may share a goal with one by chance.
+pub(super) fn holds_sealed(secrets: &Secrets, harness: &Harness) -> bool {
+    let pieces = of_harness(harness);
+    let mut words = pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. }));
+    words.any(|piece| !secrets.sealed.hits(&unescaped(&piece.text)).is_empty())
+}

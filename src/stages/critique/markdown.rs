@@ -1,0 +1,46 @@
+//! The critique for people, one plain line each: a part of `decision.md` and the journal.
+
+use super::{Critique, Finding};
+use crate::domain::id::CandidateId;
+
+/// A section without a heading: what ships nothing, the order, who is rejected and why, what else was found, the concern.
+pub fn markdown(critique: &Critique) -> String {
+    let mut lines: Vec<String> = critique.no_op.iter().map(|reason| format!("Nothing is shipped this round: {reason}.")).collect();
+    if !critique.ship_ranking.is_empty() {
+        let names: Vec<&str> = critique.ship_ranking.iter().map(CandidateId::as_str).collect();
+        lines.push(format!("To the gate, in this order: {}.", names.join(", ")));
+    }
+    lines.extend(critique.rejected.iter().map(|(candidate, reason)| format!("{candidate} is rejected: {reason}.")));
+    let remarks = critique.findings.iter().filter(|finding| !finding.rule.rejects());
+    lines.extend(remarks.map(|Finding { candidate, place, text, .. }| format!("{candidate}: {text} ({place}).")));
+    lines.extend(critique.strategy_concern.iter().map(|concern| format!("Concern: {concern}.")));
+    lines.iter().flat_map(|line| ["- ".to_owned(), line.replace(['\n', '\r'], " "), "\n".to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Place, Rule};
+    use super::*;
+
+    #[test]
+    fn every_word_of_the_critic_is_one_line() {
+        let finding = Finding {
+            candidate: "C-R1-02".into(),
+            rule: Rule::BareClaim,
+            place: Place::Manifest("capability_evidence".into()),
+            text: "the claim names no place where it was observed".into(),
+        };
+        let critique = Critique {
+            findings: vec![finding],
+            ship_ranking: vec!["C-R1-02".into(), "C-R1-01".into()],
+            rejected: vec![("C-R1-03".into(), "it changes nothing (manifest.toml, edits)".into())],
+            no_op: None,
+            strategy_concern: Some("reward\nrises".into()),
+        };
+        let expected = "- To the gate, in this order: C-R1-02, C-R1-01.\n\
+                        - C-R1-03 is rejected: it changes nothing (manifest.toml, edits).\n\
+                        - C-R1-02: the claim names no place where it was observed (manifest.toml, capability_evidence).\n\
+                        - Concern: reward rises.\n";
+        assert_eq!(markdown(&critique), expected);
+    }
+}

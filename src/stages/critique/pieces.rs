@@ -1,0 +1,171 @@
+//! What a candidate adds to its parent, as pieces of text with their places: new and changed files, each demonstration on its own, and the
+//! texts among the parameters of new and changed processors.
+
+use super::Place;
+use crate::domain::harness::{Harness, ProcessorSpec, line_of};
+use serde::Deserialize;
+
+/// A stretch of added text.
+pub(super) struct Piece {
+    /// File, or processor.
+    pub place: Place,
+    /// Line of its file at which it begins, from 1.
+    first_line: usize,
+    /// The text.
+    pub text: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a piece of text is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One played example; `asks` is how it begins, empty where it is not well formed.
+    Demonstration {
+        /// First turn of the user.
+        asks: String,
+    },
+    /// Code: scripts and tools.
+    Code,
+    /// Anything else that a model reads, or a parameter.
+    Words,
+}
+
+impl Piece {
+    /// The place of a byte of the text.
+    pub fn at(&self, offset: usize) -> Place {
+        self.at_line(line_of(&self.text, offset))
+    }
+
+    /// The place of a line of the text, from 1.
+    pub fn at_line(&self, line: usize) -> Place {
+        match &self.place {
+            Place::File(path, _) => Place::File(path.clone(), self.first_line + line - 1),
+            Place::Processor(_) | Place::Edit(_) | Place::Manifest(_) => self.place.clone(),
+        }
+    }
+}
+
+/// Everything that stands in a harness and not in its parent.
+pub(super) fn added(harness: &Harness, parent: &Harness) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let (new, old) = (&harness.manifest, &parent.manifest);
+    for (text, before) in [(&new.name, &old.name), (&new.description, &old.description)] {
+        if text != before {
+            pieces.push(words(Place::File("harness.toml".to_owned(), 0), text.clone()));
+        }
+    }
+    for spec in new.processors.iter().filter(|spec| !old.processors.contains(spec)) {
+        pieces.push(words(Place::Processor(spec.label().to_owned()), texts_of(spec)));
+    }
+    for stop in new.slots.sampling.iter().flat_map(|sampling| &sampling.stop) {
+        pieces.push(words(Place::File("harness.toml".to_owned(), 0), stop.clone()));
+    }
+    for (path, bytes) in harness.files.iter().filter(|(path, bytes)| parent.files.get(*path) != Some(*bytes)) {
+        pieces.push(words(Place::File(path.clone(), 0), path.clone()));
+        let old = parent.text(path).map_or_else(Vec::new, |text| file(path, text));
+        let is_new = |piece: &Piece| !old.iter().any(|old| old.kind == piece.kind && old.text.trim() == piece.text.trim());
+        pieces.extend(file(path, &String::from_utf8_lossy(bytes)).into_iter().filter(is_new));
+    }
+    pieces
+}
+
+fn words(place: Place, text: String) -> Piece {
+    Piece { place, first_line: 0, text, kind: Kind::Words }
+}
+
+/// All texts of a processor's entry, one a line: what is split over parameters stands together here.
+fn texts_of(spec: &ProcessorSpec) -> String {
+    fn walk(value: &toml::Value, into: &mut Vec<String>) {
+        match value {
+            toml::Value::String(text) => into.push(text.clone()),
+            toml::Value::Array(items) => {
+                for item in items {
+                    walk(item, into);
+                }
+            }
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    into.push(key.clone());
+                    walk(value, into);
+                }
+            }
+            toml::Value::Integer(number) => into.push(number.to_string()),
+            toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Datetime(_) => {}
+        }
+    }
+    let mut texts: Vec<String> = spec.group.iter().chain(&spec.after).cloned().collect();
+    walk(&toml::Value::Table(spec.params.clone()), &mut texts);
+    texts.join("\n")
+}
+
+#[derive(Deserialize)]
+struct Demonstrations {
+    demonstration: Vec<Demonstration>,
+}
+
+#[derive(Deserialize)]
+struct Demonstration {
+    turns: Vec<toml::Table>,
+}
+
+const HEADER: &str = "[[demonstration]]";
+
+fn file(path: &str, text: &str) -> Vec<Piece> {
+    let place = || Place::File(path.to_owned(), 0);
+    let is_code = path.starts_with("processors/") || path.starts_with("tools/");
+    if is_code || toml::from_str::<Demonstrations>(text).is_err() {
+        let kind = if is_code { Kind::Code } else { Kind::Words };
+        return vec![Piece { place: place(), first_line: 1, text: text.to_owned(), kind }];
+    }
+    let mut pieces = Vec::new();
+    for (first_line, segment) in segments(text) {
+        let turns = toml::from_str::<Demonstrations>(&segment).ok().and_then(|mut read| read.demonstration.pop());
+        let asks = turns.as_ref().and_then(|demonstration| demonstration.turns.first()?.get("user")?.as_str());
+        let answers = turns.as_ref().is_some_and(|demonstration| demonstration.turns.iter().any(|turn| turn.contains_key("assistant")));
+        let kind = match asks {
+            Some(asks) if answers => Kind::Demonstration { asks: asks.to_owned() },
+            Some(_) | None => Kind::Words,
+        };
+        pieces.push(Piece { place: place(), first_line, text: segment, kind });
+    }
+    pieces
+}
+
+/// A file of demonstrations, each with its header and the comments above it, and the line at which each begins.
+fn segments(text: &str) -> Vec<(usize, String)> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let mut begins = vec![0];
+    for (index, _) in lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with(HEADER)) {
+        let comments = lines[..index].iter().rev().take_while(|line| line.trim_start().starts_with('#')).count();
+        begins.push(index - comments);
+    }
+    let ends = begins.iter().skip(1).copied().chain([lines.len()]);
+    begins.iter().zip(ends).filter(|(from, to)| *from < to).map(|(from, to)| (from + 1, lines[*from..to].concat())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn each_demonstration_is_a_piece_with_its_lines() {
+        let text = "# all\n\n[[demonstration]]\nturns = [{ user = \"a\" }, { assistant = \"b\" }]\n# two\n[[demonstration]]\nturns = []\n";
+        let pieces = file("prompts/d.toml", text);
+        let kinds: Vec<&Kind> = pieces.iter().map(|piece| &piece.kind).collect();
+        assert_eq!(kinds, [&Kind::Words, &Kind::Demonstration { asks: "a".into() }, &Kind::Words]);
+        assert_eq!(pieces[2].at(0), Place::File("prompts/d.toml".into(), 5));
+    }
+
+    #[test]
+    fn only_what_is_new_is_a_piece() {
+        let manifest = crate::domain::harness::parse_manifest("format = 1\nname = \"x\"\n[[processors]]\nuse = \"a\"\n").unwrap().0;
+        let parent = Harness { manifest, files: BTreeMap::from([("prompts/a.md".to_owned(), b"x".to_vec())]) };
+        let mut harness = parent.clone();
+        assert!(added(&harness, &parent).is_empty());
+        harness.manifest.processors[0].params.insert("before".into(), toml::Value::String("text".into()));
+        let pieces = added(&harness, &parent);
+        assert_eq!((pieces.len(), pieces[0].text.as_str()), (1, "before\ntext"));
+    }
+}

@@ -1,0 +1,197 @@
+//! The Evolver (`system.md` §6): from a landscape and what was mined from visible train traces to candidates, each a set of typed edits
+//! on the incumbent with a change manifest. Pure and synchronous: nothing is read or written here, and everything drawn follows the seed.
+//!
+//! Reading order: this file (the interface, and how candidates are chosen), `experience` (what is kept of traces), `lessons` (what it
+//! teaches: forms of actions, plans), `ideas` (what could be proposed), `steer` (what is tried first), `smoke`, `statement` (the manifest).
+
+mod experience;
+mod ideas;
+mod lessons;
+mod plans;
+mod random;
+mod smoke;
+mod statement;
+mod steer;
+mod templates;
+mod transcripts;
+
+pub use experience::{Experience, ExperienceBuilder, Played, PlayedStep};
+
+use crate::clock::seeded;
+use crate::domain::digest::TaskDigest;
+use crate::domain::edit::Bundle;
+use crate::domain::harness::{Harness, Problem};
+use crate::domain::id::{Digest, HarnessId, TaskId, VariantId};
+use crate::domain::landscape::Landscape;
+use crate::domain::manifest::CandidateManifest;
+use crate::runtime::native;
+use ideas::{Desk, Idea, ideas};
+use lessons::Lessons;
+use rand_chacha::ChaCha8Rng;
+use random::random;
+use serde::{Deserialize, Serialize};
+use smoke::smoke;
+use statement::{Subject, statement};
+use std::fmt;
+use steer::{drawn, steered};
+
+/// Who proposes. All work from the same workshop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Searches over native processors, parameters, mined patterns and demonstrations, steered by the landscape.
+    #[default]
+    Catalog,
+    /// Control: valid random edits.
+    Random,
+    /// Control: independent proposals of the catalog, without what earlier rounds taught.
+    BestOfN,
+}
+
+impl Engine {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Catalog, Self::Random, Self::BestOfN];
+
+    /// Its name in settings and manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Catalog => "catalog",
+            Self::Random => "random",
+            Self::BestOfN => "best-of-n",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// Everything an engine works with in one round.
+pub struct Workshop<'a> {
+    /// Round.
+    pub round: u32,
+    /// Seed of all that is drawn.
+    pub seed: u64,
+    /// Most candidates wanted.
+    pub count: usize,
+    /// The variant to improve.
+    pub variant: VariantId,
+    /// Its incumbent.
+    pub incumbent: &'a Harness,
+    /// The incumbent's identity.
+    pub parent: HarnessId,
+    /// What fails and what was tried.
+    pub landscape: &'a Landscape,
+    /// Digests of the train tasks.
+    pub digests: &'a [TaskDigest],
+    /// What was kept of visible train traces.
+    pub experience: &'a Experience,
+    /// Problems of a harness; none: it can be played.
+    pub check: &'a dyn Fn(&Harness) -> Vec<Problem>,
+    /// Identity of a harness that passed the check; an error is a fragment.
+    pub id_of: &'a dyn Fn(&Harness) -> Result<HarnessId, String>,
+    /// Train tasks whose recorded episode would differ under a harness; an error is a fragment.
+    pub replay: &'a dyn Fn(&Harness) -> Result<Vec<TaskId>, String>,
+}
+
+/// One candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposed {
+    /// What is said of it.
+    pub manifest: CandidateManifest,
+    /// The incumbent with its edits.
+    pub harness: Harness,
+    /// Lines of `smoke.jsonl`, all passed.
+    pub smoke: Vec<SmokeLine>,
+}
+
+/// One smoke check of a candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmokeLine {
+    /// `assemble`, `synthetic` or `replay`.
+    pub check: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// What was seen, in one line.
+    pub seen: String,
+}
+
+/// Candidates of one round, at most as many as asked for, each of which passed its smoke test. Empty: the round is idle.
+pub fn evolve(engine: Engine, workshop: &Workshop<'_>) -> Vec<Proposed> {
+    let lessons = Lessons::of(workshop.experience, workshop.incumbent);
+    let desk = Desk { incumbent: workshop.incumbent, lessons: &lessons, digests: workshop.digests };
+    let mut chosen = Chosen { engine, workshop, tag: &lessons.tag, proposed: Vec::new() };
+    match engine {
+        Engine::Catalog => {
+            for idea in steered(ideas(&desk), workshop, &mut chance(engine, workshop, 0)) {
+                if !chosen.has_component(&idea.component) {
+                    chosen.offer(idea);
+                }
+            }
+        }
+        Engine::Random => random(&desk, &mut chance(engine, workshop, 0)).into_iter().for_each(|idea| chosen.offer(idea)),
+        Engine::BestOfN => {
+            for number in 0..workshop.count {
+                let before = chosen.proposed.len();
+                for idea in drawn(ideas(&desk), |idea| idea.weight, &mut chance(engine, workshop, number)) {
+                    if chosen.proposed.len() == before {
+                        chosen.offer(idea);
+                    }
+                }
+            }
+        }
+    }
+    chosen.proposed
+}
+
+/// The chance of one proposal: nothing but engine, seed, round, variant and number decides it.
+fn chance(engine: Engine, workshop: &Workshop<'_>, number: usize) -> ChaCha8Rng {
+    let numbers = [workshop.seed.to_le_bytes(), u64::from(workshop.round).to_le_bytes(), (number as u64).to_le_bytes()].concat();
+    seeded(&Digest::of_parts(&[b"evolve", engine.as_str().as_bytes(), &numbers, workshop.variant.as_str().as_bytes()]))
+}
+
+/// Candidates so far.
+struct Chosen<'a> {
+    engine: Engine,
+    workshop: &'a Workshop<'a>,
+    tag: &'a str,
+    proposed: Vec<Proposed>,
+}
+
+impl Chosen<'_> {
+    fn has_component(&self, component: &str) -> bool {
+        self.proposed.iter().any(|proposed| proposed.manifest.component == component)
+    }
+
+    /// Takes an idea as a candidate where one more is wanted, its edits fit, it makes a harness that is not there yet, and the smoke test
+    /// passes.
+    fn offer(&mut self, idea: Idea) {
+        if self.proposed.len() >= self.workshop.count {
+            return;
+        }
+        let bundle = Bundle { name: idea.component.clone(), edits: idea.edits.clone() };
+        let Ok(harness) = bundle.apply(self.workshop.incumbent, &native::groups()) else { return };
+        if !(self.workshop.check)(&harness).is_empty() {
+            return;
+        }
+        let Ok(id) = (self.workshop.id_of)(&harness) else { return };
+        if id == self.workshop.parent || self.proposed.iter().any(|proposed| proposed.manifest.harness == id) {
+            return;
+        }
+        let (lines, touched) = smoke(&harness, self.workshop);
+        if lines.iter().any(|line| !line.passed) {
+            return;
+        }
+        let touched = touched.into_iter().collect();
+        let number = self.proposed.len() + 1;
+        let subject = Subject { engine: self.engine, number, idea, harness: &harness, id, touched: &touched, tag: self.tag };
+        let manifest = statement(subject, self.workshop);
+        self.proposed.push(Proposed { manifest, harness, smoke: lines });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! Engines on a small written world: things lie on shelves, are lifted and dropped, and some must be washed on the way.
+
+use super::*;
+use crate::domain::conversation::Conversation;
+use crate::domain::digest::{Anchor, Cluster, DIGEST_FORMAT, Pathology, RolloutFacts, Signal, Verdict};
+use crate::domain::edit::{Bucket, Edit};
+use crate::domain::event::ToolResult;
+use crate::domain::landscape::Guard;
+use crate::domain::ledger::{RejectedAt, RejectedCandidate};
+use crate::domain::message::{Arguments, Message, ToolCall};
+use crate::domain::outcome::{Ending, EpisodeResult, Outcome};
+use crate::domain::request::{Decision, ModelRole, Sampling, ScoreRule, Usage};
+use crate::domain::task::Tags;
+use crate::domain::trace::{EpisodeKey, Record, Stream};
+use crate::runtime::assembly::Assembly;
+use crate::store::harness_dir::{from_files, tree_id};
+use crate::store::trace_file::TraceFile;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const DEMONSTRATIONS: &str = r#"
+[[demonstration]]
+tags = { kind = "carry" }
+turns = [{ user = "A yard. Your task: bring a rake to barn." }, { assistant = "walk to shelf 1" }, { user = "rake 1" },
+         { assistant = "lift rake 1 from shelf 1" }, { user = "you lift it" }, { assistant = "drop rake 1 at barn 1" }]
+[[demonstration]]
+tags = { kind = "carry" }
+turns = [{ user = "A yard. Your task: bring a spade to barn." }, { assistant = "lift spade 2 from shelf 2" }, { user = "you lift it" },
+         { assistant = "walk to barn 1" }, { user = "barn" }, { assistant = "drop spade 2 at barn 1" }]
+[[demonstration]]
+tags = { kind = "wash" }
+turns = [{ user = "A yard. Your task: bring a washed cup to shelf." }, { assistant = "lift cup 1 from barn 1" }, { user = "you lift it" },
+         { assistant = "wash cup 1 with tap 1" }, { user = "clean" }, { assistant = "drop cup 1 at shelf 1" }]
+[[demonstration]]
+tags = { kind = "wash" }
+turns = [{ user = "A yard. Your task: bring a washed mug to barn." }, { assistant = "lift mug 1 from shelf 2" }, { user = "you lift it" },
+         { assistant = "wash mug 1 with tap 2" }, { user = "clean" }, { assistant = "drop mug 1 at barn 1" }]
+"#;
+
+const MANIFEST: &str = "format = 1\nname = \"yard\"\n[[processors]]\nuse = \"few_shot\"\nparams = { by = \"kind\" }\n\
+    [[processors]]\nuse = \"admissible_choice\"\n[slots.limits]\nsteps = 6\n";
+
+/// Actions admitted at the steps of a failing episode.
+const ADMITTED: [&[&str]; 5] = [
+    &["walk to shelf 1", "walk to shelf 2", "walk to barn 1", "walk to tap 1", "wait"],
+    &["walk to shelf 2", "walk to barn 1", "walk to tap 1", "lift rake 1 from shelf 1", "lift cup 3 from shelf 1", "wait"],
+    &["walk to shelf 1", "walk to shelf 2", "walk to barn 1", "wait", "drop cup 3 at tap 1", "wash cup 3 with tap 1"],
+    &["walk to shelf 1", "walk to shelf 2", "walk to tap 1", "wait", "drop cup 3 at barn 1"],
+    &["walk to shelf 1", "walk to shelf 2", "walk to tap 1", "wait", "drop cup 3 at barn 1"],
+];
+
+struct Yard {
+    incumbent: Harness,
+    digests: Vec<TaskDigest>,
+    experience: Experience,
+    landscape: Landscape,
+}
+
+fn result(outcome: Outcome) -> EpisodeResult {
+    let end = Ending::Budget { limit: "steps".into() };
+    EpisodeResult { outcome, end, reward: 0.0, steps: 5, calls: 5, retries: 0, usage: Usage::default() }
+}
+
+fn write_trace(path: &Path, task: &str, text: &str, kind: &str) {
+    let mut file = TraceFile::create(path).unwrap();
+    let key = EpisodeKey { task: task.into(), stream: Stream::visible(), replicate: 0 };
+    let tags = Tags::from([("kind".to_owned(), kind.to_owned())]);
+    let (harness, policy) = (HarnessId::from("h"), crate::domain::id::PolicyVersion::from("p"));
+    file.append(&Record::Episode { format: 1, key, harness, policy, seed: 1, task_text: text.into(), tags }).unwrap();
+    for (index, admitted) in ADMITTED.iter().enumerate() {
+        let step = index as u32 + 1;
+        let options: Vec<String> = admitted.iter().map(|action| (*action).to_owned()).collect();
+        let turns = vec![Message::user(format!("A yard. Your task: {text}"))];
+        let digest = Conversation::default().digest();
+        let decision = Decision::Choice { options: options.clone(), score: ScoreRule::Mean };
+        let (sampling, role) = (Sampling::default(), ModelRole::Main);
+        let request = Record::Request { step, kept: 0, turns, system: None, tools: None, decision, sampling, role, digest, asked_by: None };
+        file.append(&request).unwrap();
+        let call = ToolCall { id: "c".into(), name: "act".into(), arguments: Arguments::text("command", admitted[step as usize % 4]) };
+        let actions = ADMITTED.get(index + 1).map(|next| next.iter().map(|action| (*action).to_owned()).collect());
+        let result = ToolResult { text: "Nothing is gained".into(), is_error: false };
+        file.append(&Record::Tool { step, call, result, actions }).unwrap();
+    }
+    file.append(&Record::Outcome(result(Outcome::Failed))).unwrap();
+    file.flush().unwrap();
+}
+
+fn digest(task: &str, text: &str, kind: &str, trace: &str) -> TaskDigest {
+    let verdict = Verdict { outcome: Outcome::Failed, end: Ending::Budget { limit: "steps".into() }, reward: 0.0, steps: 5, tokens: 9 };
+    let anchor = Anchor { trace: trace.to_owned(), step: 5 };
+    TaskDigest {
+        format: DIGEST_FORMAT,
+        task: task.into(),
+        text: text.into(),
+        tags: Tags::from([("kind".to_owned(), kind.to_owned())]),
+        rollouts: vec![RolloutFacts {
+            replicate: 0,
+            trace: trace.to_owned(),
+            verdict: Some(verdict),
+            calls: 5,
+            distinct_calls: 4,
+            repeats: 1,
+            longest_burst: 1,
+            errors: 0,
+            fired: BTreeMap::new(),
+        }],
+        signals: vec![Signal { kind: Pathology::BudgetStarvation, anchor, snippet: "Nothing is gained".into(), count: 1 }],
+        divergence: None,
+        dropped: 0,
+    }
+}
+
+impl Yard {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = ExperienceBuilder::default();
+        let mut digests = Vec::new();
+        let tasks = [
+            ("carry", "bring a rake to barn."),
+            ("carry", "bring a bag to shelf."),
+            ("wash", "bring a washed cup to tap."),
+            ("wash", "bring a washed pot to barn."),
+        ];
+        for (index, (kind, text)) in tasks.iter().enumerate() {
+            let (task, trace) = (format!("{kind}/{index}"), format!("trajectories/{index}_r0.jsonl"));
+            let path = dir.path().join(format!("{index}.jsonl"));
+            write_trace(&path, &task, text, kind);
+            builder.read(&path, &trace).unwrap();
+            digests.push(digest(&task, text, kind, &trace));
+        }
+        let files = [("harness.toml", MANIFEST), ("prompts/demonstrations.toml", DEMONSTRATIONS)];
+        let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+        let incumbent = from_files(files.into(), Path::new("yard")).unwrap().0;
+        let tasks: Vec<TaskId> = digests.iter().map(|digest| digest.task.clone()).collect();
+        let failing = vec![Cluster { tag: "all".into(), kind: Pathology::BudgetStarvation, tasks, solved: 0, scored: 4 }];
+        Self { incumbent, digests, experience: builder.finish(), landscape: Landscape { failing, ..Landscape::default() } }
+    }
+
+    fn evolve(&self, engine: Engine, seed: u64) -> Vec<Proposed> {
+        self.evolve_where(engine, seed, &|_| Ok(self.digests.iter().map(|digest| digest.task.clone()).collect()))
+    }
+
+    fn evolve_where(&self, engine: Engine, seed: u64, replay: &dyn Fn(&Harness) -> Result<Vec<TaskId>, String>) -> Vec<Proposed> {
+        let workshop = Workshop {
+            round: 2,
+            seed,
+            count: 4,
+            variant: "main".into(),
+            incumbent: &self.incumbent,
+            parent: id_of(&self.incumbent).unwrap(),
+            landscape: &self.landscape,
+            digests: &self.digests,
+            experience: &self.experience,
+            check: &|harness| Assembly::new(harness.clone(), &[]).err().unwrap_or_default(),
+            id_of: &id_of,
+            replay,
+        };
+        evolve(engine, &workshop)
+    }
+
+    /// The parameters that the catalog gives a processor, at the first seed that proposes it.
+    fn given(&self, native: &str) -> toml::Table {
+        let specs = (0..200).flat_map(|seed| self.evolve(Engine::Catalog, seed)).map(|proposed| proposed.harness.manifest.processors);
+        specs.flatten().find(|spec| spec.label() == native).unwrap().params
+    }
+}
+
+fn id_of(harness: &Harness) -> Result<HarnessId, String> {
+    let assembly = Assembly::new(harness.clone(), &[]).map_err(|problems| problems[0].to_string())?;
+    tree_id(assembly.canonical_manifest(), &harness.files).map_err(|error| error.to_string())
+}
+
+#[test]
+fn forms_slots_and_plans_are_mined() {
+    let yard = Yard::new();
+    let lessons = Lessons::of(&yard.experience, &yard.incumbent);
+    let shown: Vec<String> = lessons.forms.iter().map(|form| form.template.shown()).collect();
+    assert_eq!(shown, ["drop … at …", "lift … from …", "wait", "walk to …", "wash … with tap …"]);
+    let about: Vec<&[bool]> = lessons.forms.iter().map(|form| form.about_task.as_slice()).collect();
+    assert_eq!(about, [&[true, true][..], &[true, false], &[], &[false], &[true, false]]);
+    let plan = |kind: &str| -> Vec<&str> { lessons.plans[kind].iter().map(|index| lessons.forms[*index].template.head()).collect() };
+    assert_eq!((plan("carry"), plan("wash")), (vec!["lift", "drop"], vec!["lift", "wash", "drop"]));
+    assert_eq!((lessons.tag.as_str(), lessons.idle[0].as_str()), ("kind", "Nothing is gained"));
+}
+
+#[test]
+fn the_catalog_turns_what_was_mined_into_parameters() {
+    let yard = Yard::new();
+    let text = toml::to_string(&yard.given("goal_term_filter")).unwrap();
+    assert!(text.contains("^drop (.+) at (.+)$") && text.contains("^lift (.+) from .+$"), "{text}");
+    let text = toml::to_string(&yard.given("subgoal_tracker")).unwrap();
+    assert!(text.contains("[[plans.wash]]") && text.contains("by = \"kind\""), "{text}");
+    assert!(yard.given("preferred_actions")["prefer"].as_array().is_some_and(|list| !list.is_empty()));
+}
+
+#[test]
+fn candidates_differ_in_component_and_say_what_they_do() {
+    let yard = Yard::new();
+    for engine in Engine::ALL {
+        let proposed = yard.evolve(engine, 3);
+        assert_eq!(proposed, yard.evolve(engine, 3), "{engine}");
+        assert_eq!(proposed.len(), 4, "{engine}");
+        for candidate in &proposed {
+            let manifest = &candidate.manifest;
+            assert_eq!(id_of(&candidate.harness).unwrap(), manifest.harness);
+            let rebuilt = manifest.bundle().apply(&yard.incumbent, &native::groups()).unwrap();
+            assert_eq!(rebuilt, candidate.harness);
+            assert!(manifest.edits.iter().all(|edit| manifest.buckets.contains(&edit.bucket())));
+            assert!(
+                manifest.claims().count() > 0 && !manifest.failure_evidence.is_empty() && !manifest.capability_evidence.observed.is_empty()
+            );
+            assert!(candidate.smoke.iter().all(|line| line.passed) && candidate.smoke.len() == 3);
+        }
+    }
+    let components: std::collections::BTreeSet<String> =
+        yard.evolve(Engine::Catalog, 3).into_iter().map(|candidate| candidate.manifest.component).collect();
+    assert_eq!(components.len(), 4);
+}
+
+#[test]
+fn what_touches_nothing_is_not_proposed() {
+    let yard = Yard::new();
+    assert!(yard.evolve_where(Engine::Catalog, 1, &|_| Ok(Vec::new())).is_empty());
+    assert!(yard.evolve_where(Engine::Catalog, 1, &|_| Err("unreadable".into())).is_empty());
+}
+
+#[test]
+fn edits_rejected_since_the_last_ship_are_not_proposed_again() {
+    let mut yard = Yard::new();
+    let first = yard.evolve(Engine::Catalog, 1);
+    yard.landscape.rejected = first
+        .iter()
+        .map(|candidate| RejectedCandidate {
+            round: 1,
+            candidate: candidate.manifest.candidate_id.clone(),
+            engine: "catalog".into(),
+            buckets: candidate.manifest.buckets.clone(),
+            component: candidate.manifest.component.clone(),
+            edits: candidate.manifest.edits_digest().to_string(),
+            at: RejectedAt::Gate,
+            reason: "no gain".into(),
+        })
+        .collect();
+    for seed in 0..20 {
+        let again = yard.evolve(Engine::Catalog, seed);
+        assert!(again.iter().all(|candidate| first.iter().all(|old| old.manifest.edits != candidate.manifest.edits)));
+    }
+}
+
+#[test]
+fn the_guard_makes_a_neglected_bucket_be_used() {
+    let mut yard = Yard::new();
+    yard.landscape.guard = Some(Guard { overused: Bucket::Processor, neglected: vec![Bucket::Prompt] });
+    for seed in 0..20 {
+        let proposed = yard.evolve(Engine::Catalog, seed);
+        assert!(proposed.iter().any(|candidate| candidate.manifest.buckets.contains(&Bucket::Prompt)), "{seed}");
+    }
+}
+
+#[test]
+fn limits_are_declared() {
+    let yard = Yard::new();
+    let raised =
+        (0..200).flat_map(|seed| yard.evolve(Engine::Catalog, seed)).find(|candidate| candidate.manifest.component == "limits").unwrap();
+    assert_eq!(raised.manifest.resources.unwrap().steps, Some(9));
+    assert!(matches!(&raised.manifest.edits[0], Edit::Set { key, .. } if key == "slots.limits.steps"));
+}

@@ -1,0 +1,170 @@
+//! `loop`, end to end with a random chooser in the model's place: what a round leaves on file, that sealed tasks stay sealed, that the
+//! stages alone give what the loop gives, and that a kill after any write changes nothing.
+
+use crate::test_run::{Ran, TestRun};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Two rounds over a few short tasks. The mode ships whatever looks better, so that ships are among what is killed.
+pub const SETTINGS: [&str; 17] = [
+    "--bench",
+    "short",
+    "--model",
+    "random",
+    "--profile",
+    "quick",
+    "--mode",
+    "greedy",
+    "--seed",
+    "3",
+    "--set",
+    "train=4",
+    "--set",
+    "gate=3",
+    "--set",
+    "heldout=1",
+    "--quiet",
+];
+
+/// A folder with a benchmark of short tasks.
+pub fn short() -> TestRun {
+    let run = TestRun::new();
+    let bench = "format = 1\nname = \"short\"\nkind = \"household\"\ndefault_harness = \"household-base\"\n";
+    run.write("short/benchmark.toml", &format!("{bench}[source]\ngenerated = 6\n[limits]\nsteps = 25\n"));
+    run
+}
+
+fn looped(run: &TestRun, dir: &str) -> Ran {
+    let mut arguments = vec!["loop", "--run", dir, "--rounds", "2"];
+    arguments.extend(SETTINGS);
+    run.run(&arguments)
+}
+
+/// Everything of a run that must come out the same: harness trees, ledgers, decisions, the gate's state, episodes. Times and what
+/// depends on them are left out.
+fn outcome(dir: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    collect(dir, dir, &mut found);
+    for (rev, tree) in trees(dir) {
+        found.insert(format!("harness {rev}"), tree);
+    }
+    found
+}
+
+fn collect(root: &Path, dir: &Path, found: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        let is_told_apart = ["harness", "audit.jsonl", "run.toml"].contains(&name.as_str());
+        if path.is_dir() && !is_told_apart {
+            collect(root, &path, found);
+        } else if path.is_file() && !is_told_apart {
+            found.insert(name.clone(), without_times(&name, &std::fs::read(&path).unwrap()));
+        }
+    }
+}
+
+/// Lines that are appended side by side are compared in order of content; milliseconds and sources of replies are no outcome.
+fn without_times(name: &str, bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = regex::Regex::new(r#""(milliseconds|latency_ms|mean_latency_ms)": ?\d+"#).unwrap().replace_all(&text, "");
+    let text = text.replace(r#""source":"ledger""#, r#""source":"model""#);
+    if name.ends_with("episodes.jsonl") || name.ends_with("ledger.jsonl") || name.ends_with("untouched.jsonl") {
+        let lines: BTreeSet<&str> = text.lines().collect();
+        return lines.into_iter().collect::<Vec<_>>().join("\n");
+    }
+    text
+}
+
+fn trees(dir: &Path) -> Vec<(String, String)> {
+    let repo = harnessx::store::harness_repo::HarnessRepo::open(&dir.join("harness")).unwrap();
+    let tags = repo.tags().unwrap().into_iter().map(|(round, at)| (format!("R{round}"), at.to_string()));
+    tags.chain([("main".to_owned(), "main".to_owned())]).map(|(name, rev)| (name, repo.harness(&rev).unwrap().to_string())).collect()
+}
+
+#[test]
+fn a_loop_ships_and_says_what_came_of_it() {
+    let run = short();
+    let ran = looped(&run, "whole");
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    assert!(ran.out.contains("shipped C-R1-0") && ran.out.contains("held-out tasks, never seen by evolution"), "{}", ran.out);
+    let dir = run.path().join("whole");
+    for file in ["R2/round.json", "R1/decision.md", "R1/landscape.md", "R1/critique.md", "journal.md", "scoreboard.json", "audit.jsonl"] {
+        assert!(dir.join(file).is_file(), "{file} is missing");
+    }
+    let trees = trees(&dir);
+    assert!(trees[0].1 != trees[1].1, "nothing has changed: {trees:?}");
+    nothing_sealed_is_outside(&dir);
+    // All is on file: the same command plays nothing and says the same.
+    let before = outcome(&dir);
+    let again = looped(&run, "whole");
+    assert_eq!((again.exit, outcome(&dir)), (0, before), "{}", again.err);
+}
+
+/// No id of a gate or held-out task stands outside `sealed/`; the report and the curves may hold totals only.
+fn nothing_sealed_is_outside(dir: &Path) {
+    let gate: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("sealed/gate_state.json")).unwrap()).unwrap();
+    let of_split = |split: &str| -> BTreeSet<String> {
+        let tasks = gate["tasks"].as_array().unwrap().iter().filter(|task| task["split"] == split);
+        tasks.map(|task| task["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (train, sealed) = (of_split("train"), of_split("gate"));
+    assert!(!train.is_empty() && !sealed.is_empty());
+    let mut files = BTreeMap::new();
+    collect(dir, dir, &mut files);
+    for (name, text) in files.iter().filter(|(name, _)| !name.starts_with("sealed/")) {
+        for id in &sealed {
+            let words: BTreeSet<&str> = text.split(|letter: char| !(letter.is_alphanumeric() || "/_%".contains(letter))).collect();
+            assert!(!words.contains(id.as_str()) && !words.contains(id.replace('/', "%2F").as_str()), "{name} names the gate task {id}");
+        }
+    }
+}
+
+#[test]
+fn the_stages_one_by_one_give_what_the_loop_gives() {
+    let run = short();
+    let whole = looped(&run, "whole");
+    assert_eq!(whole.exit, 0, "{}", whole.err);
+    // A run that is stopped at once leaves its settings, which the stages then read.
+    let mut begun = run.command(&["loop", "--run", "staged", "--rounds", "2"]);
+    begun.args(SETTINGS).env("HARNESSX_FAIL_AFTER", "20");
+    assert_ne!(Ran::of(begun).exit, 0);
+    for _ in 0..2 {
+        for stage in ["evolve", "critique", "gate"] {
+            let ran = run.run(&[stage, "--run", "staged"]);
+            assert_eq!(ran.exit, 0, "{stage}: {}", ran.err);
+        }
+    }
+    let last = looped(&run, "staged");
+    assert_eq!(last.exit, 0, "{}", last.err);
+    assert_eq!(outcome(&run.path().join("staged")), outcome(&run.path().join("whole")));
+}
+
+#[test]
+fn a_loop_killed_after_a_write_comes_to_the_same_end() {
+    let run = short();
+    let whole = looped(&run, "whole");
+    assert_eq!(whole.exit, 0, "{}", whole.err);
+    let expected = outcome(&run.path().join("whole"));
+    // Every write with HARNESSX_EVERY_WRITE=1; else a sample, since each costs a second.
+    let step = if std::env::var_os("HARNESSX_EVERY_WRITE").is_some() { 1 } else { 61 };
+    let mut kills = 0;
+    for write in (1..).step_by(step) {
+        let name = format!("killed-{write}");
+        let mut command = run.command(&["loop", "--run", &name, "--rounds", "2"]);
+        command.args(SETTINGS).env("HARNESSX_FAIL_AFTER", write.to_string());
+        if Ran::of(command).exit == 0 {
+            break;
+        }
+        kills += 1;
+        let ran = looped(&run, &name);
+        assert_eq!(ran.exit, 0, "after write {write}: {}", ran.err);
+        let dir = run.path().join(&name);
+        let found = outcome(&dir);
+        let differs: Vec<&String> = expected.keys().chain(found.keys()).filter(|key| expected.get(*key) != found.get(*key)).collect();
+        assert!(differs.is_empty(), "after write {write} these differ: {differs:?}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+    println!("killed after {kills} different writes");
+    assert!(kills > 10);
+}
