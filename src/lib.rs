@@ -7,7 +7,7 @@
 //! Folders of one layer never import each other; `tests/layers.rs` checks it.
 //!
 //! Reading order: `domain` (the words), `runtime/episode.rs` (one episode, top to bottom), `runtime/hooks.rs` (the contract),
-//! `stages/rollout.rs` (many episodes), `cli/run.rs` (the command).
+//! `stages/rollout.rs` (many episodes), `rounds/mod.rs` (the loop), `domain/gate` (the gate), `cli/loop.rs` (the command).
 
 pub mod bench;
 pub mod cli;
