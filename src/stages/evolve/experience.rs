@@ -124,7 +124,7 @@ impl ExperienceBuilder {
         match line.record.as_ref() {
             "episode" => {
                 played.task = TaskId(line.task.as_deref().unwrap_or_default().to_owned());
-                played.text = line.task_text.as_deref().unwrap_or_default().to_owned();
+                line.task_text.as_deref().unwrap_or_default().clone_into(&mut played.text);
                 played.tags = line.tags.clone().unwrap_or_default();
             }
             "request" if played.opening.is_empty() => {

@@ -167,19 +167,19 @@ fn count(experience: &Experience, templates: &[Template], seen: &BTreeSet<usize>
 
 fn form(template: Template, count: Count, total: usize, transcripts: &[Transcript]) -> Form {
     let slots = template.slots();
-    let (mut used, mut uses, mut about) = (0, 0, vec![0; slots.len()]);
+    let (mut used, mut times, mut about) = (0, 0, vec![0; slots.len()]);
     for transcript in transcripts {
         let terms = terms_of(&transcript.task, &BTreeSet::new());
         let found: Vec<Vec<String>> = transcript.actions.iter().filter_map(|action| template.fillers(action)).collect();
         used += usize::from(!found.is_empty());
-        uses += found.len();
+        times += found.len();
         for fillers in &found {
             for (slot, filler) in fillers.iter().enumerate().take(slots.len()) {
                 about[slot] += usize::from(terms.contains(&joined(filler)));
             }
         }
     }
-    let is_about = |(slot, named): (usize, &bool)| *named && uses >= USES && about[slot] as f64 >= ABOUT_TASK * uses as f64;
+    let is_about = |(slot, named): (usize, &bool)| *named && times >= USES && about[slot] as f64 >= ABOUT_TASK * times as f64;
     Form {
         about_task: slots.iter().enumerate().map(is_about).collect(),
         admitted: count.admitted as f64 / total as f64,
