@@ -13,7 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const AT_HAND: f64 = 0.8;
 
 /// A slot whose uses in solved episodes are things of the task in at least this share is about the task's things.
-const ABOUT_TASK: f64 = 0.9;
+const ABOUT_TASK: f64 = 0.8;
+
+/// Direct episodes kept of one kind.
+const DIRECT: usize = 3;
 
 /// Uses of a slot before its share means something.
 const USES: usize = 2;
@@ -84,9 +87,9 @@ struct Count {
 impl Lessons {
     /// Draws the lessons.
     pub fn of(experience: &Experience, harness: &Harness) -> Self {
+        let tag = telling_tag(experience);
         let mut transcripts = of_harness(experience, harness);
-        transcripts
-            .extend(experience.episodes.iter().filter(|played| played.solved == Some(true)).map(|played| of_played(experience, played)));
+        transcripts.extend(direct(experience, &transcripts, &tag));
         let seen: BTreeSet<usize> = steps(experience).flat_map(|(_, step)| step.admitted.iter().copied().chain([step.action])).collect();
         let demonstrated = transcripts.iter().flat_map(|transcript| transcript.actions.iter().map(String::as_str));
         let templates = induce(seen.iter().map(|number| experience.text(*number)).chain(demonstrated));
@@ -94,7 +97,6 @@ impl Lessons {
         let total = steps(experience).count().max(1);
         let forms: Vec<Form> =
             templates.into_iter().zip(counts).map(|(template, count)| form(template, count, total, &transcripts)).collect();
-        let tag = telling_tag(experience);
         let plans = super::plans::plans(&forms, &transcripts, &tag);
         let places = experience.episodes.iter().filter_map(|played| place(played, played.steps.first()?.step)).take(PLACES).collect();
         Self { forms, transcripts, idle: idle(experience), plans, tag, places }
@@ -111,6 +113,24 @@ impl Lessons {
     pub fn idle_forms(&self) -> Vec<&Form> {
         self.forms.iter().filter(|form| form.used == 0).collect()
     }
+}
+
+/// Of the episodes solved in play, the most direct ones of each kind: long ones did much that solved nothing.
+fn direct(experience: &Experience, shown: &[Transcript], tag: &str) -> Vec<Transcript> {
+    let mut kinds: BTreeMap<Option<&String>, Vec<&Played>> = BTreeMap::new();
+    for played in experience.episodes.iter().filter(|played| played.solved == Some(true)) {
+        kinds.entry(played.tags.get(tag)).or_default().push(played);
+    }
+    let mut kept = Vec::new();
+    for (kind, mut solved) in kinds {
+        solved.sort_by_key(|played| (played.steps.len(), &played.task));
+        solved.dedup_by_key(|played| &played.task);
+        let known = shown.iter().filter(|transcript| transcript.tags.get(tag) == kind).map(|transcript| transcript.actions.len());
+        let shortest = known.chain(solved.iter().map(|played| played.steps.len())).min().unwrap_or(0);
+        let near = solved.into_iter().filter(|played| played.steps.len() <= shortest + shortest / 2).take(DIRECT);
+        kept.extend(near.map(|played| of_played(experience, played)));
+    }
+    kept
 }
 
 fn steps(experience: &Experience) -> impl Iterator<Item = (&Played, &super::experience::PlayedStep)> {
@@ -147,19 +167,19 @@ fn count(experience: &Experience, templates: &[Template], seen: &BTreeSet<usize>
 
 fn form(template: Template, count: Count, total: usize, transcripts: &[Transcript]) -> Form {
     let slots = template.slots();
-    let (mut used, mut fills, mut about) = (0, 0, vec![0; slots.len()]);
+    let (mut used, mut times, mut about) = (0, 0, vec![0; slots.len()]);
     for transcript in transcripts {
         let terms = terms_of(&transcript.task, &BTreeSet::new());
         let found: Vec<Vec<String>> = transcript.actions.iter().filter_map(|action| template.fillers(action)).collect();
         used += usize::from(!found.is_empty());
-        fills += found.len();
+        times += found.len();
         for fillers in &found {
             for (slot, filler) in fillers.iter().enumerate().take(slots.len()) {
                 about[slot] += usize::from(terms.contains(&joined(filler)));
             }
         }
     }
-    let is_about = |(slot, named): (usize, &bool)| *named && fills >= USES && about[slot] as f64 >= ABOUT_TASK * fills as f64;
+    let is_about = |(slot, named): (usize, &bool)| *named && times >= USES && about[slot] as f64 >= ABOUT_TASK * times as f64;
     Form {
         about_task: slots.iter().enumerate().map(is_about).collect(),
         admitted: count.admitted as f64 / total as f64,

@@ -90,7 +90,7 @@ pub struct Workshop<'a> {
     pub experience: &'a Experience,
     /// Problems of a harness; none: it can be played.
     pub check: &'a dyn Fn(&Harness) -> Vec<Problem>,
-    /// Identity of a harness that passed the check; an error is a fragment.
+    /// Identity of a harness; an error is a fragment that says why it cannot be played.
     pub id_of: &'a dyn Fn(&Harness) -> Result<HarnessId, String>,
     /// Train tasks whose recorded episode would differ under a harness; an error is a fragment.
     pub replay: &'a dyn Fn(&Harness) -> Result<Vec<TaskId>, String>,
@@ -174,9 +174,6 @@ impl Chosen<'_> {
         }
         let bundle = Bundle { name: idea.component.clone(), edits: idea.edits.clone() };
         let Ok(harness) = bundle.apply(self.workshop.incumbent, &native::groups()) else { return };
-        if !(self.workshop.check)(&harness).is_empty() {
-            return;
-        }
         let Ok(id) = (self.workshop.id_of)(&harness) else { return };
         if id == self.workshop.parent || self.proposed.iter().any(|proposed| proposed.manifest.harness == id) {
             return;

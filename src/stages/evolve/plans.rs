@@ -1,4 +1,4 @@
-//! Plans: what all solved episodes of one kind of task do, in the order in which they do it. What is always at hand, or is done to other
+//! Plans: what most solved episodes of one kind of task do, in the order in which they do it. What is always at hand, or is done to other
 //! things than the task's, is a means and no sub-goal.
 
 use super::lessons::Form;
@@ -19,13 +19,25 @@ pub(super) fn plans(forms: &[Form], transcripts: &[Transcript], tag: &str) -> BT
         let subgoal = |action: &String| forms.iter().position(|form| form.template.fillers(action).is_some() && form.is_end());
         kinds.entry(value).or_default().push(transcript.actions.iter().filter_map(subgoal).collect());
     }
-    let shared = |runs: Vec<Vec<usize>>| -> Vec<usize> {
-        let many = runs.len() >= TRANSCRIPTS;
-        let plan = runs.into_iter().reduce(|one, two| common(&one, &two)).unwrap_or_default();
-        if many { plan.into_iter().take(SUBGOALS).collect() } else { Vec::new() }
-    };
-    let plans = kinds.into_iter().map(|(value, runs)| (value.to_owned(), shared(runs)));
+    let plans = kinds.into_iter().map(|(value, runs)| (value.to_owned(), shared(&runs)));
     plans.filter(|(_, plan)| !plan.is_empty()).collect()
+}
+
+/// The longest sequence that most of them hold in order; empty where there are too few.
+fn shared(runs: &[Vec<usize>]) -> Vec<usize> {
+    let mut best = (Vec::new(), 0);
+    for (index, one) in runs.iter().enumerate() {
+        for two in &runs[index..] {
+            let sequence = common(one, two);
+            let holders = runs.iter().filter(|run| common(run, &sequence).len() == sequence.len()).count();
+            let most = holders >= TRANSCRIPTS && 3 * holders >= 2 * runs.len();
+            if most && (sequence.len(), holders) > (best.0.len(), best.1) {
+                best = (sequence, holders);
+            }
+        }
+    }
+    best.0.truncate(SUBGOALS);
+    best.0
 }
 
 /// The longest sequence that both hold in order.
@@ -57,7 +69,13 @@ fn common(one: &[usize], two: &[usize]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::common;
+    use super::{common, shared};
+
+    #[test]
+    fn one_that_went_another_way_does_not_spoil_the_plan() {
+        assert_eq!(shared(&[vec![1, 3, 2], vec![1, 2], vec![2, 1]]), [1, 2]);
+        assert_eq!(shared(&[vec![1, 2]]), Vec::<usize>::new());
+    }
 
     #[test]
     fn what_both_do_in_order_is_kept() {

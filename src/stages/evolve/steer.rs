@@ -15,6 +15,9 @@ const UNSEEN: f64 = 0.25;
 /// What a rejection since the last ship leaves of a component's weight.
 const REJECTED: f64 = 0.6;
 
+/// How much the promising are favoured: chances go by this power of the weight.
+const SHARPNESS: i32 = 2;
+
 /// How much more a neglected bucket weighs.
 const NEGLECTED: f64 = 4.0;
 
@@ -22,7 +25,7 @@ const NEGLECTED: f64 = 4.0;
 pub(super) fn steered(ideas: Vec<Idea>, workshop: &Workshop<'_>, chance: &mut ChaCha8Rng) -> Vec<Idea> {
     let rejected = rejected(workshop);
     let fresh = ideas.into_iter().filter(|idea| !rejected.contains(&edits_digest(&idea.edits)));
-    let mut ordered = drawn(fresh.collect(), |idea| weight(idea, workshop), chance);
+    let mut ordered = drawn(fresh.collect(), |idea| weight(idea, workshop).powi(SHARPNESS), chance);
     if let Some(guard) = &workshop.landscape.guard {
         // One candidate must use a neglected bucket: the best of those comes first.
         let used = ordered.iter().position(|idea| buckets(idea).iter().any(|bucket| guard.neglected.contains(bucket)));

@@ -12,8 +12,6 @@ const WORDS: usize = 24;
 pub(super) struct Template {
     /// What stays and what varies, in order; begins with a word that stays.
     parts: Vec<Part>,
-    /// Different actions of this form.
-    pub members: usize,
 }
 
 /// One part of a form.
@@ -113,7 +111,7 @@ fn form(group: &BTreeSet<Vec<&str>>) -> Template {
             parts.push(Part::Slot { named });
         }
     }
-    Template { parts, members: group.len() }
+    Template { parts }
 }
 
 /// Words that every member has, in one and the same order; the first word is always one of them.

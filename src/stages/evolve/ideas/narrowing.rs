@@ -162,12 +162,12 @@ fn tried(desk: &Desk<'_>) -> Vec<Idea> {
         signature: fires("tried_actions"),
         edits: desk.give("tried_actions", params),
     };
-    let moments =
-        || texts(lessons.chances().iter().filter(|form| form.about_task.contains(&true) || form.widest < WIDE).map(whole).collect());
+    let ended = |form: &&Form| form.used > 0 && form.is_end();
+    let ends = || texts(lessons.forms.iter().filter(ended).map(|form| form.template.pattern(|_| false)).collect());
     if desk.present("tried_actions").is_some() {
         let window = desk.param("tried_actions", "undo_window").and_then(|value| value.as_integer()).unwrap_or(1);
         return vec![
-            idea("Forget where one has been whenever something was achieved", table([("reset", moments())]), 1.5),
+            idea("Forget where one has been whenever something was achieved", table([("reset", ends())]), 1.5),
             idea("Let the task's own places be visited again", table([("revisit_task_places", Value::Boolean(true))]), 1.5),
             idea("Withhold the undoing of more of the last actions", table([("undo_window", (window * 2).min(100).into())]), 0.5),
             idea("Tell states apart by what is admitted", table([("state", Value::String("actions".into()))]), 0.5),
@@ -181,7 +181,7 @@ fn tried(desk: &Desk<'_>) -> Vec<Idea> {
     let places = lessons.forms.iter().find(|form| form.is_at_hand() && form.widest >= WIDE && form.template.slots() == [true]);
     if let Some(places) = places {
         params.insert("visited".into(), Value::String(places.template.pattern(|_| true)));
-        params.insert("reset".into(), moments());
+        params.insert("reset".into(), ends());
     }
     if lessons.transcripts.len() >= TRANSCRIPTS {
         params.insert("drop".into(), texts(lessons.idle_forms().iter().map(whole).collect()));
