@@ -171,7 +171,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// For the first ten minutes. 24 tasks once and 20 held-out tasks once per arm leave 86 of 150 episodes for the gate, most of them granted
+    /// For the first ten minutes. 24 tasks once and 20 held-out tasks once per arm leave 86 of 150 episodes for the gate, nearly all granted
     /// at the start, since one pass already costs two rollouts a task. They pay for two passes of bets on a broad edit, so the threshold has to
     /// be low: an alpha of .60 puts it at 5, which proves little about the claims. What keeps bad edits out is the posterior, stricter here.
     /// Simulated: an edit of +50 points, second in line, ships in .8 of runs; a useless one as broad in .01; a run ships anything that improves
@@ -184,8 +184,8 @@ impl Profile {
             visible: 1,
             claimed: Passes { least: 1, most: 2 },
             rest: Passes { least: 1, most: 2 },
-            opening: 2.5,
-            budget: 0.35,
+            opening: 3.3,
+            budget: 0.1,
             ..GateSettings::of_mode(Mode::Split, 3)
         };
         Self { name: "quick", idle_rounds: 3, tasks: Some((16, 8, 20)), gate }
