@@ -3,9 +3,9 @@
 
 use super::assignment::Assignment;
 use super::course::{Task, foresee, with_rounds};
-use super::failure::Exit;
 use super::loop_settings::LoopFlags;
 use super::printer::Printer;
+use super::report::write_page;
 use super::{Done, Shared};
 use crate::domain::interval::Share;
 use crate::rounds::{Arms, Closing, Compared, Rounds, RoundsError, Until, contribution};
@@ -50,8 +50,7 @@ pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
     let (closing, compared) = with_rounds(&assignment, (args.yes, args.force), &task, printer, summary)?;
     tell(&closing, &compared, printer);
     printer.line(&format!("everything is in {}; what is where: INDEX.md; the rounds: journal.md", assignment.dir.display()));
-    printer.line(&format!("the report: harnessx report --run {}", assignment.dir.display()));
-    Ok(Exit::Done)
+    write_page(&assignment.dir, printer)
 }
 
 async fn summary(rounds: &Rounds<'_>, closing: Closing) -> Result<(Closing, Compared), RoundsError> {

@@ -57,6 +57,11 @@ struct ReportEvent<'a> {
     bytes: usize,
 }
 
+/// Writes the page of a run that has just ended.
+pub(super) fn write_page(run: &Path, printer: &Printer) -> Done {
+    report(&ReportArgs { run: run.to_owned(), format: Format::Html, output: None, control: Vec::new() }, printer)
+}
+
 /// Runs the command.
 pub(crate) fn report(args: &ReportArgs, printer: &Printer) -> Done {
     let mut report = read(&args.run)?;

@@ -6,7 +6,7 @@ use super::digest::digest_up_to;
 use super::error::RoundsError;
 use super::players::Known;
 use crate::domain::digest::{Anchor, TaskDigest};
-use crate::domain::gate::{Claims, Demand, Proposal, TaskIndex};
+use crate::domain::gate::{Claims, Demand, Proposal, Stage, TaskIndex};
 use crate::domain::harness::{Harness, Problem};
 use crate::domain::history::History;
 use crate::domain::id::{CandidateId, HarnessId, TaskId, VariantId};
@@ -97,7 +97,9 @@ impl Rounds<'_> {
             self.course.run.write(&name, &serde_json::to_vec_pretty(&Evolved { format: 1, candidates }).unwrap_or_default())?;
         }
         let manifests = self.visible.candidates(round)?;
-        let idle = manifests.is_empty().then(|| "the engine proposed nothing".to_owned());
+        let is_full = self.gate.candidates().iter().any(|candidate| candidate.stage != Stage::Closed);
+        let why = if is_full { "parked candidates are judged first" } else { "the engine proposed nothing" };
+        let idle = manifests.is_empty().then(|| why.to_owned());
         Ok(Proposals { manifests, idle, ..Proposals::default() })
     }
 

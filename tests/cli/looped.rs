@@ -55,7 +55,7 @@ fn collect(root: &Path, dir: &Path, found: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-        let is_told_apart = ["harness", "audit.jsonl", "run.toml"].contains(&name.as_str());
+        let is_told_apart = ["harness", "audit.jsonl", "run.toml", "report.html"].contains(&name.as_str());
         if path.is_dir() && !is_told_apart {
             collect(root, &path, found);
         } else if path.is_file() && !is_told_apart {
@@ -89,7 +89,16 @@ fn a_loop_ships_and_says_what_came_of_it() {
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert!(ran.out.contains("shipped C-R1-0") && ran.out.contains("held-out tasks, never seen by evolution"), "{}", ran.out);
     let dir = run.path().join("whole");
-    for file in ["R2/round.json", "R1/decision.md", "R1/landscape.md", "R1/critique.md", "journal.md", "scoreboard.json", "audit.jsonl"] {
+    for file in [
+        "R2/round.json",
+        "R1/decision.md",
+        "R1/landscape.md",
+        "R1/critique.md",
+        "journal.md",
+        "report.html",
+        "scoreboard.json",
+        "audit.jsonl",
+    ] {
         assert!(dir.join(file).is_file(), "{file} is missing");
     }
     let trees = trees(&dir);
