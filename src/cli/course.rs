@@ -4,7 +4,7 @@
 use super::assignment::Assignment;
 use super::display::Display;
 use super::failure::{Exit, Failure};
-use super::loop_settings::{LoopKeys, ModeName};
+use super::loop_settings::ModeName;
 use super::printer::Printer;
 use super::settings::seconds;
 use super::{desk, estimate, session};
@@ -100,34 +100,35 @@ fn chooser(desk: &Desk) -> Desk {
 /// The loop's settings: a profile, and what replaces parts of it.
 pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Failure> {
     let settings = &assignment.layered.settings;
-    let LoopKeys { profile, engine, mode, rounds, patience, approve, train, gate, heldout, heldout_rollouts, generalise } =
-        &settings.evolution;
-    let Profile { idle_rounds, tasks, gate: mut judge, .. } = profile.unwrap_or_default().profile();
-    if let Some(mode) = mode.map(ModeName::mode) {
+    let keys = &settings.evolution;
+    let Profile { idle_rounds, tasks, gate: mut judge, .. } = keys.profile.unwrap_or_default().profile();
+    if let Some(mode) = keys.mode.map(ModeName::mode) {
         let of_mode = GateSettings::of_mode(mode, judge.rounds);
         judge = GateSettings { mode, posterior: of_mode.posterior, drift_every: of_mode.drift_every, ..judge };
     }
-    judge.rounds = rounds.unwrap_or(judge.rounds);
+    judge.rounds = keys.rounds.unwrap_or(judge.rounds);
+    judge.budget = keys.budget.unwrap_or(judge.budget);
+    judge.alpha = keys.alpha.unwrap_or(judge.alpha);
     let most = tasks.map(|(train, gate, heldout)| (train as usize, gate as usize, heldout as usize));
     let tasks = TaskCounts {
-        train: train.or(settings.limit).or(most.map(|most| most.0)),
-        gate: gate.or(most.map(|most| most.1)),
-        heldout: heldout.or(most.map(|most| most.2)),
+        train: keys.train.or(settings.limit).or(most.map(|most| most.0)),
+        gate: keys.gate.or(most.map(|most| most.1)),
+        heldout: keys.heldout.or(most.map(|most| most.2)),
     };
     let gate_tasks = assignment.benchmark.split(Split::Gate).count().min(tasks.gate.unwrap_or(usize::MAX));
-    judge.generalise = generalise.unwrap_or(gate_tasks >= GENERALISE_FROM);
+    judge.generalise = keys.generalise.unwrap_or(gate_tasks >= GENERALISE_FROM);
     if let Some(problem) = judge.problem() {
         return Err(Failure::settings(format!("read settings of the gate: {problem}")));
     }
     Ok(LoopSettings {
-        engine: engine.unwrap_or_default(),
+        engine: keys.engine.unwrap_or_default(),
         gate: judge,
-        patience: patience.unwrap_or(idle_rounds),
+        patience: keys.patience.unwrap_or(idle_rounds),
         tasks,
-        heldout: HeldoutPlan { rollouts: heldout_rollouts.unwrap_or(1), every_ship: false },
+        heldout: HeldoutPlan { rollouts: keys.heldout_rollouts.unwrap_or(1), every_ship: false },
         jobs: settings.jobs,
         actionability: ACTIONABILITY,
-        approve: approve.unwrap_or_default().approve(),
+        approve: keys.approve.unwrap_or_default().approve(),
     })
 }
 

@@ -7,8 +7,21 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Every key of [`LoopKeys`].
-pub(crate) const LOOP_KEYS: [&str; 11] =
-    ["profile", "engine", "mode", "rounds", "patience", "approve", "train", "gate", "heldout", "heldout_rollouts", "generalise"];
+pub(crate) const LOOP_KEYS: [&str; 13] = [
+    "profile",
+    "engine",
+    "mode",
+    "rounds",
+    "patience",
+    "approve",
+    "train",
+    "gate",
+    "heldout",
+    "heldout_rollouts",
+    "generalise",
+    "budget",
+    "alpha",
+];
 
 /// What is set; absent: the profile's.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,6 +49,10 @@ pub(crate) struct LoopKeys {
     pub heldout_rollouts: Option<u32>,
     /// Whether gains on train tasks alone do not ship.
     pub generalise: Option<bool>,
+    /// Rollouts a task that the gate is granted each round.
+    pub budget: Option<f64>,
+    /// Bound on the chance that a run ships an edit whose claims are false, 0 to 1.
+    pub alpha: Option<f64>,
 }
 
 /// The same as flags.

@@ -177,3 +177,18 @@ fn a_loop_killed_after_a_write_comes_to_the_same_end() {
     println!("killed after {kills} different writes");
     assert!(kills > 10);
 }
+
+#[test]
+fn the_gate_follows_a_rollback_by_hand() {
+    let run = short();
+    assert_eq!(looped(&run, "whole").exit, 0);
+    let dir = run.path().join("whole");
+    let rolled = run.run(&["rollback", "--run", "whole", "--to", "R0"]);
+    assert_eq!(rolled.exit, 0, "{}", rolled.err);
+    let ran = looped(&run, "whole");
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let gate: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("sealed/gate_state.json")).unwrap()).unwrap();
+    let trees = trees(&dir);
+    assert_eq!(gate["incumbents"][0]["harness"], trees[0].1.as_str());
+    assert!(ran.out.contains("gain on held-out tasks: +0.0 points"), "{}", ran.out);
+}
