@@ -10,6 +10,7 @@ use super::{Done, Shared};
 use crate::domain::interval::Share;
 use crate::rounds::{Arms, Closing, Compared, Rounds, RoundsError, Until, contribution};
 use crate::stages::rollout::Tally;
+use crate::store::run_dir::RunDir;
 use clap::Args;
 use serde::Serialize;
 
@@ -50,7 +51,10 @@ pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
     let (closing, compared) = with_rounds(&assignment, (args.yes, args.force), &task, printer, summary)?;
     tell(&closing, &compared, printer);
     printer.line(&format!("everything is in {}; what is where: INDEX.md; the rounds: journal.md", assignment.dir.display()));
-    write_page(&assignment.dir, printer)
+    let exit = write_page(&assignment.dir, printer)?;
+    // Once more: now the report is there too.
+    RunDir::open(&assignment.dir)?.write_index()?;
+    Ok(exit)
 }
 
 async fn summary(rounds: &Rounds<'_>, closing: Closing) -> Result<(Closing, Compared), RoundsError> {
