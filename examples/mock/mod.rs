@@ -134,7 +134,8 @@ impl Play {
 pub fn program(dir: &Path, arguments: &[&str]) -> anyhow::Result<Usage> {
     let file = dir.join("usage.json");
     let output = Command::new(std::env::current_exe()?).args(arguments).current_dir(dir).env(USAGE_FILE, &file).output()?;
-    if !output.status.success() {
+    // 4: every episode is missing, which is what some weathers are for; the figures say so.
+    if !matches!(output.status.code(), Some(0 | 4)) {
         bail!("run harnessx {}: {}\n{}", arguments.join(" "), output.status, String::from_utf8_lossy(&output.stderr));
     }
     Ok(serde_json::from_slice(&fs::read(&file)?)?)
