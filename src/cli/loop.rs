@@ -90,12 +90,7 @@ fn tell(closing: &Closing, compared: &Compared, printer: &Printer) {
 }
 
 fn shown(arms: &Arms) -> String {
-    let share = |share: Option<Share>| {
-        share.map_or_else(
-            || "nothing scored".to_owned(),
-            |share| format!("{:.1} % [{:.1}–{:.1}]", 100.0 * share.value, 100.0 * share.low, 100.0 * share.high),
-        )
-    };
+    let share = |share: Option<Share>| share.map_or_else(|| "nothing scored".to_owned(), |share| share.to_string());
     let chooser = arms.chooser.as_ref().map_or_else(String::new, |tally| format!(" (a random chooser: {})", share(tally.pass_rate)));
     format!("{} of {} tasks{chooser}", share(arms.model.pass_rate), arms.model.tasks)
 }

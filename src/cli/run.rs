@@ -140,12 +140,7 @@ fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &P
     let split_name = split.as_str();
     printer.line(&tally.pass_rate.map_or_else(
         || format!("scored none of the {split_name} tasks ({missing} missing)"),
-        |share| {
-            let [value, low, high] = [share.value, share.low, share.high].map(|part| 100.0 * part);
-            format!(
-                "solved {value:.1} % [{low:.1}–{high:.1}] of {tasks} {split_name} tasks ({solved} of {scored} rollouts; {missing} missing)"
-            )
-        },
+        |share| format!("solved {share} of {tasks} {split_name} tasks ({solved} of {scored} rollouts; {missing} missing)"),
     ));
     let usage = &tally.usage;
     let cached = if usage.input_tokens == 0 { 0.0 } else { 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64 };

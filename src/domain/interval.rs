@@ -1,6 +1,7 @@
 //! Intervals over tasks, never over rollouts (`system.md` §4).
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A share with its 95 % interval, each in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,6 +12,13 @@ pub struct Share {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+impl fmt::Display for Share {
+    /// `41.0 % [30.2–52.7]`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:.1} % [{:.1}–{:.1}]", 100.0 * self.value, 100.0 * self.low, 100.0 * self.high)
+    }
 }
 
 /// 97.5 % quantile of the normal distribution.

@@ -24,8 +24,8 @@ pub fn with_nearest(message: &str) -> String {
     format!("{what}{name:?}; {}", did_you_mean(name, known))
 }
 
-/// Edit distance (Levenshtein).
-fn distance(one: &str, two: &str) -> usize {
+/// Insertions, deletions and changes of one letter that lead from one text to the other (Levenshtein).
+pub fn distance(one: &str, two: &str) -> usize {
     let two: Vec<char> = two.chars().collect();
     let mut row: Vec<usize> = (0..=two.len()).collect();
     for (i, a) in one.chars().enumerate() {

@@ -82,12 +82,12 @@ pub fn within<T: Copy + PartialOrd + std::fmt::Display>(parameter: &str, value: 
 }
 
 /// `{name}` in a text; not `${name}`, which belongs to captures, nor `{2}` and `\p{L}`, which belong to patterns.
-static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(\$|\\[pPxuU]|)\{([A-Za-z_][A-Za-z0-9_]*)\}").ok());
+static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(\$|\\[pPxuU]|)\{([A-Za-z_][A-Za-z0-9_]*)\}").ok());
 
 /// Puts values in the place of `{name}`; names without a value stay as they are.
 pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
-    let Some(placeholder) = PLACEHOLDER.as_ref() else { return template.to_owned() };
-    let replaced = placeholder.replace_all(template, |captures: &Captures<'_>| {
+    let Some(named) = NAMED.as_ref() else { return template.to_owned() };
+    let replaced = named.replace_all(template, |captures: &Captures<'_>| {
         if captures[1].is_empty() { value(&captures[2]) } else { None }.unwrap_or_else(|| captures[0].to_owned())
     });
     replaced.into_owned()
@@ -98,8 +98,8 @@ pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
 /// # Errors
 /// A fragment that names the parameter, the unknown name and the known ones.
 pub fn check_names(parameter: &str, template: &str, known: &[&str]) -> Result<(), String> {
-    let Some(placeholder) = PLACEHOLDER.as_ref() else { return Ok(()) };
-    for captures in placeholder.captures_iter(template) {
+    let Some(named) = NAMED.as_ref() else { return Ok(()) };
+    for captures in named.captures_iter(template) {
         if captures[1].is_empty() && !known.contains(&&captures[2]) {
             return Err(format!("{parameter}: unknown name {{{}}}; it may use {{{}}}", &captures[2], known.join("}, {")));
         }

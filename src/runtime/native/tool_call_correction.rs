@@ -4,6 +4,7 @@ use crate::domain::event::{Action, Event, Hook, Replace, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::id::{CallId, ToolName};
 use crate::domain::message::{Arguments, ToolCall, ToolSpec};
+use crate::domain::nearest::distance;
 use crate::domain::request::{Finish, Reply};
 use crate::runtime::native::fence::{first_fenced, unfenced};
 use crate::runtime::native::pattern::within;
@@ -63,22 +64,6 @@ fn object_in(text: &str) -> Option<Value> {
 /// A name without what models confuse.
 fn plain(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// Insertions, deletions and changes between two names.
-fn distance(one: &str, two: &str) -> usize {
-    let two: Vec<char> = two.chars().collect();
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (index, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, other) in two.iter().enumerate() {
-            let change = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[two.len()]
 }
 
 impl ToolCallCorrection {

@@ -1,7 +1,7 @@
 //! The four questions that a reader brings, answered in plain words: what was gained on tasks never seen, what it cost, what shipped
 //! and why, and whether it is the harness or the model. Page and Markdown print the same answers; a missing part says so.
 
-use super::figures::{count, gain, money, percent, points, range, share, time, tokens};
+use super::figures::{count, gain, money, percent, points, range, time, tokens};
 use super::input::{Comparison, Report};
 use crate::domain::curves::ModelShare;
 use crate::domain::interval::{Share, difference};
@@ -99,7 +99,7 @@ fn gained(report: &Report) -> Answer {
     }
     let heldout = report.curves.rounds.iter().rev().find_map(|round| round.heldout?.pass_rate);
     let short = if let Some(value) = heldout {
-        lines.push(format!("Held-out tasks solved: {}, 95 % interval over tasks", share(value)));
+        lines.push(format!("Held-out tasks solved: {value}, 95 % interval over tasks"));
         lines.push(if report.is_unchanged() { NO_CHANGE } else { "One harness only, so there is no gain to report." }.to_owned());
         if report.is_unchanged() { "Nothing" } else { "No comparison" }
     } else {
@@ -115,7 +115,7 @@ fn train_line(report: &Report) -> Option<String> {
     let rates: Vec<Share> = report.curves.rounds.iter().filter_map(|round| round.train?.pass_rate).collect();
     let (first, last) = (rates.first()?, rates.last()?);
     Some(if rates.len() == 1 {
-        format!("Train tasks solved: {}", share(*last))
+        format!("Train tasks solved: {last}")
     } else {
         format!("Train tasks: {} → {}; edits were made for these, so this flatters", percent(first.value), percent(last.value))
     })

@@ -1,7 +1,7 @@
 //! Figures as people read them, and text that others wrote made harmless to look at.
 
 use crate::domain::curves::Point;
-use crate::domain::interval::{Difference, Share};
+use crate::domain::interval::Difference;
 use crate::domain::round::Rollouts;
 use std::time::Duration;
 
@@ -10,14 +10,9 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// `41.0 % [30.2–52.7]`.
-pub(super) fn share(share: Share) -> String {
-    format!("{} [{:.1}–{:.1}]", percent(share.value), 100.0 * share.low, 100.0 * share.high)
-}
-
 /// The share of a point, or a dash.
 pub(super) fn rate(point: Option<Point>) -> String {
-    point.and_then(|point| point.pass_rate).map_or_else(|| "–".to_owned(), share)
+    point.and_then(|point| point.pass_rate).map_or_else(|| "–".to_owned(), |share| share.to_string())
 }
 
 /// `+31.2 points`.

@@ -1,6 +1,6 @@
 //! Success by round as an inline SVG: one line a split with its 95 % band, told apart by colour, dash and marker; the same as a table.
 
-use super::figures::{percent, rate, share};
+use super::figures::{percent, rate};
 use crate::domain::curves::{Curves, Point, RoundPoints};
 use crate::domain::interval::Share;
 use maud::{Markup, html};
@@ -151,7 +151,7 @@ fn rows(curves: &Curves, present: &[&Series], scale: &Scale) -> Markup {
 
 /// What a mark says when it is pointed at.
 fn tip(series: &Series, round: u32, point: Point, value: Share) -> Markup {
-    html! { title { "R" (round) " " (series.label()) ": " (share(value)) " of " (point.tasks) " tasks" } }
+    html! { title { "R" (round) " " (series.label()) ": " (value.to_string()) " of " (point.tasks) " tasks" } }
 }
 
 fn described(curves: &Curves, present: &[&Series]) -> String {

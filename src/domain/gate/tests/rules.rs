@@ -64,17 +64,22 @@ fn an_edit_that_helps_only_what_it_saw_does_not_ship_where_it_must_generalise() 
     insta::assert_snapshot!(gate.log().last().unwrap(), @"rejected C: fits the tasks it saw (+22.5 train tasks, +0.0 on their siblings)");
 }
 
-/// Ships of edits that hurt, forced through by claims that hold, until the guard looks back.
-#[test]
-fn an_incumbent_worse_than_its_anchor_is_rolled_back() {
-    let settings = GateSettings { opening: 40.0, drift_every: 1, ..split(15) };
-    let mut gate = gate(settings, 24);
+/// A great edit has shipped, and is compared with the anchor next.
+fn after_a_ship() -> (Gate, Player) {
+    let mut gate = gate(GateSettings { opening: 40.0, drift_every: 1, ..split(15) }, 24);
     let mut player = Player::new(1, &[0.05; 24]).with("C", &[0.95; 24]);
     player.play(&mut gate);
     gate.begin_round().unwrap();
     gate.submit(vec![proposal("C", 0, &all(24), &all(24))]).unwrap();
     player.play(&mut gate);
     gate.confirm(Confirmation::Ship).unwrap();
+    (gate, player)
+}
+
+/// Ships of edits that hurt, forced through by claims that hold, until the guard looks back.
+#[test]
+fn an_incumbent_worse_than_its_anchor_is_rolled_back() {
+    let (mut gate, mut player) = after_a_ship();
     // The world turns: what was shipped stops working.
     player.rates.insert("C".into(), vec![0.0; 24]);
     player.rates.insert("base".into(), vec![0.95; 24]);
@@ -157,13 +162,7 @@ fn states_of_other_versions_and_damaged_ones_are_refused() {
 
 #[test]
 fn a_comparison_with_the_anchor_in_which_too_much_is_missing_says_nothing() {
-    let mut gate = gate(GateSettings { opening: 40.0, drift_every: 1, ..split(15) }, 24);
-    let mut player = Player::new(1, &[0.05; 24]).with("C", &[0.95; 24]);
-    player.play(&mut gate);
-    gate.begin_round().unwrap();
-    gate.submit(vec![proposal("C", 0, &all(24), &all(24))]).unwrap();
-    player.play(&mut gate);
-    gate.confirm(Confirmation::Ship).unwrap();
+    let (mut gate, mut player) = after_a_ship();
     player.missing = vec![("C".to_owned(), 1), ("C".to_owned(), 4)];
     player.finish(&mut gate);
     let Ruling::AnchorKept { better, worse } = gate.log().last().unwrap().ruling else { panic!("{:?}", gate.log()) };
