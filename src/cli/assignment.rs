@@ -1,6 +1,6 @@
 //! What a `run` plays, by its settings: benchmark, harness, tasks by split, run directory. Shared by `run` and `estimate`.
 
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use super::loop_settings::{LoopFlags, LoopKeys};
 use super::settings::{Layered, layered, layered_loop, layered_run};
 use super::{Shared, assets};
@@ -39,6 +39,11 @@ impl Assignment {
 
     /// The same for a loop; its run directory has the loop's name in it.
     pub fn of_loop(shared: &Shared, flags: &LoopFlags) -> Result<Self, Failure> {
+        let unused = [("split", shared.split.is_some()), ("tasks", shared.tasks.is_some()), ("rollouts", shared.rollouts.is_some())];
+        if let Some((flag, _)) = unused.into_iter().find(|(_, is_given)| *is_given) {
+            return Err(Failure::new(Exit::Usage, format!("read --{flag}: a loop does not take it"))
+                .hint("--set train=N, gate=N, heldout=N bound the tasks of each split; --profile sets the rollouts"));
+        }
         let mut assignment = Self::found(layered_loop(shared, flags)?)?;
         let LoopKeys { profile, engine, .. } = &assignment.layered.settings.evolution;
         if assignment.layered.settings.run.is_none() {

@@ -32,7 +32,7 @@ pub struct Landscape {
     pub buckets: BTreeMap<Bucket, Reputation>,
     /// What was tried, by component.
     pub components: BTreeMap<String, Reputation>,
-    /// Candidates that did not ship, latest first, at most [`REJECTED_SHOWN`].
+    /// Candidates that did not ship, latest first.
     pub rejected: Vec<RejectedCandidate>,
     /// Components that exist, are not in the incumbent, and were never tried.
     pub untried: Vec<Untried>,
@@ -41,7 +41,7 @@ pub struct Landscape {
     pub guard: Option<Guard>,
 }
 
-/// Rejected candidates shown.
+/// Rejected candidates shown to people.
 pub const REJECTED_SHOWN: usize = 20;
 
 /// A train task that got worse.

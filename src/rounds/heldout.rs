@@ -64,7 +64,7 @@ impl Rounds<'_> {
     /// # Errors
     /// See [`RoundsError`].
     pub async fn compared(&self) -> Result<Compared, RoundsError> {
-        let (first, last) = (self.lineage[0].clone(), self.incumbent());
+        let (first, last) = (Known::new(self.course.baseline.clone())?.id, self.incumbent());
         let desk = self.course.desk;
         let (before, after) = (self.heldout_results(&first, desk, "heldout").await?, self.heldout_results(&last, desk, "heldout").await?);
         let (rates_before, rates_after) = (rates(&before), rates(&after));

@@ -114,6 +114,8 @@ impl Rounds<'_> {
             Known::new(harness.clone()).map(|known| known.id).map_err(|error| error.to_string())
         };
         let replay = |harness: &Harness| self.touched_train(harness).map_err(|error| error.to_string());
+        let before_gate = self.gate.candidates().iter().filter(|candidate| candidate.stage != Stage::Closed);
+        let waiting = before_gate.map(|candidate| candidate.harness.clone()).collect();
         let workshop = Workshop {
             round,
             seed: self.course.desk.seed,
@@ -121,6 +123,7 @@ impl Rounds<'_> {
             variant: VariantId::from("main"),
             incumbent: &incumbent,
             parent,
+            waiting: &waiting,
             landscape,
             digests: &digests,
             experience: &experience,

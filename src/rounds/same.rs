@@ -2,7 +2,7 @@
 
 use super::Rounds;
 use super::error::RoundsError;
-use crate::domain::gate::{Demand, Reader, Ruling, SameFinding};
+use crate::domain::gate::{Candidate, Demand, Reader, Ruling, SameFinding, Stage};
 
 impl Rounds<'_> {
     /// Plays the incumbent against itself once; what the gate would have said, and its line.
@@ -11,7 +11,9 @@ impl Rounds<'_> {
     /// See [`RoundsError`]; a round that is open.
     pub async fn check_same(&mut self) -> Result<(Option<SameFinding>, String), RoundsError> {
         self.baseline().await?;
-        if matches!(self.gate.demand(), Demand::Round) {
+        let is_same = |candidate: &Candidate| candidate.is_same_harness && candidate.stage != Stage::Closed;
+        let is_going = matches!(self.gate.demand(), Demand::Rollouts(_)) && self.gate.candidates().iter().any(is_same);
+        if !is_going {
             self.gate.check_same()?;
             self.course.run.write_gate_state(&self.gate)?;
         }

@@ -55,6 +55,9 @@ impl Rounds<'_> {
     }
 
     fn commit_ship(&self, round: u32, candidate: &Candidate, manifest: &CandidateManifest, ruling: &Ruling) -> Result<(), RoundsError> {
+        if self.repo.harness("main")? == candidate.harness {
+            return Ok(());
+        }
         let predicted: Vec<String> = manifest.claims().map(Claim::to_string).collect();
         let trailers = [
             ("Round", round.to_string()),

@@ -86,7 +86,10 @@ fn episode_folders(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
     for inner in sub_folders(dir)? {
         if inner.file_name().is_some_and(|name| name == "sealed") {
             for stream in sub_folders(&inner)? {
-                folders.extend(sub_folders(&stream)?);
+                // A random chooser's episodes call no model.
+                if stream.file_name().is_none_or(|name| name != "chooser") {
+                    folders.extend(sub_folders(&stream)?);
+                }
             }
         } else {
             folders.push(inner);

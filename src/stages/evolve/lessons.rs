@@ -124,7 +124,8 @@ fn direct(experience: &Experience, shown: &[Transcript], tag: &str) -> Vec<Trans
     let mut kept = Vec::new();
     for (kind, mut solved) in kinds {
         solved.sort_by_key(|played| (played.steps.len(), &played.task));
-        solved.dedup_by_key(|played| &played.task);
+        let mut tasks = BTreeSet::new();
+        solved.retain(|played| tasks.insert(&played.task));
         let known = shown.iter().filter(|transcript| transcript.tags.get(tag) == kind).map(|transcript| transcript.actions.len());
         let shortest = known.chain(solved.iter().map(|played| played.steps.len())).min().unwrap_or(0);
         let near = solved.into_iter().filter(|played| played.steps.len() <= shortest + shortest / 2).take(DIRECT);

@@ -32,6 +32,7 @@ use random::random;
 use serde::{Deserialize, Serialize};
 use smoke::smoke;
 use statement::{Subject, statement};
+use std::collections::BTreeSet;
 use std::fmt;
 use steer::{drawn, steered};
 
@@ -82,6 +83,8 @@ pub struct Workshop<'a> {
     pub incumbent: &'a Harness,
     /// The incumbent's identity.
     pub parent: HarnessId,
+    /// Candidates that wait before the gate already.
+    pub waiting: &'a BTreeSet<HarnessId>,
     /// What fails and what was tried.
     pub landscape: &'a Landscape,
     /// Digests of the train tasks.
@@ -175,7 +178,10 @@ impl Chosen<'_> {
         let bundle = Bundle { name: idea.component.clone(), edits: idea.edits.clone() };
         let Ok(harness) = bundle.apply(self.workshop.incumbent, &native::groups()) else { return };
         let Ok(id) = (self.workshop.id_of)(&harness) else { return };
-        if id == self.workshop.parent || self.proposed.iter().any(|proposed| proposed.manifest.harness == id) {
+        if id == self.workshop.parent
+            || self.workshop.waiting.contains(&id)
+            || self.proposed.iter().any(|proposed| proposed.manifest.harness == id)
+        {
             return;
         }
         let (lines, touched) = smoke(&harness, self.workshop);

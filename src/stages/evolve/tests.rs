@@ -15,7 +15,7 @@ use crate::domain::trace::{EpisodeKey, Record, Stream};
 use crate::runtime::assembly::Assembly;
 use crate::store::harness_dir::{from_files, tree_id};
 use crate::store::trace_file::TraceFile;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const DEMONSTRATIONS: &str = r#"
@@ -142,7 +142,9 @@ impl Yard {
     }
 
     fn evolve_where(&self, engine: Engine, seed: u64, replay: &dyn Fn(&Harness) -> Result<Vec<TaskId>, String>) -> Vec<Proposed> {
+        let waiting = BTreeSet::new();
         let workshop = Workshop {
+            waiting: &waiting,
             round: 2,
             seed,
             count: self.count,

@@ -1,6 +1,6 @@
 //! The landscape as Markdown: for people, and for models that evolve. Short: what is long is cut with its count.
 
-use crate::domain::landscape::Landscape;
+use crate::domain::landscape::{Landscape, REJECTED_SHOWN};
 use crate::domain::ledger::Reputation;
 use crate::domain::markdown::{block, quoted, quoted_piece};
 use std::fmt::Write;
@@ -45,10 +45,11 @@ pub fn landscape_markdown(landscape: &Landscape) -> String {
     if !landscape.rejected.is_empty() {
         text.push_str("\n## What did not ship, latest first\n\n");
     }
-    for rejected in &landscape.rejected {
+    for rejected in landscape.rejected.iter().take(REJECTED_SHOWN) {
         let (id, component, at) = (quoted(rejected.candidate.as_str()), quoted_piece(&rejected.component), rejected.at.as_str());
         _ = writeln!(text, "- {id}, {component}, at {at}: {}", quoted_piece(&rejected.reason));
     }
+    more(&mut text, landscape.rejected.len(), REJECTED_SHOWN);
     text
 }
 

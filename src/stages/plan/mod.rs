@@ -13,7 +13,7 @@ pub use markdown::landscape_markdown;
 use crate::domain::digest::Overview;
 use crate::domain::harness::Harness;
 use crate::domain::history::History;
-use crate::domain::landscape::{LANDSCAPE_FORMAT, Landscape, REJECTED_SHOWN, Untried};
+use crate::domain::landscape::{LANDSCAPE_FORMAT, Landscape, Untried};
 use crate::domain::ledger::Scoreboard;
 use crate::domain::reputation::{rejected_candidates, scoreboard, ship_outcomes};
 use crate::domain::round::RoundOutcome;
@@ -61,7 +61,6 @@ pub fn plan(input: &PlanInput<'_>) -> Planned {
     let declines = input.history.declines().into_iter().filter(|decline| Some(decline.better_in) == before && !decline.suspects.is_empty());
     let mut rejected = rejected_candidates(input.history);
     rejected.reverse();
-    rejected.truncate(REJECTED_SHOWN);
     let present = components::present(input.incumbent);
     let untried = input.components.iter().filter(|known| !present.contains(known.component.as_str()));
     Planned::Work(Landscape {

@@ -236,7 +236,7 @@ impl Report {
 
     /// The last round that ended, or 0.
     pub fn last_round(&self) -> u32 {
-        self.rounds.last().map_or(0, |round| round.round)
+        self.rounds.iter().rev().find(|round| round.record.is_some()).map_or(0, |round| round.round)
     }
 
     /// The candidate's manifest and diff.
