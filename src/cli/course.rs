@@ -13,7 +13,7 @@ use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::provider::{Provider, Uniform};
-use crate::rounds::{Closing, Course, Event, HeldoutPlan, LoopSettings, Rounds, RoundsError, TaskCounts, Until};
+use crate::rounds::{Closing, Course, Event, LoopSettings, Rounds, RoundsError, TaskCounts, Until};
 use crate::runtime::desk::{Desk, Seat};
 use crate::stages::plan::ACTIONABILITY;
 use crate::store::run_dir::RunDir;
@@ -125,7 +125,7 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
         gate: judge,
         patience: keys.patience.unwrap_or(idle_rounds),
         tasks,
-        heldout: HeldoutPlan { rollouts: keys.heldout_rollouts.unwrap_or(1), every_ship: false },
+        heldout_rollouts: keys.heldout_rollouts.unwrap_or(1),
         jobs: settings.jobs,
         actionability: ACTIONABILITY,
         approve: keys.approve.unwrap_or_default().approve(),
@@ -134,7 +134,7 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
 
 /// Says what a loop will cost at most, before anything is played.
 pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), Failure> {
-    let LoopSettings { gate, tasks, heldout, .. } = loop_settings(assignment)?;
+    let LoopSettings { gate, tasks, heldout_rollouts, .. } = loop_settings(assignment)?;
     let count = |split, most: Option<usize>| assignment.benchmark.split(split).count().min(most.unwrap_or(usize::MAX)) as u64;
     let judged = count(Split::Train, tasks.train) + count(Split::Gate, tasks.gate);
     let granted = (gate.opening + gate.budget * f64::from(gate.rounds)) * judged as f64;
@@ -142,7 +142,7 @@ pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), 
     let parts = vec![
         part("of the baseline", judged * u64::from(gate.visible)),
         part("for the gate at most", granted.max(0.0) as u64),
-        part("held-out, before and after", 2 * count(Split::Heldout, tasks.heldout) * u64::from(heldout.rollouts)),
+        part("held-out, before and after", 2 * count(Split::Heldout, tasks.heldout) * u64::from(heldout_rollouts)),
     ];
     estimate::announce(assignment, parts, printer)
 }

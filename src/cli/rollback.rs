@@ -43,6 +43,11 @@ pub(crate) fn rollback(args: &RollbackArgs, printer: &Printer) -> Done {
         None => before(&repo, &incumbent)?,
     };
     let moved = target.commit != incumbent.commit;
+    let open = run.gate_state()?.map(|gate| gate.round()).filter(|round| !args.run.join(format!("R{round}/round.json")).exists());
+    if let Some(round) = open.filter(|_| moved) {
+        return Err(Failure::settings(format!("roll back while R{round} is open: its candidates are made on the incumbent"))
+            .hint(format!("`harnessx gate --run {}` finishes the round", args.run.display())));
+    }
     let name = label(&repo, &target)?;
     if moved {
         let clock = Clock::system();

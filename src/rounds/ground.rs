@@ -103,7 +103,7 @@ impl<'a> Rounds<'a> {
     }
 
     /// A person has moved `main` between rounds: the gate follows.
-    fn take_rollback(&mut self) -> Result<(), RoundsError> {
+    pub(super) fn take_rollback(&mut self) -> Result<(), RoundsError> {
         let main = self.repo.harness("main")?;
         let between = matches!(self.gate.demand(), Demand::Round) && self.visible.round(self.gate.round())?.is_some();
         if main == self.incumbent() || !between {

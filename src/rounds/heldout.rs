@@ -51,7 +51,7 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// The same at the end of a run, where it was not done after the last ship.
+    /// The same at the end of a run.
     pub(super) async fn play_last_heldout(&self, rounds: &[RoundRecord]) -> Result<(), RoundsError> {
         match rounds.last() {
             Some(last) if last.round > 0 => self.play_heldout(last.round).await,
@@ -87,7 +87,7 @@ impl Rounds<'_> {
         let agent = Agent { assembly: &known.assembly, harness: known.id.clone(), desk, limits: self.course.benchmark.limits };
         let dir = self.course.run.sealed(stream, harness.as_str())?;
         let settings = self.course.settings;
-        let episodes = episodes(&self.heldout, &Stream(stream.to_owned()), settings.heldout.rollouts);
+        let episodes = episodes(&self.heldout, &Stream(stream.to_owned()), settings.heldout_rollouts);
         self.play_episodes(&Rollout { agent: &agent, episodes, jobs: settings.jobs, dir: &dir }).await
     }
 }

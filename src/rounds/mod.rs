@@ -23,7 +23,7 @@ pub use digest::digest_up_to;
 pub use error::RoundsError;
 pub use ground::{Course, Rounds};
 pub use heldout::{Arms, Compared, contribution};
-pub use settings::{Approve, Event, HeldoutPlan, LoopSettings, TaskCounts, Until};
+pub use settings::{Approve, Event, LoopSettings, TaskCounts, Until};
 
 use crate::domain::gate::Demand;
 use crate::domain::round::{RoundOutcome, RoundRecord};
@@ -94,9 +94,6 @@ impl Rounds<'_> {
         }
         self.judge(round, &proposals).await?;
         let outcome = self.outcome(round, &proposals);
-        if matches!(outcome, RoundOutcome::Shipped | RoundOutcome::RolledBack) && self.course.settings.heldout.every_ship {
-            self.play_heldout(round).await?;
-        }
         Ok(Some(self.close(round, outcome, Some(&proposals))?))
     }
 
@@ -105,6 +102,7 @@ impl Rounds<'_> {
         self.round_began = self.course.desk.clock.milliseconds();
         self.course.run.round(round)?;
         if self.gate.round() < round {
+            self.take_rollback()?;
             self.publish(round)?;
             self.gate.begin_round()?;
             self.course.run.write_gate_state(&self.gate)?;

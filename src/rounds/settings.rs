@@ -16,8 +16,8 @@ pub struct LoopSettings {
     pub patience: u32,
     /// Train, gate and held-out tasks at most.
     pub tasks: TaskCounts,
-    /// When held-out tasks are played; nothing is ever decided by them.
-    pub heldout: HeldoutPlan,
+    /// Rollouts a held-out task, with the first harness and with the last; nothing is ever decided by them.
+    pub heldout_rollouts: u32,
     /// Live episodes.
     pub jobs: usize,
     /// Rounds with a smaller share of actionable tasks are idle, 0..1.
@@ -35,15 +35,6 @@ pub struct TaskCounts {
     pub gate: Option<usize>,
     /// Held-out.
     pub heldout: Option<usize>,
-}
-
-/// When held-out tasks are played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeldoutPlan {
-    /// Rollouts a task.
-    pub rollouts: u32,
-    /// After every ship; else only with the first and the last harness.
-    pub every_ship: bool,
 }
 
 /// Which ships need a person's word.

@@ -42,12 +42,17 @@ fn goal_terms(desk: &Desk<'_>) -> Vec<Idea> {
         let of = |last: usize| guessed.iter().map(|form| form.template.pattern(|slot| slot <= last)).collect();
         variants = vec![(of(0), guessed.clone(), 1.0), (of(1), guessed.clone(), 1.0)];
     }
+    let claim = if known.is_empty() {
+        "such actions are admitted; that they solve tasks on things of the task only is a guess"
+    } else {
+        "solved episodes use these forms on things of the task only, and such actions are admitted"
+    };
     let idea = |(verbs, forms, weight): (Vec<String>, Vec<&Form>, f64)| Idea {
         component: "goal_term_filter".into(),
         title: format!("Withhold actions on things that the task does not speak of: {}", named(forms.iter().copied())),
         root_cause: "steps go into things that the task does not speak of".into(),
         targeted_fix: "actions of these forms are offered only on things of the task".into(),
-        claim: "solved episodes use these forms on things of the task only, and such actions are admitted".into(),
+        claim: claim.into(),
         observed: desk.places(forms.iter().copied()),
         mends: wandering(),
         weight,
@@ -106,6 +111,11 @@ fn plan(desk: &Desk<'_>) -> Vec<Idea> {
 /// Chances that solved episodes take are taken when they come.
 fn chances(desk: &Desk<'_>) -> Vec<Idea> {
     let mut all = desk.lessons.chances();
+    let (root_cause, claim) = if all.is_empty() {
+        ("rare actions are admitted and passed over", "these actions are admitted; that they solve tasks is a guess")
+    } else {
+        ("actions that solved tasks take are admitted and passed over", "solved tasks take these actions, and they were admitted")
+    };
     if all.is_empty() {
         all = desk.lessons.forms.iter().filter(|form| !form.is_at_hand() && form.admitted > 0.0).collect();
         all.sort_by(|one, two| one.taken.total_cmp(&two.taken).then_with(|| one.template.head().cmp(two.template.head())));
@@ -115,9 +125,9 @@ fn chances(desk: &Desk<'_>) -> Vec<Idea> {
         Idea {
             component: "preferred_actions".into(),
             title: format!("Take rare chances when they come: {}", named(forms.iter().copied())),
-            root_cause: "actions that solved tasks take are admitted and passed over".into(),
+            root_cause: root_cause.into(),
             targeted_fix: "while one of these is admitted and not yet taken, only such are offered, the rarest first".into(),
-            claim: "solved tasks take these actions, and they were admitted".into(),
+            claim: claim.into(),
             observed: desk.places(forms.iter().copied()),
             mends: wandering(),
             weight,
