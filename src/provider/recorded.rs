@@ -6,16 +6,22 @@ use super::error::ProviderError;
 use crate::domain::id::{Digest, PolicyVersion};
 use crate::domain::request::{ModelRequest, Reply};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The replies of one episode, shared by the models of all roles.
 #[derive(Clone, Debug)]
-pub struct Recorded(Arc<Mutex<VecDeque<(Digest, Reply)>>>);
+pub struct Recorded(Arc<Mutex<Record>>);
+
+#[derive(Debug)]
+struct Record {
+    replies: VecDeque<(Digest, Reply)>,
+    strayed: bool,
+}
 
 impl Recorded {
     /// Replies in order, each with the digest of its request.
     pub fn new(replies: VecDeque<(Digest, Reply)>) -> Self {
-        Self(Arc::new(Mutex::new(replies)))
+        Self(Arc::new(Mutex::new(Record { replies, strayed: false })))
     }
 
     /// The next reply, if the request is that on record.
@@ -23,10 +29,11 @@ impl Recorded {
     /// # Errors
     /// [`ProviderError::Unsupported`] for any other request.
     pub fn call(&self, request: &ModelRequest) -> Result<Called, ProviderError> {
-        let mut replies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match replies.pop_front() {
+        let mut record = self.record();
+        match record.replies.pop_front() {
             Some((digest, reply)) if digest == request.digest() => Ok(Called { reply, retries: Vec::new(), latency_ms: 0 }),
             Some(_) | None => {
+                record.strayed = true;
                 Err(ProviderError::Unsupported { model: "recorded".to_owned(), what: "a request that is not on record".to_owned() })
             }
         }
@@ -34,7 +41,16 @@ impl Recorded {
 
     /// Replies not asked for yet.
     pub fn left(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.record().replies.len()
+    }
+
+    /// Whether a request was asked for that is not on record.
+    pub fn has_strayed(&self) -> bool {
+        self.record().strayed
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// There is one.

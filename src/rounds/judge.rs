@@ -13,6 +13,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Record};
 use crate::runtime::episode::Agent;
+use crate::stages::replay::Touch;
 use crate::stages::rollout::{Results, Rollout, rollout};
 use crate::store::run_dir::RoundDir;
 use crate::store::trace_file::TraceReader;
@@ -113,7 +114,7 @@ impl Rounds<'_> {
             let known = Known::read(&self.repo, &harness)?;
             let mut more = Vec::new();
             for wanted in own.iter().filter(|wanted| !touched.contains(&wanted.ask.task)) {
-                if self.replay.touches(&known.assembly, &wanted.task, &dir.trace_path(&wanted.key))? {
+                if self.replay.touches(&known.assembly, &wanted.task, &dir.trace_path(&wanted.key))? != Touch::None {
                     more.push(wanted.ask.task);
                 }
             }
@@ -131,7 +132,7 @@ impl Rounds<'_> {
             return Ok(false);
         }
         let Some(control) = self.control(pass, key, ask) else { return Ok(false) };
-        Ok(!self.replay.touches(&known.assembly, task, &control)?)
+        Ok(self.replay.touches(&known.assembly, task, &control)? == Touch::None)
     }
 
     /// What an untouched episode would have taken: what its control took.

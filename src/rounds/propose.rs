@@ -17,6 +17,7 @@ use crate::runtime::assembly::Assembly;
 use crate::stages::critique::{self, Critique, CritiqueInput, Progress, Secrets, TaskTexts, critique};
 use crate::stages::evolve::{Experience, ExperienceBuilder, Proposed, Workshop, evolve};
 use crate::stages::plan::{PlanInput, Planned, components, landscape_markdown, plan};
+use crate::stages::replay::Touch;
 use crate::store::harness_repo::{Branch, CommitMessage};
 use crate::store::trace_lines::read_trace_lines;
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,7 @@ impl Rounds<'_> {
         let id_of = |harness: &Harness| -> Result<HarnessId, String> {
             Known::new(harness.clone()).map(|known| known.id).map_err(|error| error.to_string())
         };
-        let replay = |harness: &Harness| self.touched_train(harness).map_err(|error| error.to_string());
+        let replay = |harness: &Harness| self.touched_train(harness);
         let before_gate = self.gate.candidates().iter().filter(|candidate| candidate.stage != Stage::Closed);
         let waiting = before_gate.map(|candidate| candidate.harness.clone()).collect();
         let workshop = Workshop {
@@ -134,13 +135,22 @@ impl Rounds<'_> {
         Ok(evolve(self.course.settings.engine, &workshop))
     }
 
-    /// Train tasks whose recorded episodes a harness would make others.
-    fn touched_train(&self, harness: &Harness) -> Result<Vec<TaskId>, RoundsError> {
-        let known = Known::new(harness.clone())?;
+    /// Train tasks whose recorded episodes a harness would make others; an error, as a fragment, where a part of it breaks in one.
+    fn touched_train(&self, harness: &Harness) -> Result<Vec<TaskId>, String> {
+        let known = Known::new(harness.clone()).map_err(|error| error.to_string())?;
         let incumbent = self.incumbent();
         let mut touched = Vec::new();
         for (index, task) in self.train() {
-            if self.is_touched(&known, &incumbent, index, task)? {
+            let mut is_touched = self.standings.of(&incumbent, index).is_empty();
+            for trace in self.standings.of(&incumbent, index) {
+                match self.replay.touches(&known.assembly, task, &self.course.run.path().join(trace)) {
+                    Ok(Touch::None) => {}
+                    Ok(Touch::Differs) => is_touched = true,
+                    Ok(Touch::Breaks(how)) => return Err(format!("led through an episode of {}, {how}", task.task.id)),
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            if is_touched {
                 touched.push(task.task.id.clone());
             }
         }

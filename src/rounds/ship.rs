@@ -8,6 +8,7 @@ use crate::domain::gate::{Candidate, Confirmation, Demand, Reader, Rebased, Ruli
 use crate::domain::id::{CandidateId, HarnessId};
 use crate::domain::manifest::{CandidateManifest, Claim};
 use crate::runtime::native::groups;
+use crate::stages::replay::Touch;
 use crate::store::harness_repo::{Branch, CommitMessage, HarnessCommit, NewCommit};
 
 impl Rounds<'_> {
@@ -153,7 +154,7 @@ impl Rounds<'_> {
     ) -> Result<bool, RoundsError> {
         let traces = self.standings.of(incumbent, index);
         for trace in traces {
-            if self.replay.touches(&known.assembly, task, &self.course.run.path().join(trace))? {
+            if self.replay.touches(&known.assembly, task, &self.course.run.path().join(trace))? != Touch::None {
                 return Ok(true);
             }
         }

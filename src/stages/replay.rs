@@ -33,6 +33,17 @@ pub struct Replay {
     pub limits: Limits,
 }
 
+/// What a harness would make of a recorded episode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// The same again.
+    None,
+    /// Another one.
+    Differs,
+    /// One in which a part of the harness breaks, before any reply was another: which part, and how.
+    Breaks(String),
+}
+
 /// A recorded episode could not be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -59,13 +70,13 @@ impl Replay {
         Self { roles: desk.seats.keys().copied().collect(), seed: desk.seed, sampling: desk.sampling.clone(), limits }
     }
 
-    /// Whether the harness would make the recorded episode another one. A trace without an end is touched by everything.
+    /// What the harness would make of the recorded episode. A trace without an end is touched by everything.
     ///
     /// # Errors
     /// A trace that cannot be read, or a task whose world cannot be made.
-    pub fn touches(&self, assembly: &Assembly, task: &LoadedTask, trace: &Path) -> Result<bool, ReplayError> {
+    pub fn touches(&self, assembly: &Assembly, task: &LoadedTask, trace: &Path) -> Result<Touch, ReplayError> {
         let world = task.world()?;
-        let Some(episode) = read(trace, world.opening().actions)? else { return Ok(true) };
+        let Some(episode) = read(trace, world.opening().actions)? else { return Ok(Touch::Differs) };
         let recorded = Recorded::new(episode.replies);
         let seat = || Seat { provider: Provider::Recorded(recorded.clone()), policy: recorded.version() };
         let seats = self.roles.iter().map(|role| (*role, seat())).collect();
@@ -73,12 +84,19 @@ impl Replay {
         let agent = Agent { assembly, harness: HarnessId::from("replayed"), desk: &desk, limits: self.limits };
         let world = World::Recorded(RecordedWorld::new(world, episode.calls));
         // Nothing in a replay waits.
-        let played = block_on(play(&agent, &task.task, world, &episode.key, TraceLog::default()));
-        let is_same = played.is_ok_and(|played| {
-            let before = &episode.result;
-            played.end == before.end && played.steps == before.steps && played.calls == before.calls
-        });
-        Ok(!is_same || recorded.left() > 0)
+        let Ok(played) = block_on(play(&agent, &task.task, world, &episode.key, TraceLog::default())) else { return Ok(Touch::Differs) };
+        let before = &episode.result;
+        let is_same = played.end == before.end && played.steps == before.steps && played.calls == before.calls && recorded.left() == 0;
+        Ok(match played.end {
+            _ if is_same => Touch::None,
+            Ending::HarnessFault { part, message } if !recorded.has_strayed() => Touch::Breaks(format!("{part}: {message}")),
+            Ending::HarnessFault { .. }
+            | Ending::FinalAnswer { .. }
+            | Ending::EnvironmentDone
+            | Ending::Budget { .. }
+            | Ending::Interrupt { .. }
+            | Ending::Fault { .. } => Touch::Differs,
+        })
     }
 }
 
@@ -110,4 +128,45 @@ fn read(path: &Path, mut actions: Vec<String>) -> Result<Option<Episode>, Replay
         last.done = true;
     }
     Ok(Some(Episode { key, replies, calls, result }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Benchmark;
+    use crate::domain::harness::{Harness, parse_manifest};
+    use crate::provider::Uniform;
+    use crate::store::trace_file::TraceFile;
+    use std::collections::BTreeMap;
+
+    const CHOICE: &str = "[[processors]]\nuse = \"admissible_choice\"\n";
+
+    fn assembly(processors: &str) -> Assembly {
+        let text = format!("format = 1\nname = \"t\"\n{processors}[slots.limits]\nsteps = 3\n");
+        let (manifest, lines) = parse_manifest(&text).unwrap();
+        Assembly::new(Harness { manifest, files: BTreeMap::new() }, &lines).ok().unwrap()
+    }
+
+    #[test]
+    fn a_replay_tells_the_same_another_and_a_break_apart() {
+        let text = "format = 1\nname = \"b\"\nkind = \"household\"\n[source]\ngenerated = 1\n";
+        let benchmark = Benchmark::parse(text, Path::new(".")).unwrap();
+        let task = &benchmark.tasks[0];
+        let provider = Provider::Uniform(Uniform);
+        let policy = provider.version();
+        let seats = [(ModelRole::Main, Seat { provider, policy })].into();
+        let desk = Desk { seats, ledger: None, seed: 1, sampling: Sampling::default(), clock: Clock::stepped(1) };
+        let (played, dir) = (assembly(CHOICE), tempfile::tempdir().unwrap());
+        let path = dir.path().join("t.jsonl");
+        let agent = Agent { assembly: &played, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default() };
+        let key = EpisodeKey { task: task.task.id.clone(), stream: crate::domain::trace::Stream::visible(), replicate: 0 };
+        block_on(play(&agent, &task.task, task.world().unwrap(), &key, TraceLog::to(TraceFile::create(&path).unwrap()))).unwrap();
+
+        let replay = Replay::of(&desk, Limits::default());
+        let touch = |processors: &str| replay.touches(&assembly(processors), task, &path).unwrap();
+        assert_eq!(touch(CHOICE), Touch::None);
+        assert_eq!(touch(&format!("{CHOICE}[[processors]]\nuse = \"user_wrapper\"\nparams = {{ before = \"Hear:\" }}\n")), Touch::Differs);
+        let Touch::Breaks(how) = touch(&format!("{CHOICE}[[processors]]\nuse = \"judge\"\n")) else { panic!("nobody judges") };
+        assert!(how.starts_with("judge: "), "{how}");
+    }
 }
