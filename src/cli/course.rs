@@ -126,6 +126,7 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
         patience: keys.patience.unwrap_or(idle_rounds),
         tasks,
         heldout_rollouts: keys.heldout_rollouts.unwrap_or(1),
+        heldout_veto: keys.heldout_veto.unwrap_or(false),
         jobs: settings.jobs,
         actionability: ACTIONABILITY,
         approve: keys.approve.unwrap_or_default().approve(),

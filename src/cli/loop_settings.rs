@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Every key of [`LoopKeys`].
-pub(crate) const LOOP_KEYS: [&str; 13] = [
+pub(crate) const LOOP_KEYS: [&str; 14] = [
     "profile",
     "engine",
     "mode",
@@ -18,6 +18,7 @@ pub(crate) const LOOP_KEYS: [&str; 13] = [
     "gate",
     "heldout",
     "heldout_rollouts",
+    "heldout_veto",
     "generalise",
     "budget",
     "alpha",
@@ -47,6 +48,8 @@ pub(crate) struct LoopKeys {
     pub heldout: Option<usize>,
     /// Rollouts a held-out task.
     pub heldout_rollouts: Option<u32>,
+    /// Whether the held-out tasks may veto, with one bit, a candidate that passed.
+    pub heldout_veto: Option<bool>,
     /// Whether gains on train tasks alone do not ship.
     pub generalise: Option<bool>,
     /// Rollouts a task that the gate is granted each round.

@@ -7,9 +7,10 @@ use super::printer::Printer;
 use super::{Done, assets};
 use crate::clock::Clock;
 use crate::domain::harness::Harness;
-use crate::domain::history::History;
+use crate::domain::history::PastRound;
 use crate::domain::landscape::Landscape;
-use crate::stages::plan::{ACTIONABILITY, PlanInput, Planned, components, landscape_markdown, plan as plan_round};
+use crate::rounds::plan_round;
+use crate::stages::plan::{ACTIONABILITY, Planned, landscape_markdown};
 use crate::store::record::frozen;
 use crate::store::run_dir::RunDir;
 use crate::store::visible::Visible;
@@ -42,27 +43,17 @@ enum PlanEvent<'a> {
 /// Runs the command.
 pub(crate) fn plan(args: &PlanArgs, printer: &Printer) -> Done {
     let visible = Visible::open(&args.run, "plan", &Clock::system())?;
-    let mut rounds = visible.past_rounds()?;
-    let round = args.round.or(rounds.last().map(|past| past.round)).unwrap_or(0);
-    let undigested = || {
-        Failure::settings(format!("plan R{round} of {}: it has no overview", args.run.display()))
-            .hint(format!("`harnessx digest --run {} --round {round}` writes it", args.run.display()))
-    };
-    let overview = visible.overview(round)?.ok_or_else(undigested)?;
-    rounds.retain(|past| past.round <= round);
-    if let Some(last) = rounds.pop() {
-        rounds.push(last.undecided());
+    let round = args.round.or(visible.rounds()?.last().copied()).unwrap_or(0);
+    if visible.overview(round)?.is_none() {
+        return Err(Failure::settings(format!("plan R{round} of {}: it has no overview", args.run.display()))
+            .hint(format!("`harnessx digest --run {} --round {round}` writes it", args.run.display())));
     }
-    let history = History::new(&rounds);
-    let (incumbent, components) = (incumbent(args, &visible, &history)?, components());
-    let input =
-        PlanInput { history: &history, overview: &overview, incumbent: &incumbent, components: &components, threshold: args.threshold };
-    match plan_round(&input) {
+    let run = RunDir::open(&args.run)?;
+    let incumbent = |rounds: &[PastRound]| incumbent(args, &visible, rounds);
+    match plan_round(&run, &visible, (round, args.threshold), incumbent)? {
         Planned::Work(landscape) => {
-            let markdown = landscape_markdown(&landscape);
-            RunDir::open(&args.run)?.files(round).write_landscape(&landscape, &markdown)?;
             printer.event(&PlanEvent::Plan(&landscape));
-            printer.line(&markdown);
+            printer.line(&landscape_markdown(&landscape));
         }
         Planned::NoOp { reason } => {
             printer.event(&PlanEvent::NoOp { round, reason: &reason });
@@ -73,9 +64,9 @@ pub(crate) fn plan(args: &PlanArgs, printer: &Printer) -> Done {
 }
 
 /// The harness that the round began with: from the run's repository, else the one the run was made with.
-fn incumbent(args: &PlanArgs, visible: &Visible, history: &History<'_>) -> Result<Harness, Failure> {
+fn incumbent(args: &PlanArgs, visible: &Visible, rounds: &[PastRound]) -> Result<Harness, Failure> {
     if let Some(repository) = visible.harnesses()? {
-        let rev = history.rounds().last().and_then(|past| past.incumbent.as_ref()).map_or("main", |harness| harness.as_str());
+        let rev = rounds.last().and_then(|past| past.incumbent.as_ref()).map_or("main", |harness| harness.as_str());
         return Ok(repository.read(rev)?);
     }
     let settings = frozen(&args.run)?.and_then(|run| run.get("settings")?.get("harness")?.as_str().map(str::to_owned));

@@ -119,8 +119,8 @@ pub enum RejectedAt {
     Critique,
     /// The statistics of the gate.
     Gate,
-    /// A person.
-    Approval,
+    /// The veto of the held-out tasks.
+    Heldout,
 }
 
 impl RejectedAt {
@@ -130,7 +130,7 @@ impl RejectedAt {
             Self::Smoke => "smoke",
             Self::Critique => "critique",
             Self::Gate => "gate",
-            Self::Approval => "approval",
+            Self::Heldout => "heldout",
         }
     }
 }

@@ -121,6 +121,14 @@ impl Provider {
         }
     }
 
+    /// Whether somebody else runs the model, who may change it at any time.
+    pub fn is_served(&self) -> bool {
+        match self {
+            Self::Served(_) => true,
+            Self::Scripted(_) | Self::Uniform(_) | Self::Local(_) | Self::Recorded(_) => false,
+        }
+    }
+
     /// What a reply depends on besides the request and the seed.
     pub fn version(&self) -> PolicyVersion {
         match self {

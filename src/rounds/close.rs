@@ -145,17 +145,13 @@ impl Rounds<'_> {
     }
 
     fn record(&self, round: u32, outcome: RoundOutcome) -> Result<RoundRecord, RoundsError> {
-        let before = match round.checked_sub(1) {
-            Some(previous) => self.visible.round(previous)?.map_or_else(|| self.incumbent(), |record| record.after),
-            None => self.incumbent(),
-        };
         let spent = self.spent_in(round)?;
         let shipped = |verdict: &&Verdict| verdict.round == round && verdict.shipped_gain().is_some();
         Ok(RoundRecord {
             format: ROUND_FORMAT,
             round,
             outcome,
-            before,
+            before: self.gate.incumbents()[0].began.clone(),
             after: self.incumbent(),
             shipped: self.gate.log().iter().filter(shipped).filter_map(|verdict| verdict.candidate.clone()).collect(),
             rollouts: spent.rollouts,
@@ -249,7 +245,7 @@ fn word_of(ruling: &Ruling) -> RulingWord {
     match ruling {
         Ruling::Shipped(_) | Ruling::ShippedWhole { .. } => RulingWord::Shipped,
         Ruling::Blocked { .. } => RulingWord::Blocked,
-        Ruling::Parked { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
+        Ruling::Parked { .. } | Ruling::Waits { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
         Ruling::Futile { .. }
         | Ruling::Undetectable { .. }
         | Ruling::ClaimsNothing
@@ -272,7 +268,7 @@ fn word_of(ruling: &Ruling) -> RulingWord {
 /// The check that ended a candidate, where one did.
 fn ended_at(ruling: &Ruling) -> Option<RejectedAt> {
     match (word_of(ruling), ruling) {
-        (_, Ruling::Withheld { .. }) => Some(RejectedAt::Approval),
+        (_, Ruling::Withheld { .. }) => Some(RejectedAt::Heldout),
         (RulingWord::Rejected | RulingWord::Blocked, _) => Some(RejectedAt::Gate),
         (RulingWord::Shipped | RulingWord::Parked, _) => None,
     }

@@ -1,10 +1,11 @@
-//! Tasks that evolution never sees: played for the curve and for people, never for a decision. The same tasks are also played with a
+//! Tasks that evolution never sees: played for the curve and for people, never for a decision but a veto of one bit, where asked for. The same tasks are also played with a
 //! uniformly random chooser in the model's place, which costs no model call: what is left over is the model's share.
 
 use super::Rounds;
 use super::error::RoundsError;
 use super::players::Known;
 use crate::domain::curves;
+use crate::domain::gate::vetoes;
 use crate::domain::id::HarnessId;
 use crate::domain::outcome::{EpisodeResult, Outcome};
 use crate::domain::round::RoundRecord;
@@ -59,6 +60,21 @@ impl Rounds<'_> {
         }
     }
 
+    /// Whether the held-out tasks veto a candidate that passed: one bit, and only where the run was made so.
+    pub(super) async fn is_vetoed(&self, candidate: &HarnessId) -> Result<bool, RoundsError> {
+        if !self.course.settings.heldout_veto {
+            return Ok(false);
+        }
+        self.say(self.gate.round(), "asking the held-out tasks for their one bit");
+        let desk = self.course.desk;
+        let before = self.heldout_results(&self.incumbent(), desk, "heldout").await?;
+        let differences = differences(&before, &self.heldout_results(candidate, desk, "heldout").await?);
+        let count = differences.len() as f64;
+        let mean = differences.iter().sum::<f64>() / count.max(1.0);
+        let variance = differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+        Ok(vetoes(mean, (variance / count.max(1.0)).sqrt()))
+    }
+
     /// The first harness against the present one; what is not on file yet is played.
     ///
     /// # Errors
@@ -67,10 +83,8 @@ impl Rounds<'_> {
         let (first, last) = (Known::new(self.course.baseline.clone())?.id, self.incumbent());
         let desk = self.course.desk;
         let (before, after) = (self.heldout_results(&first, desk, "heldout").await?, self.heldout_results(&last, desk, "heldout").await?);
-        let (rates_before, rates_after) = (rates(&before), rates(&after));
-        let differences = rates_after.iter().filter_map(|(task, after)| Some(after - rates_before.get(task)?)).collect();
         Ok(Compared {
-            differences,
+            differences: differences(&before, &after),
             before: Arms { model: tally(before.iter()), chooser: self.chooser_tally(&first).await? },
             after: Arms { model: tally(after.iter()), chooser: self.chooser_tally(&last).await? },
         })
@@ -97,6 +111,12 @@ pub fn contribution(model: &Tally, random: &Tally) -> Option<ModelShare> {
     let solved =
         |tally: &Tally| Solved { solved: tally.pass_rate.map_or(0.0, |share| share.value * tally.tasks as f64), tasks: tally.tasks };
     model_share(solved(model), solved(random))
+}
+
+/// Per task, mean success after minus before.
+fn differences(before: &Results, after: &Results) -> Vec<f64> {
+    let before = rates(before);
+    rates(after).iter().filter_map(|(task, after)| Some(after - before.get(task)?)).collect()
 }
 
 /// Mean success by task.

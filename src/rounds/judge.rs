@@ -5,18 +5,17 @@ use super::Rounds;
 use super::error::RoundsError;
 use super::players::Known;
 use super::settings::Event;
-use super::spent::Untouched;
+use super::spent::{Untouched, tokens_of};
 use crate::bench::LoadedTask;
 use crate::domain::gate::{Arm, Ask, Demand, EvidenceStream, Pass, Purpose, Stage, TaskIndex, Told};
 use crate::domain::id::{CandidateId, Digest, HarnessId, LimitsId};
 use crate::domain::outcome::Outcome;
 use crate::domain::task::Split;
-use crate::domain::trace::{EpisodeKey, Record};
+use crate::domain::trace::EpisodeKey;
 use crate::runtime::episode::Agent;
 use crate::stages::replay::Touch;
 use crate::stages::rollout::{Results, Rollout, rollout};
 use crate::store::run_dir::RoundDir;
-use crate::store::trace_file::TraceReader;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -39,6 +38,9 @@ impl Rounds<'_> {
                     self.gate.tell(position, told)?;
                 }
             }
+            if let Purpose::Claimed { candidate } = pass.purpose {
+                self.note_outside(candidate, &pass)?;
+            }
             self.standings.write(self.course.run)?;
             self.course.run.write_gate_state(&self.gate)?;
         }
@@ -57,7 +59,7 @@ impl Rounds<'_> {
                 told.push((position, Told::Missing));
                 continue;
             };
-            let key = EpisodeKey { task: task.task.id.clone(), stream: ask.evidence.stream(), replicate: ask.replicate };
+            let key = EpisodeKey { task: task.task.id.clone(), ..self.key_of(ask) };
             if matches!(arm, Arm::Candidate(_)) && self.is_untouched(pass, &known, &task, &key, ask)? {
                 self.note_untouched(&self.saved(pass, &key, ask))?;
                 told.push((position, Told::Untouched));
@@ -137,28 +139,34 @@ impl Rounds<'_> {
 
     /// What an untouched episode would have taken: what its control took.
     fn saved(&self, pass: &Pass, key: &EpisodeKey, ask: &Ask) -> Untouched {
-        let trace = self.control(pass, key, ask);
-        let control = trace.as_deref().and_then(|trace| TraceReader::open(trace).ok()).into_iter().flatten().filter_map(Result::ok);
-        let tokens = control.filter_map(|record| if let Record::Outcome(result) = record { Some(result.usage.tokens()) } else { None });
         let id = pass.purpose.candidate().map(|slot| self.gate.candidates()[slot].id.clone());
         Untouched {
             candidate: id.unwrap_or_else(|| CandidateId::from("")),
             task: ask.task,
             stream: key.stream.0.clone(),
             replicate: key.replicate,
-            tokens: tokens.last().unwrap_or(0),
+            tokens: self.control(pass, key, ask).as_deref().map_or(0, tokens_of),
         }
     }
 
     /// The trace of a rollout's control: played by the present incumbent, or by an earlier one that it would repeat.
     fn control(&self, pass: &Pass, key: &EpisodeKey, ask: &Ask) -> Option<PathBuf> {
-        let limits = self.gate.player(pass, Arm::Incumbent).1;
+        self.control_trace(self.gate.player(pass, Arm::Incumbent).1, key, ask)
+    }
+
+    /// The same under limits that are known.
+    pub(super) fn control_trace(&self, limits: &LimitsId, key: &EpisodeKey, ask: &Ask) -> Option<PathBuf> {
         let name = crate::store::trace_file::file_name(key);
         self.lineage.iter().rev().find_map(|harness| {
             let folder = self.folder(&Ask { arm: Arm::Incumbent, ..ask.clone() }, harness, limits);
             let path = self.course.run.path().join(folder).join("trajectories").join(&name);
             (path.exists() || path.with_extension("jsonl.zst").exists()).then_some(path)
         })
+    }
+
+    /// The key of a rollout of the task itself.
+    pub(super) fn key_of(&self, ask: &Ask) -> EpisodeKey {
+        EpisodeKey { task: self.tasks[ask.task.at()].task.id.clone(), stream: ask.evidence.stream(), replicate: ask.replicate }
     }
 
     /// The task itself, or its sibling; `None` where it has none.

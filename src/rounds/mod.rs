@@ -8,9 +8,11 @@
 mod close;
 mod digest;
 mod error;
+mod expiry;
 mod ground;
 mod heldout;
 mod judge;
+mod landscape;
 mod players;
 mod propose;
 mod same;
@@ -23,9 +25,10 @@ pub use digest::digest_up_to;
 pub use error::RoundsError;
 pub use ground::{Course, Rounds};
 pub use heldout::{Arms, Compared, contribution};
+pub use landscape::plan_round;
 pub use settings::{Approve, Event, LoopSettings, TaskCounts, Until};
 
-use crate::domain::gate::Demand;
+use crate::domain::gate::{Demand, Purpose};
 use crate::domain::round::{RoundOutcome, RoundRecord};
 use propose::Proposals;
 
@@ -79,6 +82,10 @@ impl Rounds<'_> {
             return Ok(Some(record));
         }
         self.begin(round)?;
+        if matches!(self.gate.demand(), Demand::Rollouts(pass) if pass.purpose == Purpose::Visible) {
+            // Digests made by hand lack what is played now.
+            self.course.run.files(round).forget_plan()?;
+        }
         self.play_demanded().await?;
         self.digest(round)?;
         let proposals = match self.plan(round)? {
@@ -103,6 +110,7 @@ impl Rounds<'_> {
         self.course.run.round(round)?;
         if self.gate.round() < round {
             self.take_rollback()?;
+            self.expire_controls()?;
             self.publish(round)?;
             self.gate.begin_round()?;
             self.course.run.write_gate_state(&self.gate)?;
@@ -117,7 +125,7 @@ impl Rounds<'_> {
             match self.gate.demand() {
                 Demand::Round => return Ok(()),
                 Demand::Candidates(_) => self.submit(round, proposals)?,
-                Demand::Confirmation(..) => self.ship(round)?,
+                Demand::Confirmation(..) => self.ship(round).await?,
                 Demand::Touched(_) => self.rebase()?,
                 Demand::Rollouts(_) => {}
             }
@@ -131,7 +139,7 @@ impl Rounds<'_> {
         let idle = rounds.iter().rev().take_while(|record| record.round > 0 && record.shipped.is_empty()).count() as u32;
         if done >= settings.gate.rounds && !settings.gate.open_ended {
             Some(format!("{done} rounds are done, as many as the run was made for"))
-        } else if idle >= settings.patience {
+        } else if idle >= settings.patience && !self.is_awaited() {
             Some(format!("{idle} rounds in a row shipped nothing"))
         } else {
             None

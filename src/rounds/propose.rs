@@ -4,11 +4,12 @@
 use super::Rounds;
 use super::digest::digest_up_to;
 use super::error::RoundsError;
+use super::landscape::plan_round;
 use super::players::Known;
 use crate::domain::digest::{Anchor, TaskDigest};
 use crate::domain::gate::{Claims, Demand, Proposal, Stage, TaskIndex};
 use crate::domain::harness::{Harness, Problem};
-use crate::domain::history::History;
+use crate::domain::history::{History, PastRound};
 use crate::domain::id::{CandidateId, HarnessId, TaskId, VariantId};
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::{CandidateManifest, Claim};
@@ -16,7 +17,7 @@ use crate::domain::task::Split;
 use crate::runtime::assembly::Assembly;
 use crate::stages::critique::{self, Critique, CritiqueInput, Progress, Secrets, TaskTexts, critique};
 use crate::stages::evolve::{Experience, ExperienceBuilder, Proposed, Workshop, evolve};
-use crate::stages::plan::{PlanInput, Planned, components, landscape_markdown, plan};
+use crate::stages::plan::Planned;
 use crate::stages::replay::Touch;
 use crate::store::harness_repo::{Branch, CommitMessage};
 use crate::store::trace_lines::read_trace_lines;
@@ -63,16 +64,9 @@ impl Rounds<'_> {
         if let Some(landscape) = self.visible.landscape(round)? {
             return Ok(Ok(landscape));
         }
-        let rounds = self.visible.past_rounds()?;
-        let rounds = &rounds[..rounds.partition_point(|past| past.round <= round)];
-        let overview = self.visible.overview(round)?.ok_or_else(|| RoundsError::Lost(format!("R{round}/overview.json")))?;
-        let incumbent = self.repo.read(self.incumbent().as_str())?;
-        let threshold = self.course.settings.actionability;
-        let input =
-            PlanInput { history: &History::new(rounds), overview: &overview, incumbent: &incumbent, components: &components(), threshold };
-        match plan(&input) {
+        let incumbent = |_: &[PastRound]| Ok::<_, RoundsError>(self.repo.read(self.incumbent().as_str())?);
+        match plan_round(self.course.run, &self.visible, (round, self.course.settings.actionability), incumbent)? {
             Planned::Work(landscape) => {
-                self.course.run.files(round).write_landscape(&landscape, &landscape_markdown(&landscape))?;
                 self.audited("plan", round, "wrote", format!("R{round}/landscape.json"))?;
                 Ok(Ok(landscape))
             }
@@ -158,7 +152,7 @@ impl Rounds<'_> {
     }
 
     /// What is kept of the train traces that speak for the incumbent.
-    fn experience(&self, past: &[crate::domain::history::PastRound]) -> Result<Experience, RoundsError> {
+    fn experience(&self, past: &[PastRound]) -> Result<Experience, RoundsError> {
         let mut builder = ExperienceBuilder::default();
         for standing in History::new(past).standings() {
             for rollout in &standing.digest.rollouts {
@@ -243,7 +237,7 @@ impl Rounds<'_> {
     }
 
     /// Whether words stand verbatim at a place of a visible trace.
-    fn stands_at(&self, past: &[crate::domain::history::PastRound], anchor: &Anchor, words: &str) -> bool {
+    fn stands_at(&self, past: &[PastRound], anchor: &Anchor, words: &str) -> bool {
         let history = History::new(past);
         let Some(path) = history.home_of(&anchor.trace).and_then(|round| self.visible.trace_path(round, &anchor.trace).ok()) else {
             return false;
@@ -258,7 +252,7 @@ impl Rounds<'_> {
     }
 
     /// Results with which the environment ended visible episodes that were solved.
-    fn closing_results(&self, past: &[crate::domain::history::PastRound]) -> Result<Vec<String>, RoundsError> {
+    fn closing_results(&self, past: &[PastRound]) -> Result<Vec<String>, RoundsError> {
         let experience = self.experience(past)?;
         let mut results: Vec<String> = experience
             .episodes
@@ -341,7 +335,7 @@ fn read_all<T>(
 }
 
 /// Means over train tasks, as each round found them.
-fn progress(past: &[crate::domain::history::PastRound]) -> Vec<Progress> {
+fn progress(past: &[PastRound]) -> Vec<Progress> {
     (1..=past.len())
         .filter_map(|count| {
             let history = History::new(&past[..count]);

@@ -18,6 +18,8 @@ pub struct LoopSettings {
     pub tasks: TaskCounts,
     /// Rollouts a held-out task, with the first harness and with the last; nothing is ever decided by them.
     pub heldout_rollouts: u32,
+    /// Whether the held-out tasks may veto, with one bit, a candidate that passed.
+    pub heldout_veto: bool,
     /// Live episodes.
     pub jobs: usize,
     /// Rounds with a smaller share of actionable tasks are idle, 0..1.

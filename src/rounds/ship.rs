@@ -14,12 +14,14 @@ use crate::store::harness_repo::{Branch, CommitMessage, HarnessCommit, NewCommit
 impl Rounds<'_> {
     /// Ships the candidate that passed, or withholds it where a person must be asked first. The commit comes before the gate's state: a
     /// process that ends between them makes the same commit again, which is none.
-    pub(super) fn ship(&mut self, round: u32) -> Result<(), RoundsError> {
+    pub(super) async fn ship(&mut self, round: u32) -> Result<(), RoundsError> {
         let Demand::Confirmation(candidate, ruling) = self.gate.demand() else { return Ok(()) };
         let (candidate, ruling) = (candidate.clone(), ruling.clone());
         let manifest = self.manifest_of(&candidate)?;
         let confirmation = if let Some(reason) = self.objection(&manifest) {
-            Confirmation::Withhold { reason }
+            Confirmation::Wait { reason }
+        } else if self.is_vetoed(&candidate.harness).await? {
+            Confirmation::Withhold { reason: "the held-out tasks veto it".to_owned() }
         } else {
             self.commit_ship(round, &candidate, &manifest, &ruling)?;
             Confirmation::Ship
@@ -48,6 +50,13 @@ impl Rounds<'_> {
                 Some(format!("a person must approve it: make an empty file approved/{} in the run directory", manifest.candidate_id))
             }
         }
+    }
+
+    /// Whether a candidate waits for a person who has meanwhile approved it.
+    pub(super) fn is_awaited(&self) -> bool {
+        let last = |id: &CandidateId| self.gate.log().iter().rev().find(|verdict| verdict.candidate.as_ref() == Some(id));
+        let waits = |id: &CandidateId| last(id).is_some_and(|verdict| matches!(verdict.ruling, Ruling::Waits { .. }));
+        self.gate.candidates().iter().any(|candidate| candidate.is_waiting() && waits(&candidate.id) && self.is_approved(&candidate.id))
     }
 
     /// A person approves by a file, so that it also works where nobody sits at a terminal.

@@ -3,13 +3,14 @@
 use super::Rounds;
 use super::close::NUMBERS;
 use super::error::RoundsError;
-use crate::domain::gate::TaskIndex;
+use crate::domain::gate::{Pass, TaskIndex};
 use crate::domain::id::CandidateId;
 use crate::domain::request::Usage;
 use crate::domain::round::{Rollouts, RoundRecord};
-use crate::domain::trace::EpisodeKey;
+use crate::domain::trace::{EpisodeKey, Record};
 use crate::store::atomic::{JsonLines, read_lines};
 use crate::store::run_dir::EpisodeLine;
+use crate::store::trace_file::TraceReader;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,6 +39,21 @@ impl Rounds<'_> {
     /// Notes an episode that need not be played.
     pub(super) fn note_untouched(&self, untouched: &Untouched) -> Result<(), RoundsError> {
         Ok(JsonLines::open(&self.course.run.path().join(UNTOUCHED))?.append(untouched)?)
+    }
+
+    /// Notes what a pass over a candidate's claims spares: the tasks that the candidate does not touch at all. The tokens are those of a
+    /// recorded episode of theirs.
+    pub(super) fn note_outside(&self, slot: usize, pass: &Pass) -> Result<(), RoundsError> {
+        let candidate = &self.gate.candidates()[slot];
+        let incumbent = &self.gate.incumbents()[pass.variant].harness;
+        let number = pass.asks.iter().map(|ask| ask.replicate).max().unwrap_or(0);
+        for (index, _) in self.places().filter(|(index, _)| !candidate.touches(*index)) {
+            let trace = self.standings.of(incumbent, index).first().map(|trace| self.course.run.path().join(trace));
+            let tokens = trace.as_deref().map_or(0, tokens_of);
+            let (candidate, stream) = (candidate.id.clone(), "outside".to_owned());
+            self.note_untouched(&Untouched { candidate, task: index, stream, replicate: number, tokens })?;
+        }
+        Ok(())
     }
 
     /// What a round took: all that is on file, less what the rounds before it took.
@@ -84,6 +100,13 @@ impl Rounds<'_> {
         spent.rollouts.tokens_saved = untouched.iter().map(|line| line.tokens).sum();
         Ok(spent)
     }
+}
+
+/// Tokens that a recorded episode took.
+pub(super) fn tokens_of(trace: &Path) -> u64 {
+    let records = TraceReader::open(trace).into_iter().flatten().filter_map(Result::ok);
+    let tokens = records.filter_map(|record| if let Record::Outcome(result) = record { Some(result.usage.tokens()) } else { None });
+    tokens.last().unwrap_or(0)
 }
 
 /// A copy of an episode that is counted where it was played.

@@ -75,6 +75,20 @@ pub(super) fn write_via(part: &Path, path: &Path, bytes: &[u8]) -> Result<(), Fi
     Ok(())
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// What the operating system refused.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::io("remove", path)(error)),
+        Ok(()) | Err(_) => {
+            written();
+            Ok(())
+        }
+    }
+}
+
 /// Reads a whole text file.
 ///
 /// # Errors

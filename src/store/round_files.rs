@@ -46,6 +46,17 @@ impl RoundFiles<'_> {
         self.write_pair("overview", overview, markdown)
     }
 
+    /// Removes overview and landscape: what they were made from has changed.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn forget_plan(&self) -> Result<(), RunDirError> {
+        for name in ["landscape.json", "landscape.md", "overview.json", "overview.md"] {
+            self.run.remove(&format!("R{}/{name}", self.round))?;
+        }
+        Ok(())
+    }
+
     /// Writes `landscape.{json,md}`.
     ///
     /// # Errors

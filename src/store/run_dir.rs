@@ -1,6 +1,6 @@
 //! The run directory: where everything of a run lies (`system.md` §5), and the lock that keeps a second process out.
 
-use super::atomic::{FileError, JsonLines, read_lines, read_text, write_whole};
+use super::atomic::{FileError, JsonLines, read_lines, read_text, remove, write_whole};
 use super::trace_file;
 use super::versioned::parse_json;
 use crate::domain::curves::{Curves, ModelShare, Point};
@@ -150,6 +150,14 @@ impl RunDir {
     /// What the operating system refused.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         Ok(write_whole(&self.dir.join(name), bytes)?)
+    }
+
+    /// Removes a file of the run, if it is there.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn remove(&self, name: &str) -> Result<(), RunDirError> {
+        Ok(remove(&self.dir.join(name))?)
     }
 
     /// Writes a whole file of the run as JSON, indented.

@@ -117,6 +117,13 @@ pub fn settle(path: &Path) -> Result<(), TraceError> {
     Ok(())
 }
 
+/// When a trace was last written to, in milliseconds since 1970; plain or compressed. `None` where there is none.
+pub fn written_at(path: &Path) -> Option<u64> {
+    let about = path.metadata().or_else(|_| path.with_extension("jsonl.zst").metadata()).ok()?;
+    let since = about.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
+}
+
 /// Reads a trace record by record. A last line that was cut off ends it.
 pub struct TraceReader {
     path: PathBuf,

@@ -199,3 +199,22 @@ fn the_gate_follows_a_rollback_by_hand() {
     assert_eq!(gate["incumbents"][0]["harness"], trees[0].1.as_str());
     assert!(ran.out.contains("gain on held-out tasks: +0.0 points"), "{}", ran.out);
 }
+
+/// A candidate that a person must see is parked, and ships once the person has said yes; also after the run had ended without it.
+#[test]
+fn a_ship_waits_for_a_persons_word() {
+    let run = short();
+    let looped = || {
+        let mut arguments = vec!["loop", "--run", "asked", "--rounds", "6", "--patience", "1", "--approve", "always"];
+        arguments.extend(["--set", "heldout_veto=true"]);
+        arguments.extend(SETTINGS);
+        run.run(&arguments)
+    };
+    let ran = looped();
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    assert!(ran.out.contains("it passed, but a person must approve it") && ran.out.contains("0 edits shipped"), "{}", ran.out);
+    let parked = ran.out.split("parked ").nth(1).and_then(|rest| rest.split(':').next()).unwrap();
+    run.write(&format!("asked/approved/{parked}"), "");
+    let ran = looped();
+    assert!(ran.out.contains(&format!("shipped {parked}")), "{}", ran.out);
+}

@@ -92,7 +92,7 @@ pub struct Ask {
 
 impl Ask {
     /// A rollout of the task itself that nobody has played.
-    pub(super) fn new(arm: Arm, task: TaskIndex, evidence: EvidenceStream, replicate: u32) -> Self {
+    pub fn new(arm: Arm, task: TaskIndex, evidence: EvidenceStream, replicate: u32) -> Self {
         Self { arm, task, sibling: None, evidence, replicate, attempts: 0, told: None }
     }
 

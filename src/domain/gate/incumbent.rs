@@ -43,6 +43,8 @@ pub struct Incumbent {
     pub variant: VariantId,
     /// Its harness.
     pub harness: HarnessId,
+    /// The harness when the present round began.
+    pub began: HarnessId,
     /// The round whose ship made it; 0 is the baseline.
     pub round: u32,
     /// Limits it declares.
@@ -70,6 +72,7 @@ impl Incumbent {
         let anchor = Anchor { harness: harness.clone(), round: 0, limits: limits.clone(), history: none.clone(), visible: none.clone() };
         Self {
             variant,
+            began: harness.clone(),
             harness,
             round: 0,
             limits,

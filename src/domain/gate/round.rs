@@ -15,6 +15,7 @@ impl Gate {
             return Err(GateError::RoundsOver { round: self.round + 1, rounds: self.settings.rounds });
         }
         self.round += 1;
+        self.incumbents.iter_mut().for_each(|incumbent| incumbent.began = incumbent.harness.clone());
         self.bankroll += (self.settings.budget * self.tasks.len() as f64).floor() as i64;
         self.candidates.retain(|candidate| candidate.stage == Stage::Parked);
         self.candidates.iter_mut().for_each(|candidate| candidate.stage = Stage::Claims);

@@ -9,9 +9,14 @@ use super::{CandidateId, Gate, GateError, HarnessId, Step, TaskIndex};
 pub enum Confirmation {
     /// It ships.
     Ship,
-    /// A person said no, or the held-out tasks vetoed it.
+    /// The held-out tasks vetoed it.
     Withhold {
         /// Who and why.
+        reason: String,
+    },
+    /// Not before someone has done something: it is parked, and comes back in the next round.
+    Wait {
+        /// Who must do what.
         reason: String,
     },
 }
@@ -37,6 +42,11 @@ impl Gate {
         match confirmation {
             Confirmation::Withhold { reason } => {
                 self.rule(slot, Ruling::Withheld { reason });
+                self.advance();
+            }
+            Confirmation::Wait { reason } => {
+                self.candidates[slot].stage = Stage::Parked;
+                self.record(slot, Ruling::Waits { reason });
                 self.advance();
             }
             Confirmation::Ship => {

@@ -120,9 +120,14 @@ pub enum Ruling {
         /// The round that shipped what came back.
         to: u32,
     },
-    /// It passed, and was withheld: a person, or the held-out veto.
+    /// It passed, and was withheld: the held-out veto.
     Withheld {
         /// Who and why.
+        reason: String,
+    },
+    /// It passed, and is parked until someone has done something.
+    Waits {
+        /// Who must do what.
         reason: String,
     },
     /// pass@2 fell too far, in tasks.
