@@ -83,7 +83,7 @@ fn parts(assignment: &Assignment, recorded: &Recorded) -> Result<Vec<Part>, Fail
             let keys = tasks.iter().flat_map(|task| (0..rollouts).map(move |replicate| (&task.task.id, replicate)));
             let is_there = |(task, replicate): (&crate::domain::id::TaskId, u32)| {
                 let key = EpisodeKey { task: task.clone(), stream: stream.clone(), replicate };
-                recorded.folders.get(&folder).is_some_and(|lines| lines.contains_key(&key))
+                recorded.holds(&folder, &key)
             };
             let on_file = keys.filter(|key| is_there(*key)).count() as u64;
             Part { name: split.as_str().to_owned(), episodes: tasks.len() as u64 * u64::from(rollouts), on_file }
