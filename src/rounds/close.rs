@@ -282,7 +282,7 @@ fn markdown(decision: &Decision) -> String {
         _ = writeln!(text, "{reason}.\n");
     }
     for ruled in &decision.candidates {
-        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, crate::domain::markdown::quoted(&ruled.title), ruled.line);
+        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, crate::domain::untrusted::quoted(&ruled.title), ruled.line);
     }
     for note in &decision.notes {
         _ = writeln!(text, "- {note}");
