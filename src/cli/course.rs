@@ -16,6 +16,8 @@ use crate::provider::{Provider, Uniform};
 use crate::rounds::{Closing, Course, Event, LoopSettings, Rounds, RoundsError, TaskCounts, Until};
 use crate::runtime::desk::{Desk, Seat};
 use crate::stages::plan::ACTIONABILITY;
+use crate::store::episode_folders::{Place, SealedStream};
+use crate::store::record::Recorded;
 use crate::store::run_dir::RunDir;
 use serde::Serialize;
 use std::cell::RefCell;
@@ -139,13 +141,24 @@ pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), 
     let count = |split, most: Option<usize>| assignment.benchmark.split(split).count().min(most.unwrap_or(usize::MAX)) as u64;
     let judged = count(Split::Train, tasks.train) + count(Split::Gate, tasks.gate);
     let granted = (gate.opening + gate.budget * f64::from(gate.rounds)) * judged as f64;
-    let part = |name: &str, episodes: u64| Part { name: name.to_owned(), episodes, on_file: 0 };
+    let recorded = Recorded::read(&assignment.dir)?;
+    let part = |name: &str, episodes: u64, is_of: &dyn Fn(&Place) -> bool| Part {
+        name: name.to_owned(),
+        episodes,
+        on_file: recorded.count(is_of).min(episodes),
+    };
+    let of_baseline = |place: &Place| match place {
+        Place::Round(round) => *round == 0,
+        Place::Sealed { stream, harness } => *stream == SealedStream::Gate && *harness == assignment.harness.id,
+    };
+    let of_stream = |wanted| move |place: &Place| matches!(place, Place::Sealed { stream, .. } if *stream == wanted);
+    let heldout = 2 * count(Split::Heldout, tasks.heldout) * u64::from(heldout_rollouts);
     let parts = vec![
-        part("of the baseline", judged * u64::from(gate.visible)),
-        part("for the gate at most", granted.max(0.0) as u64),
-        part("held-out, before and after", 2 * count(Split::Heldout, tasks.heldout) * u64::from(heldout_rollouts)),
+        part("of the baseline", judged * u64::from(gate.visible), &of_baseline),
+        part("for the gate at most", granted.max(0.0) as u64, &of_stream(SealedStream::Judged)),
+        part("held-out, before and after", heldout, &of_stream(SealedStream::Heldout)),
     ];
-    estimate::announce(assignment, parts, printer)
+    estimate::announce(assignment, parts, &recorded, printer)
 }
 
 #[derive(Serialize)]

@@ -6,11 +6,14 @@ use super::printer::Printer;
 use super::settings::{Settings, model_spec, seconds};
 use super::{Done, Shared};
 use crate::domain::estimate::{Estimate, Part, PerEpisode, TokenPrices, estimate as add_up};
-use crate::domain::request::ModelRole;
+use crate::domain::figures::{grouped, money, time};
+use crate::domain::request::{ModelRole, Usage};
 use crate::domain::task::Split;
 use crate::domain::trace::EpisodeKey;
 use crate::provider::ModelSpec;
+use crate::store::ledger::spent;
 use crate::store::record::{Recorded, frozen};
+use crate::store::run_dir::LEDGER;
 use clap::Args;
 use serde::Serialize;
 
@@ -43,25 +46,25 @@ struct Basis {
 /// Runs the command.
 pub(crate) fn estimate(args: &EstimateArgs, printer: &Printer) -> Done {
     let assignment = Assignment::new(&args.shared)?;
-    let parts = parts(&assignment, &Recorded::read(&assignment.dir)?)?;
-    announce(&assignment, parts, printer)?;
+    let recorded = Recorded::read(&assignment.dir)?;
+    announce(&assignment, parts(&assignment, &recorded)?, &recorded, printer)?;
     Ok(Exit::Done)
 }
 
-/// Says what so many episodes take.
-pub(super) fn announce(assignment: &Assignment, parts: Vec<Part>, printer: &Printer) -> Result<(), Failure> {
+/// Says what so many episodes take, by those on file.
+pub(super) fn announce(assignment: &Assignment, parts: Vec<Part>, recorded: &Recorded, printer: &Printer) -> Result<(), Failure> {
     let settings = &assignment.layered.settings;
     let main = settings.model.get(&ModelRole::Main).map_or("", String::as_str);
     let model = model_spec(ModelRole::Main, main, settings)?;
-    let recorded = Recorded::read(&assignment.dir)?;
     let episodes: u64 = parts.iter().map(|part| part.episodes - part.on_file).sum();
     let live = episodes.clamp(1, settings.jobs as u64) as f64;
-    let basis = match measured(assignment, &recorded, &model, live)? {
+    let basis = match measured(assignment, recorded, &model, live)? {
         Some(basis) => basis,
         None => declared(assignment, &model, live),
     };
     let estimate = add_up(parts, basis.each.as_ref(), prices(&model, settings).as_ref());
-    let notes = notes(&estimate, settings)?;
+    let spent = spent(&assignment.dir.join(LEDGER)).map_err(|error| Failure::from(error.0))?;
+    let notes = notes(&estimate, &spent, settings)?;
     printer.event(&EstimateEvent { event: "estimate", estimate: &estimate, rests_on: &basis.rests_on, notes: &notes });
     lines(&estimate, &basis.rests_on).iter().chain(&notes).for_each(|line| printer.line(line));
     Ok(())
@@ -83,7 +86,7 @@ fn parts(assignment: &Assignment, recorded: &Recorded) -> Result<Vec<Part>, Fail
             let keys = tasks.iter().flat_map(|task| (0..rollouts).map(move |replicate| (&task.task.id, replicate)));
             let is_there = |(task, replicate): (&crate::domain::id::TaskId, u32)| {
                 let key = EpisodeKey { task: task.clone(), stream: stream.clone(), replicate };
-                recorded.folders.get(&folder).is_some_and(|lines| lines.contains_key(&key))
+                recorded.holds(&folder, &key)
             };
             let on_file = keys.filter(|key| is_there(*key)).count() as u64;
             Part { name: split.as_str().to_owned(), episodes: tasks.len() as u64 * u64::from(rollouts), on_file }
@@ -163,12 +166,13 @@ fn prices(model: &ModelSpec, settings: &Settings) -> Option<TokenPrices> {
     }
 }
 
-/// Caps of the settings that would stop the run before its end, and what is not counted.
-fn notes(estimate: &Estimate, settings: &Settings) -> Result<Vec<String>, Failure> {
+/// Caps of the settings that would stop the run before its end, and what is not counted. Caps on tokens and money hold for the whole
+/// run, so what is `spent` counts; one on time holds for each start of it.
+fn notes(estimate: &Estimate, spent: &Usage, settings: &Settings) -> Result<Vec<String>, Failure> {
     let most = settings.max_time.as_deref().map(seconds).transpose()?.map(|most| most as f64);
     let caps = [
-        ("max_tokens", estimate.tokens, settings.max_tokens.map(|most| most as f64)),
-        ("max_cost", estimate.cost, settings.max_cost),
+        ("max_tokens", estimate.tokens.map(|need| need + spent.tokens() as f64), settings.max_tokens.map(|most| most as f64)),
+        ("max_cost", estimate.cost.map(|need| need + spent.cost), settings.max_cost),
         ("max_time", estimate.seconds, most),
     ];
     let binding = caps.into_iter().filter(|(_, need, cap)| need.zip(*cap).is_some_and(|(need, cap)| need > cap));
@@ -186,23 +190,13 @@ fn lines(estimate: &Estimate, rests_on: &str) -> Vec<String> {
     };
     let parts: Vec<String> = estimate.parts.iter().map(part).collect();
     let known = |figure: Option<f64>, show: &dyn Fn(f64) -> String| figure.map_or_else(|| "unknown".to_owned(), show);
-    let cost = known(estimate.cost, &|cost| format!("${cost:.2}"));
+    let cost = known(estimate.cost, &money);
     let cure = if estimate.cost.is_none() { " (set prices in a [models.NAME] entry)" } else { "" };
     vec![
         format!("episodes  {} to play: {}", estimate.episodes, parts.join(", ")),
-        format!("tokens    {}", known(estimate.tokens, &|tokens| format!("{tokens:.0}"))),
+        format!("tokens    {}", known(estimate.tokens, &|tokens| grouped(tokens.round() as u64))),
         format!("money     {cost}{cure}"),
-        format!("time      {}", known(estimate.seconds, &duration)),
+        format!("time      {}", known(estimate.seconds, &|seconds| time((1000.0 * seconds).round() as u64))),
         format!("rests on  {rests_on}"),
     ]
-}
-
-/// Seconds in words, such as `3 min 20 s`.
-fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
-    }
 }

@@ -1,7 +1,8 @@
-//! The one place that prints. Control characters of untrusted text are taken out here.
+//! The one place that prints. Text that others wrote is made harmless here.
 
 use super::Output;
 use super::failure::Failure;
+use crate::domain::untrusted::paragraphs;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -26,7 +27,7 @@ impl Printer {
 
     /// A line of the result, for people: stdout, or stderr under `--json`.
     pub fn line(&self, text: &str) {
-        let text = clean(text);
+        let text = paragraphs(text);
         // A closed pipe is the reader's choice, not an error of ours.
         let _ = if self.output.json { writeln!(std::io::stderr(), "{text}") } else { writeln!(std::io::stdout(), "{text}") };
     }
@@ -34,7 +35,7 @@ impl Printer {
     /// A remark on the way: stderr, unless quiet.
     pub fn note(&self, text: &str) {
         if !self.output.quiet {
-            let _ = writeln!(std::io::stderr(), "{}", clean(text));
+            let _ = writeln!(std::io::stderr(), "{}", paragraphs(text));
         }
     }
 
@@ -47,7 +48,7 @@ impl Printer {
             message: &'a str,
         }
         self.event(&WarningEvent { event: "warning", message });
-        let _ = writeln!(std::io::stderr(), "warning: {}", clean(message));
+        let _ = writeln!(std::io::stderr(), "warning: {}", paragraphs(message));
     }
 
     /// Asks the person at the terminal. Without one, and under `--json`, which is for programs, the answer is no.
@@ -55,7 +56,7 @@ impl Printer {
         if self.output.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return false;
         }
-        let _ = write!(std::io::stderr(), "{} [y/N] ", clean(question));
+        let _ = write!(std::io::stderr(), "{} [y/N] ", paragraphs(question));
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
@@ -86,24 +87,9 @@ impl Printer {
         }
         let (message, hint) = (failure.what.as_str(), failure.hint.as_deref());
         self.event(&ErrorEvent { event: "error", exit: failure.exit as u8, message, hint });
-        let _ = writeln!(std::io::stderr(), "harnessx: failed to {}", clean(message));
+        let _ = writeln!(std::io::stderr(), "harnessx: failed to {}", paragraphs(message));
         if let Some(hint) = hint {
-            let _ = writeln!(std::io::stderr(), "  hint: {}", clean(hint));
+            let _ = writeln!(std::io::stderr(), "  hint: {}", paragraphs(hint));
         }
-    }
-}
-
-/// The text without control characters other than newline and tab.
-pub(crate) fn clean(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(clean("a\u{1b}[31mb\r\nc\u{7}"), "a[31mb\nc");
     }
 }

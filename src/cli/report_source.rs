@@ -11,11 +11,11 @@ use crate::domain::round::ROUND_FORMAT;
 use crate::domain::trace::EpisodeKey;
 use crate::stages::report::{Candidate, Cell, Comparison, Control, Counts, REPORT_FORMAT, Report, Round, RunFacts, TrainTask, Use};
 use crate::store::atomic::{FileError, read_lines, read_text};
-use crate::store::run_dir::EpisodeLine;
+use crate::store::episode_folders::{EpisodeFolder, Place, SealedStream, episode_folders, folders_of};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Episodes of one file, the last word on each.
 type Episodes = BTreeMap<EpisodeKey, EpisodeResult>;
@@ -30,15 +30,20 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
     let mut report = Report { format: REPORT_FORMAT, run: facts(run, &read_text(&run_toml)?), ..Report::default() };
     report.curves = versioned(&run.join("curves.json"), CURVES_FORMAT)?.unwrap_or_default();
     report.ship_outcomes = read_lines(&run.join("data/ship_outcomes.jsonl"))?;
+    let folders = played(run)?;
     let mut visible = Vec::new();
     for number in (0..).take_while(|number| run.join(format!("R{number}")).is_dir()) {
         let dir = run.join(format!("R{number}"));
         report.rounds.push(round(&dir, number)?);
         report.overview = versioned(&dir.join("overview.json"), DIGEST_FORMAT)?.or(report.overview);
-        visible.push(episodes(&dir.join("episodes.jsonl"))?);
+        visible.push(folders.iter().find(|(folder, _)| folder.place == Place::Round(number)).map(|(_, episodes)| episodes));
+    }
+    for (folder, episodes) in &folders {
+        let own = episodes.iter().filter(|(key, _)| !folder.is_copy(key));
+        own.for_each(|(key, result)| report.spent.entry(Use::of_stream(&key.stream.0)).or_default().add(result));
     }
     train(&mut report, &visible);
-    sealed(&mut report, run, &visible)?;
+    sealed(&mut report, &folders, &visible);
     Ok(report)
 }
 
@@ -103,7 +108,7 @@ fn flatten(above: &str, value: Option<&toml::Value>, into: &mut BTreeMap<String,
 
 fn round(dir: &Path, number: u32) -> Result<Round, FileError> {
     let mut candidates = Vec::new();
-    for path in folders(&dir.join("candidates"))? {
+    for path in folders_of(&dir.join("candidates"))? {
         let manifest = path.join("manifest.toml");
         if manifest.is_file() {
             let diff = path.join("diff.patch");
@@ -128,19 +133,14 @@ fn of_manifest(path: &Path) -> Result<CandidateManifest, FileError> {
     Err(content(1, format!("format {} is not known here; this program reads format {MANIFEST_FORMAT}", manifest.format)))
 }
 
-/// Folders of a folder, in order; none where it is not there.
-fn folders(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
-    if !dir.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries = std::fs::read_dir(dir).map_err(FileError::io("read", dir))?;
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
-    paths.sort();
-    Ok(paths)
-}
-
-fn episodes(path: &Path) -> Result<Episodes, FileError> {
-    Ok(read_lines::<EpisodeLine>(path)?.into_iter().map(|line| (line.key, line.result)).collect())
+/// Every folder of episodes that a model played.
+fn played(run: &Path) -> Result<Vec<(EpisodeFolder, Episodes)>, FileError> {
+    let by_model = |folder: &EpisodeFolder| !matches!(folder.place, Place::Sealed { stream: SealedStream::Chooser, .. });
+    let read = |folder: EpisodeFolder| {
+        let episodes = folder.episodes()?.into_iter().map(|(key, line)| (key, line.result)).collect();
+        Ok((folder, episodes))
+    };
+    episode_folders(run)?.into_iter().filter(by_model).map(read).collect()
 }
 
 /// Solved and scored rollouts by task.
@@ -159,28 +159,27 @@ fn rows(by_round: &[Counts]) -> BTreeMap<TaskId, Vec<Cell>> {
     tasks.into_iter().map(|task| (task.clone(), by_round.iter().map(|counts| counts.get(task).copied()).collect())).collect()
 }
 
-/// Train tasks by round, how the last round's episodes ended, and what all of them took.
-fn train(report: &mut Report, visible: &[Episodes]) {
-    let by_round: Vec<Counts> = visible.iter().map(|episodes| counts(episodes.iter())).collect();
+/// Train tasks by round, and how the last round's episodes ended.
+fn train(report: &mut Report, visible: &[Option<&Episodes>]) {
+    let by_round: Vec<Counts> = visible.iter().map(|episodes| counts(episodes.iter().copied().flatten())).collect();
     report.train = rows(&by_round).into_iter().map(|(task, cells)| TrainTask { task, cells }).collect();
-    for result in visible.iter().rev().find(|episodes| !episodes.is_empty()).into_iter().flat_map(Episodes::values) {
+    let last = visible.iter().rev().flatten().find(|episodes| !episodes.is_empty());
+    for result in last.into_iter().flat_map(|episodes| episodes.values()) {
         *report.endings.entry(result.end.to_string()).or_default() += 1;
     }
-    visible.iter().flat_map(Episodes::values).for_each(|result| report.spent.entry(Use::Visible).or_default().add(result));
 }
 
-/// Gate tasks without names, the held-out comparison, and what the sealed episodes took.
-fn sealed(report: &mut Report, run: &Path, visible: &[Episodes]) -> Result<(), FileError> {
-    let mut by_harness: BTreeMap<String, Episodes> = BTreeMap::new();
-    for (harness, path) in sealed_files(&run.join("sealed"))? {
-        for (key, result) in episodes(&path)? {
-            report.spent.entry(Use::of_stream(&key.stream.0)).or_default().add(&result);
-            by_harness.entry(harness.clone()).or_default().insert(key, result);
+/// Gate tasks without names, and the held-out comparison.
+fn sealed(report: &mut Report, folders: &[(EpisodeFolder, Episodes)], visible: &[Option<&Episodes>]) {
+    let mut by_harness: BTreeMap<&str, BTreeMap<&EpisodeKey, &EpisodeResult>> = BTreeMap::new();
+    for (folder, episodes) in folders {
+        if let Place::Sealed { harness, .. } = &folder.place {
+            by_harness.entry(harness.as_str()).or_default().extend(episodes);
         }
     }
-    let seen: BTreeSet<&TaskId> = visible.iter().flatten().map(|(key, _)| &key.task).collect();
+    let seen: BTreeSet<&TaskId> = visible.iter().flatten().flat_map(|episodes| episodes.keys()).map(|key| &key.task).collect();
     let of = |round: &Round, wanted: fn(&str) -> bool| {
-        let episodes = by_harness.get(incumbent(report, round)).into_iter().flatten();
+        let episodes = by_harness.get(incumbent(report, round)).into_iter().flatten().map(|(key, result)| (*key, *result));
         counts(episodes.filter(|(key, _)| wanted(key.stream.0.split('/').next().unwrap_or_default()) && !seen.contains(&key.task)))
     };
     let gate: Vec<Counts> = report.rounds.iter().map(|round| of(round, |stream| matches!(stream, "gate" | "sealed"))).collect();
@@ -190,12 +189,12 @@ fn sealed(report: &mut Report, run: &Path, visible: &[Episodes]) -> Result<(), F
     let compared = if is_same { None } else { compared(&heldout, &report.curves) };
     report.gate = rows(&gate).into_values().collect();
     report.heldout = compared;
-    Ok(())
 }
 
-/// The harness that a round ended with.
-fn incumbent<'a>(report: &'a Report, round: &'a Round) -> &'a str {
-    round.record.as_ref().map_or(report.run.harness.as_str(), |record| record.after.as_str())
+/// The harness that a round ended with; an open one stands where the last one that closed before it left.
+fn incumbent<'a>(report: &'a Report, round: &Round) -> &'a str {
+    let closed = report.rounds.iter().filter(|other| other.round <= round.round).filter_map(|other| other.record.as_ref());
+    closed.last().map_or(report.run.harness.as_str(), |record| record.after.as_str())
 }
 
 /// The first and the last round with held-out episodes, on the tasks of both; else the points of the curve.
@@ -208,18 +207,4 @@ fn compared(heldout: &[(u32, Counts)], curves: &Curves) -> Option<Comparison> {
         let [first, .., last] = points.as_slice() else { return None };
         Comparison::of_points(*first, *last)
     })
-}
-
-/// Every `episodes.jsonl` below `sealed/`, with the harness that its folder is named after.
-fn sealed_files(dir: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
-    let mut found = Vec::new();
-    for path in folders(dir)? {
-        let file = path.join("episodes.jsonl");
-        if file.is_file() {
-            found.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), file));
-        } else {
-            found.extend(sealed_files(&path)?);
-        }
-    }
-    Ok(found)
 }

@@ -130,6 +130,13 @@ pub struct Rollouts {
     pub tokens_saved: u64,
 }
 
+impl Rollouts {
+    /// All that were played.
+    pub fn played(&self) -> u64 {
+        self.visible + self.gate + self.heldout
+    }
+}
+
 impl RulingWord {
     /// The word.
     pub fn as_str(self) -> &'static str {

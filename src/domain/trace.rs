@@ -38,6 +38,22 @@ pub struct EpisodeKey {
     pub replicate: u32,
 }
 
+/// Copies that a round publishes are numbered from its thousand, so that no trace shares its name with another round's.
+const PUBLISHED: u32 = 1000;
+
+impl EpisodeKey {
+    /// A copy, made visible in a round, of an episode that was played elsewhere; `number` counts those of the task.
+    pub fn published(task: TaskId, round: u32, number: usize) -> Self {
+        let replicate = PUBLISHED.saturating_mul(round).saturating_add(u32::try_from(number).unwrap_or(u32::MAX));
+        Self { task, stream: Stream::visible(), replicate }
+    }
+
+    /// Whether it is such a copy, in a round after the baseline's.
+    pub fn is_published(&self) -> bool {
+        self.stream == Stream::visible() && self.replicate >= PUBLISHED
+    }
+}
+
 /// One line of a trace file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]

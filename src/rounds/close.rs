@@ -13,16 +13,13 @@ use crate::domain::interval::wilson;
 use crate::domain::ledger::RejectedAt;
 use crate::domain::round::{Decision, ROUND_FORMAT, Rollouts, RoundOutcome, RoundRecord, Ruled, RulingWord};
 use crate::domain::task::Split;
-use crate::domain::trace::{EpisodeKey, Record, Stream};
+use crate::domain::trace::{EpisodeKey, Record};
 use crate::store::harness_repo::Branch;
 use crate::store::run_dir::RoundDir;
 use crate::store::trace_file::{TraceFile, TraceReader, settle};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
-
-/// Published rollouts of a round are numbered from its thousand, so that no trace shares its name with another round's.
-pub(super) const NUMBERS: u32 = 1000;
 
 impl Rounds<'_> {
     /// What came of a round at the gate.
@@ -189,7 +186,7 @@ impl Rounds<'_> {
                 continue;
             }
             for (number, trace) in traces.iter().enumerate() {
-                let key = EpisodeKey { task: task.task.id.clone(), stream: Stream::visible(), replicate: NUMBERS * round + number as u32 };
+                let key = EpisodeKey::published(task.task.id.clone(), round, number);
                 if !published.contains(&key) {
                     copy(&self.course.run.path().join(trace), &key, &dir)?;
                 }
@@ -281,7 +278,7 @@ fn markdown(decision: &Decision) -> String {
         _ = writeln!(text, "{reason}.\n");
     }
     for ruled in &decision.candidates {
-        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, crate::domain::markdown::quoted(&ruled.title), ruled.line);
+        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, crate::domain::untrusted::quoted(&ruled.title), ruled.line);
     }
     for note in &decision.notes {
         _ = writeln!(text, "- {note}");

@@ -1,15 +1,14 @@
 //! What a run has played and paid, counted from the episodes on file.
 
 use super::Rounds;
-use super::close::NUMBERS;
 use super::error::RoundsError;
 use crate::domain::gate::{Pass, TaskIndex};
 use crate::domain::id::CandidateId;
 use crate::domain::request::Usage;
 use crate::domain::round::{Rollouts, RoundRecord};
-use crate::domain::trace::{EpisodeKey, Record};
+use crate::domain::trace::Record;
 use crate::store::atomic::{JsonLines, read_lines};
-use crate::store::run_dir::EpisodeLine;
+use crate::store::episode_folders::{Place, SealedStream, episode_folders};
 use crate::store::trace_file::TraceReader;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -75,25 +74,18 @@ impl Rounds<'_> {
     fn spent(&self) -> Result<Spent, RoundsError> {
         let mut spent = Spent::default();
         let run = self.course.run.path();
-        let mut add = |lines: Vec<EpisodeLine>, count: &mut dyn FnMut(&mut Rollouts)| {
-            for line in lines.iter().filter(|line| !is_published(&line.key)) {
-                count(&mut spent.rollouts);
-                spent.usage.add(&line.result.usage);
-            }
-        };
-        for round in self.visible.rounds()? {
-            add(read_lines(&run.join(format!("R{round}/episodes.jsonl")))?, &mut |rollouts| rollouts.visible += 1);
-        }
-        for folder in folders(&run.join("sealed"), 4) {
-            let is_of = |name: &str| folder.starts_with(run.join("sealed").join(name));
-            let lines = read_lines(&folder.join("episodes.jsonl"))?;
-            if is_of("heldout") {
-                add(lines, &mut |rollouts| rollouts.heldout += 1);
-            } else if is_of("gate") {
-                add(lines, &mut |rollouts| rollouts.visible += 1);
-            } else if !is_of("chooser") {
-                add(lines, &mut |rollouts| rollouts.gate += 1);
-            }
+        for folder in episode_folders(run)? {
+            let played = folder.played()?;
+            let Rollouts { visible, gate, heldout, .. } = &mut spent.rollouts;
+            let count = match folder.place {
+                Place::Round(_) | Place::Sealed { stream: SealedStream::Gate, .. } => visible,
+                Place::Sealed { stream: SealedStream::Judged, .. } => gate,
+                Place::Sealed { stream: SealedStream::Heldout, .. } => heldout,
+                // It calls no model.
+                Place::Sealed { stream: SealedStream::Chooser, .. } => continue,
+            };
+            *count += played.len() as u64;
+            played.values().for_each(|line| spent.usage.add(&line.result.usage));
         }
         let untouched: BTreeSet<Untouched> = read_lines(&run.join(UNTOUCHED))?.into_iter().collect();
         spent.rollouts.untouched = untouched.len() as u64;
@@ -107,23 +99,4 @@ pub(super) fn tokens_of(trace: &Path) -> u64 {
     let records = TraceReader::open(trace).into_iter().flatten().filter_map(Result::ok);
     let tokens = records.filter_map(|record| if let Record::Outcome(result) = record { Some(result.usage.tokens()) } else { None });
     tokens.last().unwrap_or(0)
-}
-
-/// A copy of an episode that is counted where it was played.
-fn is_published(key: &EpisodeKey) -> bool {
-    key.stream == crate::domain::trace::Stream::visible() && key.replicate >= NUMBERS
-}
-
-/// Folders below one, to a depth, that hold episodes.
-fn folders(dir: &Path, depth: u32) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    if dir.join("episodes.jsonl").is_file() {
-        found.push(dir.to_owned());
-    }
-    if depth > 0 {
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        found.extend(entries.filter(|path| path.is_dir()).flat_map(|path| folders(&path, depth - 1)));
-    }
-    found.sort();
-    found
 }

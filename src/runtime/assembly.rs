@@ -125,10 +125,10 @@ fn check_processor(spec: &ProcessorSpec, harness: &Harness) -> Result<&'static N
         }
         _ => return Err("a processor needs exactly one of `use` and `script`".to_owned()),
     };
-    if name == "opentelemetry" && !cfg!(feature = "otel") {
-        return Err("opentelemetry: this build lacks it: build with --features otel".to_owned());
-    }
     let native = native::find(name).ok_or_else(|| {
+        if let Some(feature) = native::missing_feature(name) {
+            return format!("{name}: this build lacks it: build with --features {feature}");
+        }
         let names = native::NATIVES.iter().map(|native| native.name);
         format!("unknown processor {name:?}; {}", did_you_mean(name, names))
     })?;

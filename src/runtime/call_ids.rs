@@ -53,12 +53,16 @@ impl CallIds {
 
 fn is_plain(id: &CallId) -> bool {
     let text = id.as_str();
-    (1..=LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    (1..=LENGTH).contains(&text.len()) && text.chars().all(is_taken)
+}
+
+/// Whether every provider takes the letter in ids and names.
+fn is_taken(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'
 }
 
 fn mend_name(name: &mut ToolName) {
-    let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '_' || letter == '-' { letter } else { '_' };
-    let mended: String = name.as_str().chars().take(LENGTH).map(plain).collect();
+    let mended: String = name.as_str().chars().take(LENGTH).map(|letter| if is_taken(letter) { letter } else { '_' }).collect();
     *name = ToolName(if mended.is_empty() { "_".to_owned() } else { mended });
 }
 
@@ -88,6 +92,15 @@ mod tests {
         ids.mend(&mut second);
         assert!(second[0].id.as_str() != "a" && second[1].id.as_str() == "b");
     }
+
+    #[test]
+    fn ids_are_such_as_providers_take() {
+        let mut found = calls(&["functions.echo:0", "a.b", "toolu_01-x"]);
+        CallIds::default().mend(&mut found);
+        let ids: Vec<&str> = found.iter().map(|call| call.id.as_str()).collect();
+        assert_eq!(ids, ["call_1", "call_2", "toolu_01-x"]);
+    }
+
     #[test]
     fn names_keep_what_providers_take() {
         for (name, expected) in [("echo-2_b", "echo-2_b"), ("functions.echo", "functions_echo"), ("", "_"), ("\u{e9}\n", "__")] {

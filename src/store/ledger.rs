@@ -1,7 +1,7 @@
 //! The response ledger: every reply received, by the key of its request (`system.md` §4). Append-only; a reply is on file before
 //! anyone acts on it, so it is never paid for twice. In memory it holds 48 bytes a reply; replies are read back from the file.
 
-use super::atomic::{FileError, JsonLines};
+use super::atomic::{FileError, JsonLines, read_lines};
 use super::fail_point::written;
 use crate::domain::id::Digest;
 use crate::domain::request::{Reply, Usage};
@@ -55,6 +55,16 @@ struct Outline {
 struct Spent {
     #[serde(default)]
     usage: Usage,
+}
+
+/// What the replies on file in a ledger have cost; nothing where there is none. The file is not changed.
+///
+/// # Errors
+/// What the operating system refused, or a line that does not parse.
+pub fn spent(path: &Path) -> Result<Usage, LedgerError> {
+    let mut spent = Usage::default();
+    read_lines::<Outline>(path)?.iter().for_each(|entry| spent.add(&entry.reply.usage));
+    Ok(spent)
 }
 
 impl Ledger {

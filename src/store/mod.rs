@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod audit;
 pub mod disk;
+pub mod episode_folders;
 mod fail_point;
 pub mod harness_dir;
 pub mod harness_repo;

@@ -1,21 +1,22 @@
 //! What a run directory holds, read without locking or changing it: finished episodes, frozen settings, time spent in model calls.
 
-use super::atomic::{FileError, read_lines, read_text};
+use super::atomic::{FileError, read_text};
+use super::episode_folders::{EpisodeFolder, Place, SealedStream, episode_folders};
 use super::run_dir::EpisodeLine;
 use super::trace_file::{TraceError, TraceReader};
 use crate::domain::outcome::Outcome;
 use crate::domain::trace::{EpisodeKey, Record, ReplySource};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Most traces that are read for the time of model calls.
 const TRACES_READ: usize = 48;
 
-/// Scored episodes by the folder they lie in.
+/// Scored episodes that a model played, by the folder they lie in; copies are left out.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// `R<n>` or `sealed/<stream>/<harness>`, with its episodes.
-    pub folders: BTreeMap<PathBuf, BTreeMap<EpisodeKey, EpisodeLine>>,
+    /// Each folder with its episodes.
+    pub folders: Vec<(EpisodeFolder, BTreeMap<EpisodeKey, EpisodeLine>)>,
 }
 
 impl Recorded {
@@ -24,18 +25,31 @@ impl Recorded {
     /// # Errors
     /// A file that cannot be read or does not parse.
     pub fn read(dir: &Path) -> Result<Self, FileError> {
-        let mut folders = BTreeMap::new();
+        let mut folders = Vec::new();
         for folder in episode_folders(dir)? {
-            let lines: Vec<EpisodeLine> = read_lines(&folder.join("episodes.jsonl"))?;
-            let scored = lines.into_iter().filter(|line| !matches!(line.result.outcome, Outcome::Error { .. }));
-            folders.insert(folder, scored.map(|line| (line.key.clone(), line)).collect());
+            if matches!(folder.place, Place::Sealed { stream: SealedStream::Chooser, .. }) {
+                continue;
+            }
+            let mut played = folder.played()?;
+            played.retain(|_, line| !matches!(line.result.outcome, Outcome::Error { .. }));
+            folders.push((folder, played));
         }
         Ok(Self { folders })
     }
 
     /// All scored episodes.
     pub fn episodes(&self) -> impl Iterator<Item = &EpisodeLine> {
-        self.folders.values().flat_map(BTreeMap::values)
+        self.folders.iter().flat_map(|(_, episodes)| episodes.values())
+    }
+
+    /// Whether an episode lies in a folder.
+    pub fn holds(&self, folder: &Path, key: &EpisodeKey) -> bool {
+        self.folders.iter().any(|(found, episodes)| found.path == folder && episodes.contains_key(key))
+    }
+
+    /// Episodes in the places that count.
+    pub fn count(&self, counts: impl Fn(&Place) -> bool) -> u64 {
+        self.folders.iter().filter(|(folder, _)| counts(&folder.place)).map(|(_, episodes)| episodes.len() as u64).sum()
     }
 
     /// Mean seconds that an episode waited for its model, over the first traces that hold such calls. `None` without one.
@@ -43,7 +57,7 @@ impl Recorded {
     /// # Errors
     /// A trace that cannot be read or does not parse.
     pub fn model_seconds(&self) -> Result<Option<f64>, TraceError> {
-        let traces = self.folders.iter().flat_map(|(folder, lines)| lines.values().map(|line| folder.join(&line.trace)));
+        let traces = self.folders.iter().flat_map(|(folder, lines)| lines.values().map(|line| folder.path.join(&line.trace)));
         let mut waits = Vec::new();
         for trace in traces.take(TRACES_READ) {
             waits.extend(model_milliseconds(&trace)?);
@@ -78,33 +92,4 @@ pub fn frozen(dir: &Path) -> Result<Option<toml::Table>, FileError> {
     }
     let parsed: Result<toml::Table, toml::de::Error> = read_text(&path)?.parse();
     parsed.map(Some).map_err(|error| FileError::Content { path, line: 0, message: error.message().to_owned() })
-}
-
-/// Folders with an `episodes.jsonl`: rounds, and sealed streams by harness.
-fn episode_folders(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let mut folders = Vec::new();
-    for inner in sub_folders(dir)? {
-        if inner.file_name().is_some_and(|name| name == "sealed") {
-            for stream in sub_folders(&inner)? {
-                // A random chooser's episodes call no model.
-                if stream.file_name().is_none_or(|name| name != "chooser") {
-                    folders.extend(sub_folders(&stream)?);
-                }
-            }
-        } else {
-            folders.push(inner);
-        }
-    }
-    folders.retain(|folder| folder.join("episodes.jsonl").is_file());
-    Ok(folders)
-}
-
-fn sub_folders(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
-    if !dir.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(FileError::io("read", dir))?;
-    let mut folders: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-    folders.sort();
-    Ok(folders)
 }

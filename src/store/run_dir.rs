@@ -12,6 +12,9 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+/// The response ledger within a run.
+pub const LEDGER: &str = "sealed/ledger.jsonl";
+
 /// A run directory could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
@@ -74,7 +77,7 @@ impl RunDir {
 
     /// The response ledger.
     pub fn ledger_path(&self) -> PathBuf {
-        self.dir.join("sealed/ledger.jsonl")
+        self.dir.join(LEDGER)
     }
 
     /// Freezes the settings of a new run, or compares them with those frozen. `text` is TOML; its `[settings]` and `[facts]` must agree.

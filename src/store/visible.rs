@@ -227,7 +227,7 @@ impl ReadError {
 }
 
 /// The round of a folder named `R<n>`, written without leading zeros.
-fn round_of(name: &str) -> Option<u32> {
+pub(super) fn round_of(name: &str) -> Option<u32> {
     let round = name.strip_prefix('R')?.parse().ok()?;
     (name == format!("R{round}")).then_some(round)
 }

@@ -30,6 +30,13 @@ fn finished_episodes_are_what_it_rests_on_afterwards() {
     assert_eq!((found["episodes"].as_u64(), found["tokens"].as_f64()), (Some(8), Some(calls * 15.0)), "{}", ran.out);
     assert!((found["cost"].as_f64().unwrap() - calls * 20.0 / 1e6).abs() < 1e-9, "{}", ran.out);
     assert_eq!(found["rests_on"], "the mean of 2 finished episode(s) in a");
+    // A cap holds for the whole run: what two episodes took is gone.
+    for (episodes, is_enough) in [(9, false), (10, true)] {
+        let cap = (episodes * 15 * CALLS).to_string();
+        let ask = ["estimate", "--bench", "echo", "--model", "mine", "--config", "s.toml", "--run", "a", "--limit", "10"];
+        let ran = run.run(&[&ask[..], &["--max-tokens", &cap]].concat());
+        assert_eq!(!ran.out.contains("max_tokens would stop this run"), is_enough, "{}", ran.out);
+    }
 }
 
 #[test]

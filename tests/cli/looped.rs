@@ -113,6 +113,11 @@ fn a_loop_ships_and_says_what_came_of_it() {
     let before = outcome(&dir);
     let again = looped(&run, "whole");
     assert_eq!(again.exit, 0, "{}", again.err);
+    assert!(
+        again.out.contains("7 of the baseline (7 on file)") && again.out.contains("2 held-out, before and after (2 on file)"),
+        "{}",
+        again.out
+    );
     assert_eq!(different(&before, &outcome(&dir)), Vec::<&String>::new());
 }
 

@@ -82,6 +82,10 @@ fn heldout_tasks_are_compared_and_sealed_names_stay_sealed() {
     }
     let ran = fresh.run(&["report", "--run", "r", "--format", "md", "--output", "-", "--control", "r"]);
     assert!(ran.out.contains("After 1 round the harness solves 100.0 %") && ran.out.contains("Control r"), "{}", ran.out);
+    // A round that is open stands where the last one left.
+    fs::create_dir_all(folder.join("R2")).unwrap();
+    let ran = fresh.run(&["report", "--run", "r", "--format", "md", "--output", "-"]);
+    assert!(ran.out.contains("After 1 round the harness solves 100.0 %"), "{}", ran.out);
 }
 
 #[test]

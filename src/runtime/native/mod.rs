@@ -73,6 +73,15 @@ pub static NATIVES: &[Native] = &[
     user_wrapper::NATIVE,
 ];
 
+/// Natives that only some builds have, each with the feature that brings it.
+const OPTIONAL: [(&str, &str); 1] = [("opentelemetry", "otel")];
+
+/// The feature that this build lacks for a native processor.
+pub fn missing_feature(name: &str) -> Option<&'static str> {
+    let optional = OPTIONAL.iter().find(|(native, _)| *native == name && find(native).is_none());
+    optional.map(|(_, feature)| *feature)
+}
+
 /// Finds a native processor.
 pub fn find(name: &str) -> Option<&'static Native> {
     NATIVES.iter().find(|native| native.name == name)
@@ -95,6 +104,14 @@ mod tests {
     #[test]
     fn natives_stand_in_order_with_distinct_names() {
         assert!(NATIVES.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn a_native_is_in_this_build_or_a_feature_brings_it() {
+        for (name, feature) in OPTIONAL {
+            assert_eq!(missing_feature(name), find(name).is_none().then_some(feature));
+        }
+        assert!(missing_feature("budget").is_none() && missing_feature("no_such_native").is_none());
     }
 
     #[test]

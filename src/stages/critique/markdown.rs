@@ -2,6 +2,7 @@
 
 use super::{Critique, Finding};
 use crate::domain::id::CandidateId;
+use crate::domain::untrusted::plain;
 
 /// A section without a heading: what ships nothing, the order, who is rejected and why, what else was found, the concern.
 pub fn markdown(critique: &Critique) -> String {
@@ -14,7 +15,7 @@ pub fn markdown(critique: &Critique) -> String {
     let remarks = critique.findings.iter().filter(|finding| !finding.rule.rejects());
     lines.extend(remarks.map(|Finding { candidate, place, text, .. }| format!("{candidate}: {text} ({place}).")));
     lines.extend(critique.strategy_concern.iter().map(|concern| format!("Concern: {concern}.")));
-    lines.iter().flat_map(|line| ["- ".to_owned(), line.replace(['\n', '\r'], " "), "\n".to_owned()]).collect()
+    lines.iter().flat_map(|line| ["- ".to_owned(), plain(line), "\n".to_owned()]).collect()
 }
 
 #[cfg(test)]

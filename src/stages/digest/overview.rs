@@ -2,7 +2,7 @@
 
 use crate::domain::digest::{Cluster, DIGEST_FORMAT, Overview, Pathology, TaskDigest};
 use crate::domain::history::History;
-use crate::domain::markdown::quoted;
+use crate::domain::untrusted::{cell, quoted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -103,9 +103,9 @@ pub fn overview_markdown(overview: &Overview) -> String {
     }
     text.push_str("\n## What fails\n\n| where | what goes wrong | tasks | rollouts solved | for instance |\n|---|---|---|---|---|\n");
     for cluster in overview.clusters.iter().take(SHOWN) {
-        let named: Vec<String> = cluster.tasks.iter().take(NAMED).map(|task| quoted(task.as_str())).collect();
-        let (tasks, tag) = (cluster.tasks.len(), quoted(&cluster.tag));
-        _ = writeln!(text, "| {tag} | {} | {tasks} | {} of {} | {} |", cluster.kind, cluster.solved, cluster.scored, named.join(", "));
+        let named: Vec<String> = cluster.tasks.iter().take(NAMED).map(|task| cell(task.as_str())).collect();
+        let (tasks, tag, kind) = (cluster.tasks.len(), cell(&cluster.tag), cell(&cluster.kind.to_string()));
+        _ = writeln!(text, "| {tag} | {kind} | {tasks} | {} of {} | {} |", cluster.solved, cluster.scored, named.join(", "));
     }
     if overview.clusters.len() > SHOWN {
         _ = writeln!(text, "\n{} smaller clusters are in `overview.json`.", overview.clusters.len() - SHOWN);
@@ -130,14 +130,17 @@ pub fn task_markdown(digest: &TaskDigest) -> String {
         text.push_str("\n## Signals\n\n");
     }
     for signal in &digest.signals {
-        _ = writeln!(text, "- {} ×{} at `{}`: {}", signal.kind, signal.count, signal.anchor, quoted(&signal.snippet));
+        let (kind, anchor) = (quoted(&signal.kind.to_string()), quoted(&signal.anchor.to_string()));
+        _ = writeln!(text, "- {kind} ×{} at {anchor}: {}", signal.count, quoted(&signal.snippet));
     }
     if let Some(parting) = &digest.divergence {
         let (passing, failing) = (quoted(&parting.passing), quoted(&parting.failing));
         _ = writeln!(
             text,
-            "\nAfter {} equal calls the passing rollout did {passing} (`{}`), the failing one {failing} (`{}`).",
-            parting.shared, parting.passing_at, parting.failing_at
+            "\nAfter {} equal calls the passing rollout did {passing} ({}), the failing one {failing} ({}).",
+            parting.shared,
+            quoted(&parting.passing_at.to_string()),
+            quoted(&parting.failing_at.to_string())
         );
     }
     text
@@ -149,8 +152,8 @@ fn ended(end: &crate::domain::outcome::Ending) -> String {
         Ending::FinalAnswer { .. } => "final answer".to_owned(),
         Ending::EnvironmentDone => "environment done".to_owned(),
         Ending::Budget { limit } => format!("out of {limit}"),
-        Ending::Interrupt { processor, reason } => format!("ended by {processor}: {}", quoted(reason)),
-        Ending::HarnessFault { part, message } => format!("fault of {part}: {}", quoted(message)),
+        Ending::Interrupt { processor, reason } => format!("ended by {}: {}", quoted(processor), quoted(reason)),
+        Ending::HarnessFault { part, message } => format!("fault of {}: {}", quoted(part), quoted(message)),
         Ending::Fault { boundary, message } => format!("missing, {boundary:?}: {}", quoted(message)),
     }
 }

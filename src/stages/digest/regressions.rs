@@ -1,7 +1,7 @@
 //! `regressions.md`: every train task that stands worse than it once did, with the ships suspected.
 
 use crate::domain::history::{Decline, Suspect};
-use crate::domain::markdown::quoted;
+use crate::domain::untrusted::cell;
 use std::fmt::Write;
 
 /// Tasks shown.
@@ -22,7 +22,7 @@ pub fn regressions_markdown(declines: &[Decline]) -> String {
         let ((was, was_of), (is, is_of)) = (decline.before, decline.now);
         let suspects: Vec<String> = decline.suspects.iter().map(suspected).collect();
         let suspects = if suspects.is_empty() { "no ship".to_owned() } else { suspects.join("; ") };
-        let task = quoted(decline.task.as_str());
+        let task = cell(decline.task.as_str());
         _ = writeln!(text, "| {task} | {was} of {was_of} in R{} | {is} of {is_of} | {suspects} |", decline.better_in);
     }
     if declines.len() > SHOWN {
@@ -32,7 +32,7 @@ pub fn regressions_markdown(declines: &[Decline]) -> String {
 }
 
 fn suspected(suspect: &Suspect) -> String {
-    let name = quoted(suspect.candidate.as_str());
+    let name = cell(suspect.candidate.as_str());
     let why = match (suspect.listed, suspect.fired) {
         (true, true) => " (it listed the task at risk, and acted in a failing rollout)",
         (true, false) => " (it listed the task at risk)",

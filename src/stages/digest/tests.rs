@@ -109,7 +109,7 @@ fn clusters_count_tasks_that_are_not_always_solved() {
     assert_eq!(overview.carried, 2);
     assert_eq!((overview.tasks, overview.always, overview.never), (2, 1, 1));
     assert!(overview.clusters.iter().all(|cluster| cluster.tasks.len() == 1), "{overview:?}");
-    assert!(overview_markdown(&overview).contains("| `kind=easy` | invalid_action | 1 | 0 of 1 |"), "{}", overview_markdown(&overview));
+    assert!(overview_markdown(&overview).contains("| `kind=easy` | `invalid_action` | 1 | 0 of 1 |"), "{}", overview_markdown(&overview));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::domain::landscape::{Landscape, REJECTED_SHOWN};
 use crate::domain::ledger::Reputation;
-use crate::domain::markdown::{block, quoted, quoted_piece};
+use crate::domain::untrusted::{block, cell_piece, quoted, quoted_piece};
 use std::fmt::Write;
 
 /// Clusters shown.
@@ -56,8 +56,8 @@ pub fn landscape_markdown(landscape: &Landscape) -> String {
 fn failing(text: &mut String, landscape: &Landscape) {
     text.push_str("\n## What fails\n\n| where | what goes wrong | tasks | rollouts solved | for instance |\n|---|---|---|---|---|\n");
     for cluster in landscape.failing.iter().take(CLUSTERS) {
-        let named: Vec<String> = cluster.tasks.iter().take(NAMED).map(|task| quoted_piece(task.as_str())).collect();
-        let (tag, kind) = (quoted_piece(&cluster.tag), quoted_piece(&cluster.kind.to_string()));
+        let named: Vec<String> = cluster.tasks.iter().take(NAMED).map(|task| cell_piece(task.as_str())).collect();
+        let (tag, kind) = (cell_piece(&cluster.tag), cell_piece(&cluster.kind.to_string()));
         let (tasks, solved, scored) = (cluster.tasks.len(), cluster.solved, cluster.scored);
         _ = writeln!(text, "| {tag} | {kind} | {tasks} | {solved} of {scored} | {} |", named.join(", "));
     }
@@ -89,7 +89,7 @@ fn tried(text: &mut String, landscape: &Landscape) {
         row(text, &format!("bucket {bucket}"), reputation);
     }
     for (component, reputation) in landscape.components.iter().take(COMPONENTS) {
-        row(text, &quoted_piece(component), reputation);
+        row(text, &cell_piece(component), reputation);
     }
     more(text, landscape.components.len(), COMPONENTS);
 }

@@ -1,9 +1,9 @@
 //! The four questions that a reader brings, answered in plain words: what was gained on tasks never seen, what it cost, what shipped
 //! and why, and whether it is the harness or the model. Page and Markdown print the same answers; a missing part says so.
 
-use super::figures::{count, gain, money, percent, points, range, time, tokens};
 use super::input::{Comparison, Report};
 use crate::domain::curves::ModelShare;
+use crate::domain::figures::{count, gain, money, percent, points, range, time, tokens};
 use crate::domain::interval::{Share, difference};
 use crate::domain::round::{Rollouts, Ruled, RulingWord};
 

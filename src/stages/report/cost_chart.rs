@@ -1,7 +1,7 @@
 //! Episodes by round and use as an inline SVG of stacked bars; the same as a table.
 
-use super::figures::{count, grouped, played};
 use super::input::{Report, Use};
+use crate::domain::figures::{count, grouped};
 use crate::domain::round::Rollouts;
 use maud::{Markup, html};
 
@@ -51,7 +51,7 @@ pub(super) fn cost_chart(report: &Report) -> Option<Markup> {
             }
             svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-labelledby="cost-title cost-desc" {
                 title id="cost-title" { "Episodes by round and use" }
-                desc id="cost-desc" { (grouped(rows.iter().map(|(_, rollouts)| played(rollouts)).sum())) " episodes were played; the table below has the figures" }
+                desc id="cost-desc" { (grouped(rows.iter().map(|(_, rollouts)| rollouts.played()).sum())) " episodes were played; the table below has the figures" }
                 @for (index, (round, rollouts)) in rows.iter().enumerate() { (bar(index, *round, rollouts, most)) }
             }
             (table(&rows))
@@ -72,7 +72,7 @@ fn bar(index: usize, round: u32, rollouts: &Rollouts, most: u64) -> Markup {
                 title { "R" (round) ": " (count(amounts[kind], "episode")) ", " (words) }
             }
         }
-        g class="axis" { text x=(format!("{:.1}", start(4) + 6.0)) y=(format!("{:.1}", y + BAR / 2.0)) dy=".35em" { (grouped(played(rollouts))) } }
+        g class="axis" { text x=(format!("{:.1}", start(4) + 6.0)) y=(format!("{:.1}", y + BAR / 2.0)) dy=".35em" { (grouped(rollouts.played())) } }
     }
 }
 

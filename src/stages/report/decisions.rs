@@ -1,11 +1,12 @@
 //! Rounds and their candidates: what was ruled, why, what was predicted and what came of it, and the diff. Latest round first.
 
-use super::figures::{count, money, plain, plain_lines, played, points, time, tokens};
 use super::input::{Candidate, Report, Round};
 use crate::domain::digest::Anchor;
+use crate::domain::figures::{count, money, points, time, tokens};
 use crate::domain::ledger::ShipOutcome;
 use crate::domain::manifest::{CandidateManifest, Claim};
 use crate::domain::round::{RoundRecord, Ruled, RulingWord};
+use crate::domain::untrusted::{plain, plain_lines};
 use maud::{Markup, html};
 
 /// Claims and places listed one by one.
@@ -51,7 +52,7 @@ fn of_round(report: &Report, round: &Round) -> Markup {
 }
 
 fn spent(record: &RoundRecord) -> String {
-    let (episodes, usage) = (count(played(&record.rollouts), "episode"), &record.usage);
+    let (episodes, usage) = (count(record.rollouts.played(), "episode"), &record.usage);
     format!("{episodes}, {}, {}, {}", tokens(usage.tokens()), money(usage.cost), time(record.milliseconds))
 }
 

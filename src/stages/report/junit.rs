@@ -1,7 +1,8 @@
 //! `JUnit` XML of the last round's train tasks, for programs that show tests: a task passes when every scored rollout solved it.
 
-use super::figures::{gain, plain, range};
 use super::input::{Cell, Report};
+use crate::domain::figures::{gain, range};
+use crate::domain::untrusted::plain;
 use maud::{Markup, PreEscaped, html};
 
 /// The XML.

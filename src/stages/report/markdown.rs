@@ -3,9 +3,10 @@
 
 use super::answers::{Answer, answers, headline};
 use super::decisions::{came_of, reason};
-use super::figures::{count, grouped, money, plain, plain_lines, played, points, rate, tokens};
 use super::input::{Cell, Report, Round, Use};
+use crate::domain::figures::{count, grouped, money, points, rate, tokens};
 use crate::domain::round::Ruled;
+use crate::domain::untrusted::{escaped, fenced};
 use std::fmt::Write;
 
 /// The whole report.
@@ -98,11 +99,11 @@ fn cost(report: &Report, text: &mut String) {
     _ = writeln!(text, "| all | {} | | {} | {} |", grouped(report.episodes()), tokens(usage.tokens()), escaped(&money(usage.cost)));
     for control in &report.controls {
         let (name, engine, tokens) = (escaped(&control.name), escaped(&control.engine), tokens(control.tokens));
-        let gain = control.heldout.as_ref().map_or_else(|| "not known".to_owned(), |heldout| super::figures::gain(heldout.gain));
+        let gain = control.heldout.as_ref().map_or_else(|| "not known".to_owned(), |heldout| crate::domain::figures::gain(heldout.gain));
         _ = writeln!(text, "\nControl {name} (engine {engine}): {}, {tokens}; held-out gain {gain}.", count(control.episodes, "episode"));
     }
     let records = report.rounds.iter().filter_map(|round| Some((round.round, round.record.as_ref()?)));
-    let rows: Vec<String> = records.map(|(round, record)| format!("R{round} {}", grouped(played(&record.rollouts)))).collect();
+    let rows: Vec<String> = records.map(|(round, record)| format!("R{round} {}", grouped(record.rollouts.played()))).collect();
     if !rows.is_empty() {
         _ = writeln!(text, "\nEpisodes by round: {}.", rows.join(", "));
     }
@@ -124,7 +125,7 @@ fn candidates(report: &Report, text: &mut String) {
             _ = writeln!(text, "- predicted: {}", claims.join(", "));
         }
         if let Some(diff) = &candidate.diff {
-            fenced(diff, text);
+            _ = writeln!(text, "\n{}", fenced("diff", diff));
         }
     }
 }
@@ -148,29 +149,4 @@ fn tasks(report: &Report, text: &mut String) {
 
 fn of_cell(cell: Cell) -> String {
     cell.map_or_else(|| "·".to_owned(), |(solved, scored)| format!("{solved}/{scored}"))
-}
-
-/// A block that the text cannot end: its fence is longer than any run of backticks in it.
-fn fenced(diff: &str, text: &mut String) {
-    let longest = diff.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    let lines: Vec<String> = plain_lines(diff).collect();
-    _ = writeln!(text, "\n{fence}diff\n{}\n{fence}", lines.join("\n"));
-}
-
-/// Text on one line with everything that Markdown or HTML would act on escaped.
-fn escaped(text: &str) -> String {
-    let mut safe = String::new();
-    for letter in plain(text).chars() {
-        match letter {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            // An address must not become a link, nor a name a mention.
-            '@' => safe.push_str("&#64;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' | '$' => safe.extend(['\\', letter]),
-            _ => safe.push(letter),
-        }
-    }
-    safe.replace("://", ":&#47;/").replace("www.", "www&#46;")
 }

@@ -6,7 +6,6 @@
 mod answers;
 mod cost_chart;
 mod decisions;
-mod figures;
 #[cfg(test)]
 mod fixture;
 mod input;

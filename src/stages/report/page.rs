@@ -4,12 +4,13 @@
 use super::answers::{Answer, Tone, answers, headline};
 use super::cost_chart::cost_chart;
 use super::decisions::decisions;
-use super::figures::{count, gain, grouped, money, plain, range, rate, tokens};
 use super::input::{Comparison, Control, Report, Use};
 use super::success_chart::success_chart;
 use super::tasks::{failures, tasks};
+use crate::domain::figures::{count, gain, grouped, money, range, rate, tokens};
 use crate::domain::request::Usage;
 use crate::domain::round::RulingWord;
+use crate::domain::untrusted::plain;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");

@@ -1,7 +1,7 @@
 //! Success by round as an inline SVG: one line a split with its 95 % band, told apart by colour, dash and marker; the same as a table.
 
-use super::figures::{percent, rate};
 use crate::domain::curves::{Curves, Point, RoundPoints};
+use crate::domain::figures::{percent, rate};
 use crate::domain::interval::Share;
 use maud::{Markup, html};
 use std::fmt::Write;

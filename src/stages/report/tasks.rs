@@ -1,8 +1,9 @@
 //! Tasks by round as a heat map that is a table, so that it reads without colour and aloud; and what fails, by the Digester.
 
-use super::figures::{count, plain};
 use super::input::{Cell, Report};
 use crate::domain::digest::Overview;
+use crate::domain::figures::count;
+use crate::domain::untrusted::plain;
 use maud::{Markup, html};
 use std::cmp::Ordering;
 

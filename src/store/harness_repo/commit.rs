@@ -1,6 +1,7 @@
 //! A commit as text: what git keeps of it, and what is read back. Author and committer are the program; the time is the caller's.
 
 use crate::domain::id::HarnessId;
+use crate::domain::untrusted::{one_line, paragraphs};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -56,7 +57,7 @@ impl fmt::Display for CommitMessage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = one_line(&self.title);
         writeln!(out, "{}", if title.is_empty() { "(no title)" } else { &title })?;
-        let body: String = self.body.chars().filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect();
+        let body = paragraphs(&self.body);
         if !body.trim().is_empty() {
             write!(out, "\n{}\n", body.trim())?;
         }
@@ -65,12 +66,6 @@ impl fmt::Display for CommitMessage {
         }
         self.trailers.iter().try_for_each(|(key, value)| writeln!(out, "{}: {}", one_line(key), one_line(value)))
     }
-}
-
-/// Text that others wrote, fit for one line of a message.
-fn one_line(text: &str) -> String {
-    let spaced: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A commit as it is read back.
