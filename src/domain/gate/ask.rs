@@ -130,6 +130,8 @@ pub enum Purpose {
     Suspects {
         /// The candidate's position.
         candidate: usize,
+        /// Which ring of the alarm.
+        ring: Ring,
     },
     /// Every task, in the modes without sealed controls.
     Whole {
@@ -140,6 +142,16 @@ pub enum Purpose {
     Drift,
 }
 
+/// A loss must show twice, in fresh rollouts each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ring {
+    /// Those that the candidate failed.
+    First,
+    /// Those of them that looked lost.
+    Second,
+}
+
 impl Purpose {
     /// The candidate it is about.
     pub fn candidate(self) -> Option<usize> {
@@ -147,7 +159,7 @@ impl Purpose {
             Self::Discovery { candidate }
             | Self::Claimed { candidate }
             | Self::Rest { candidate }
-            | Self::Suspects { candidate }
+            | Self::Suspects { candidate, .. }
             | Self::Whole { candidate } => Some(candidate),
             Self::Visible | Self::Drift => None,
         }

@@ -53,7 +53,7 @@ impl Gate {
             Purpose::Discovery { candidate }
             | Purpose::Claimed { candidate }
             | Purpose::Rest { candidate }
-            | Purpose::Suspects { candidate }
+            | Purpose::Suspects { candidate, .. }
             | Purpose::Whole { candidate } => {
                 self.charge(candidate, pass);
                 self.keep_controls(candidate, pass);
@@ -70,7 +70,7 @@ impl Gate {
             Purpose::Discovery { .. } => self.settle_discovery(slot, pass),
             Purpose::Claimed { .. } => self.settle_pairs(slot, pass, Bet::Placed),
             Purpose::Rest { .. } => self.settle_pairs(slot, pass, Bet::None),
-            Purpose::Suspects { .. } => return self.settle_suspects(slot, pass),
+            Purpose::Suspects { ring, .. } => return self.settle_suspects(slot, pass, ring),
             Purpose::Whole { .. } => return self.settle_whole(slot, pass),
             Purpose::Visible | Purpose::Drift => {}
         }

@@ -1,6 +1,6 @@
 //! Stage 2: everything else a candidate touches must not lose; suspects are played again, fresh.
 
-use super::ask::{Arm, Ask, ControlFrom, EvidenceStream, Pair, Pass, Purpose, TaskIndex};
+use super::ask::{Arm, Ask, ControlFrom, EvidenceStream, Pair, Pass, Purpose, Ring, TaskIndex};
 use super::candidate::{Candidate, Stage};
 use super::fork::offer;
 use super::posterior::Counts;
@@ -60,11 +60,18 @@ impl Gate {
         if suspects.is_empty() {
             return self.judge(slot, Vec::new());
         }
-        let mut pass = Pass::new(candidate.variant, Purpose::Suspects { candidate: slot });
+        self.ring(slot, suspects, Ring::First)
+    }
+
+    /// Plays suspects, fresh in both arms.
+    fn ring(&mut self, slot: usize, suspects: Vec<TaskIndex>, ring: Ring) -> Option<Step> {
+        let candidate = &self.candidates[slot];
+        let mut pass = Pass::new(candidate.variant, Purpose::Suspects { candidate: slot, ring });
         let evidence = EvidenceStream::Followup(self.followups);
+        let first = if ring == Ring::Second { FOLLOWUPS } else { 0 };
         for task in suspects {
             for replicate in 0..FOLLOWUPS {
-                let sibling = self.settings.deterministic.then_some(replicate);
+                let sibling = self.settings.deterministic.then_some(first + replicate);
                 let ask = |arm| Ask { sibling, ..Ask::new(arm, task, evidence, replicate) };
                 let control = ControlFrom::Asked(pass.push(ask(Arm::Incumbent)));
                 // The incumbent against itself differs in nothing but the replicate.
@@ -80,8 +87,9 @@ impl Gate {
         step
     }
 
-    /// Finds out which suspects are lost, and adds the fresh pairs to what is known.
-    pub(super) fn settle_suspects(&mut self, slot: usize, pass: &Pass) -> Option<Step> {
+    /// Finds out which suspects are lost, and adds the fresh pairs to what is known. Those that look lost are played once more: with one
+    /// ring a candidate that changes nothing was vetoed once in twenty times.
+    pub(super) fn settle_suspects(&mut self, slot: usize, pass: &Pass, ring: Ring) -> Option<Step> {
         let candidate = &mut self.candidates[slot];
         let history = &mut self.incumbents[pass.variant].history;
         let suspects: BTreeSet<TaskIndex> = pass.pairs.iter().map(|pair| pair.task).collect();
@@ -106,6 +114,9 @@ impl Gate {
                 entry.pairs.candidate += solved;
                 entry.pairs.control += fresh.iter().filter(|(control, _)| *control).count() as u32;
             }
+        }
+        if ring == Ring::First && !regressed.is_empty() {
+            return self.ring(slot, regressed, Ring::Second);
         }
         self.judge(slot, regressed)
     }

@@ -85,7 +85,7 @@ fn a_gain_that_breaks_solved_tasks_of_one_cluster_is_offered_as_a_fork() {
     assert!(!evidence.regressed.is_empty() && evidence.gain > 0.0);
     let routed: Vec<bool> = fork.clusters.iter().map(|cluster| cluster.routed).collect();
     assert_eq!(routed, [true, false]);
-    insta::assert_snapshot!(gate.log().last().unwrap(), @"blocked C: +34.3 pts but 3/3 protected regressed: offered as fork");
+    insta::assert_snapshot!(gate.log().last().unwrap(), @"blocked C: +34.0 pts but 3/3 protected regressed: offered as fork");
 }
 
 #[test]
