@@ -2,7 +2,7 @@
 //! played, as `candidates/<id>/manifest.toml`; the Critic checks it, the gate holds it to its claims, and it is scored after a ship.
 
 use super::digest::{Anchor, Pathology};
-use super::edit::{Bucket, Bundle, Edit};
+use super::edit::{Bucket, Bundle, Edit, edits_digest};
 use super::harness::Limits;
 use super::id::{CandidateId, Digest, HarnessId, TaskId, VariantId};
 use super::task::Tags;
@@ -144,8 +144,7 @@ impl CandidateManifest {
 
     /// Digest of its edits, whatever they are made on.
     pub fn edits_digest(&self) -> Digest {
-        // Edits are plain data: writing them into memory cannot fail.
-        Digest::of(&serde_json::to_vec(&self.edits).unwrap_or_default())
+        edits_digest(&self.edits)
     }
 
     /// Everything it says it will improve.

@@ -45,15 +45,14 @@ fn is_worn(reputation: &Reputation, round: u32) -> bool {
 
 /// The processor that an edit is about, without its number.
 fn touched(edit: &Edit) -> Option<&str> {
-    let name = match edit {
-        Edit::Insert { processor, .. } => processor.label(),
-        Edit::Replace { with, .. } => with.label(),
-        Edit::SetParam { which: Which::Processor(name), .. } => name.as_str(),
-        Edit::SetParam { which: Which::Group(group), .. } => group,
+    match edit {
+        Edit::Insert { processor, .. } => Some(processor.label()),
+        Edit::Replace { with, .. } => Some(with.label()),
+        Edit::SetParam { which: Which::Processor(name), .. } => Some(name.label()),
+        Edit::SetParam { which: Which::Group(group), .. } => Some(group),
         // Taking a lever away again is no use of it.
-        Edit::Remove { .. } | Edit::Set { .. } | Edit::WriteFile { .. } | Edit::RemoveFile { .. } => return None,
-    };
-    Some(name.split('#').next().unwrap_or(name))
+        Edit::Remove { .. } | Edit::Set { .. } | Edit::WriteFile { .. } | Edit::RemoveFile { .. } => None,
+    }
 }
 
 /// Why the round ships nothing, if so: nothing is left, or a regression of the last round has no answer. A regression is answered by a
