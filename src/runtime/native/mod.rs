@@ -10,7 +10,7 @@ mod drive;
 mod environment_context;
 mod episode_metrics;
 mod fence;
-mod few_shot;
+pub(crate) mod few_shot;
 mod goal_term_filter;
 mod judge;
 mod loop_detection;
