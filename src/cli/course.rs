@@ -32,21 +32,35 @@ pub(crate) enum Task<'a> {
     Same(u32, &'a RefCell<Vec<(bool, String)>>),
 }
 
+/// What is allowed without asking.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Allowed {
+    /// Missing weights are fetched.
+    pub fetching: bool,
+    /// A run whose settings differ is continued.
+    pub other_settings: bool,
+}
+
+/// The end of the rounds as it is, for [`with_rounds`].
+pub(crate) async fn whole(_: &Rounds<'_>, closing: Closing) -> Result<Closing, RoundsError> {
+    Ok(closing)
+}
+
 /// Opens the rounds of a run and does one thing with them; `finish` sees them last.
 pub(crate) fn with_rounds<T>(
     assignment: &Assignment,
-    (yes, force): (bool, bool),
+    allowed: Allowed,
     task: &Task<'_>,
     printer: &Printer,
     finish: impl AsyncFnOnce(&Rounds<'_>, Closing) -> Result<T, RoundsError>,
 ) -> Result<T, Failure> {
     let settings = &assignment.layered.settings;
     let loop_settings = loop_settings(assignment)?;
-    desk::fetch_missing(settings, yes, printer)?;
+    desk::fetch_missing(settings, allowed.fetching, printer)?;
     let run_dir = RunDir::open(&assignment.dir)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
-    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), force)?;
+    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), allowed.other_settings)?;
     let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
     let started = desk.clock.milliseconds();
     let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);

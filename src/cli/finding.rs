@@ -83,7 +83,11 @@ fn disk() -> Finding {
     const NAME: &str = "disk of this folder";
     match free_bytes(Path::new(".")) {
         Ok(free) if free >= LEAST_DISK => Finding::yes(NAME, format!("{:.1} GB free", free as f64 / 1e9)),
-        Ok(free) => Finding::no(NAME, format!("{:.2} GB free", free as f64 / 1e9), "free some space, or give `run` and `loop` a --run on another disk"),
+        Ok(free) => Finding::no(
+            NAME,
+            format!("{:.2} GB free", free as f64 / 1e9),
+            "free some space, or give `run` and `loop` a --run on another disk",
+        ),
         Err(error) => Finding::no(NAME, error.to_string(), "change to a folder that can be read"),
     }
 }
