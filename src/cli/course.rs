@@ -19,6 +19,7 @@ use crate::stages::plan::ACTIONABILITY;
 use crate::store::episode_folders::{Place, SealedStream};
 use crate::store::record::Recorded;
 use crate::store::run_dir::RunDir;
+use clap::Args;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,13 +33,15 @@ pub(crate) enum Task<'a> {
     Same(u32, &'a RefCell<Vec<(bool, String)>>),
 }
 
-/// What is allowed without asking.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is allowed without asking; nothing by default.
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Allowed {
-    /// Missing weights are fetched.
-    pub fetching: bool,
-    /// A run whose settings differ is continued.
-    pub other_settings: bool,
+    /// Continue a run whose settings differ
+    #[arg(long)]
+    pub force: bool,
+    /// Fetch missing weights without asking
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// The end of the rounds as it is, for [`with_rounds`].
@@ -56,11 +59,11 @@ pub(crate) fn with_rounds<T>(
 ) -> Result<T, Failure> {
     let settings = &assignment.layered.settings;
     let loop_settings = loop_settings(assignment)?;
-    desk::fetch_missing(settings, allowed.fetching, printer)?;
+    desk::fetch_missing(settings, allowed.yes, printer)?;
     let run_dir = RunDir::open(&assignment.dir)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
-    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), allowed.other_settings)?;
+    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), allowed.force)?;
     let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
     let started = desk.clock.milliseconds();
     let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);

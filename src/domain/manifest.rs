@@ -5,7 +5,7 @@ use super::digest::{Anchor, Pathology};
 use super::edit::{Bucket, Bundle, Edit, edits_digest};
 use super::harness::Limits;
 use super::id::{CandidateId, Digest, HarnessId, TaskId, VariantId};
-use super::task::Tags;
+use super::task::{Tags, has_all};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -158,7 +158,7 @@ impl Claim {
     pub fn covers(&self, task: &TaskId, tags: &Tags) -> bool {
         match self {
             Self::Task(named) => named == task,
-            Self::Tags(wanted) => wanted.iter().all(|(key, value)| tags.get(key) == Some(value)),
+            Self::Tags(wanted) => has_all(tags, wanted),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod opentelemetry;
 mod parse_retry;
 mod pattern;
 mod preferred_actions;
+mod recent;
 mod repeated_edit_detection;
 mod seam;
 mod self_verify;

@@ -5,6 +5,7 @@ use crate::domain::edit::{Edit, Which};
 use crate::domain::id::TaskId;
 use crate::domain::ledger::Reputation;
 use crate::domain::manifest::Claim;
+use crate::domain::task::has_all;
 use std::collections::BTreeSet;
 
 /// Rounds looked back.
@@ -83,9 +84,7 @@ fn addresses(input: &CritiqueInput<'_>, proposal: &Proposal<'_>, task: &TaskId) 
     let covers = |claim: &Claim| match claim {
         Claim::Task(claimed) => claimed == task,
         // A promise to everybody is none to this one.
-        Claim::Tags(tags) => {
-            !tags.is_empty() && digest.is_some_and(|digest| tags.iter().all(|(key, value)| digest.tags.get(key) == Some(value)))
-        }
+        Claim::Tags(tags) => !tags.is_empty() && digest.is_some_and(|digest| has_all(&digest.tags, tags)),
     };
     let explains = !manifest.why_risk_holds.trim().is_empty() && manifest.predicted_impact.at_risk.iter().any(covers);
     let traces = || digest.iter().flat_map(|digest| &digest.rollouts).map(|rollout| rollout.trace.as_str());
