@@ -19,6 +19,7 @@ use crate::stages::plan::ACTIONABILITY;
 use crate::store::episode_folders::{Place, SealedStream};
 use crate::store::record::Recorded;
 use crate::store::run_dir::RunDir;
+use clap::Args;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,21 +33,37 @@ pub(crate) enum Task<'a> {
     Same(u32, &'a RefCell<Vec<(bool, String)>>),
 }
 
+/// What is allowed without asking; nothing by default.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct Allowed {
+    /// Continue a run whose settings differ
+    #[arg(long)]
+    pub force: bool,
+    /// Fetch missing weights without asking
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// The end of the rounds as it is, for [`with_rounds`].
+pub(crate) async fn whole(_: &Rounds<'_>, closing: Closing) -> Result<Closing, RoundsError> {
+    Ok(closing)
+}
+
 /// Opens the rounds of a run and does one thing with them; `finish` sees them last.
 pub(crate) fn with_rounds<T>(
     assignment: &Assignment,
-    (yes, force): (bool, bool),
+    allowed: Allowed,
     task: &Task<'_>,
     printer: &Printer,
     finish: impl AsyncFnOnce(&Rounds<'_>, Closing) -> Result<T, RoundsError>,
 ) -> Result<T, Failure> {
     let settings = &assignment.layered.settings;
     let loop_settings = loop_settings(assignment)?;
-    desk::fetch_missing(settings, yes, printer)?;
+    desk::fetch_missing(settings, allowed.yes, printer)?;
     let run_dir = RunDir::open(&assignment.dir)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
-    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), force)?;
+    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), allowed.force)?;
     let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
     let started = desk.clock.milliseconds();
     let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);

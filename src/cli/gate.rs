@@ -3,11 +3,11 @@
 
 use super::Done;
 use super::assignment::Assignment;
-use super::course::{Task, with_rounds};
+use super::course::{Allowed, Task, whole, with_rounds};
 use super::failure::{Exit, Failure};
 use super::gate_simulate::{SimulateArgs, gate_simulate};
 use super::printer::Printer;
-use crate::rounds::{Closing, RoundsError, Until};
+use crate::rounds::Until;
 use clap::Args;
 use serde::Serialize;
 use std::cell::RefCell;
@@ -44,7 +44,7 @@ pub(crate) fn gate(args: &GateArgs, printer: &Printer) -> Done {
     if let Some(times) = args.aa {
         return check_same(&assignment, times, printer);
     }
-    let closing = with_rounds(&assignment, (false, false), &Task::Run(Until::Decided), printer, whole)?;
+    let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(Until::Decided), printer, whole)?;
     printer.line(&closing.reason);
     let has_shipped = closing.rounds.last().is_some_and(|round| !round.shipped.is_empty());
     Ok(if args.require_ship && !has_shipped { Exit::Threshold } else { Exit::Done })
@@ -52,7 +52,7 @@ pub(crate) fn gate(args: &GateArgs, printer: &Printer) -> Done {
 
 fn check_same(assignment: &Assignment, times: u32, printer: &Printer) -> Done {
     let lines = RefCell::new(Vec::new());
-    with_rounds(assignment, (false, false), &Task::Same(times, &lines), printer, whole)?;
+    with_rounds(assignment, Allowed::default(), &Task::Same(times, &lines), printer, whole)?;
     let lines = lines.into_inner();
     let undecided = lines.iter().filter(|(is_sound, _)| *is_sound).count();
     printer.event(&SameEvent { event: "aa", times: lines.len(), undecided });
@@ -61,8 +61,4 @@ fn check_same(assignment: &Assignment, times: u32, printer: &Printer) -> Done {
         return Ok(Exit::Done);
     }
     Err(Failure::new(Exit::Threshold, "trust the gate: it told the incumbent from itself").hint("report the lines above"))
-}
-
-async fn whole(_: &crate::rounds::Rounds<'_>, closing: Closing) -> Result<Closing, RoundsError> {
-    Ok(closing)
 }

@@ -2,7 +2,7 @@
 //! harness, benchmark and model; writes the whole run directory.
 
 use super::assignment::Assignment;
-use super::course::{Task, foresee, with_rounds};
+use super::course::{Allowed, Task, foresee, with_rounds};
 use super::loop_settings::LoopFlags;
 use super::printer::Printer;
 use super::report::write_page;
@@ -22,12 +22,8 @@ pub(crate) struct LoopArgs {
     shared: Shared,
     #[command(flatten)]
     flags: LoopFlags,
-    /// Continue a run whose settings differ
-    #[arg(long)]
-    force: bool,
-    /// Fetch missing weights without asking
-    #[arg(short, long)]
-    yes: bool,
+    #[command(flatten)]
+    allowed: Allowed,
 }
 
 #[derive(Serialize)]
@@ -48,7 +44,7 @@ pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
     let assignment = Assignment::of_loop(&args.shared, &args.flags)?;
     foresee(&assignment, printer)?;
     let task = Task::Run(Until::End);
-    let (closing, compared) = with_rounds(&assignment, (args.yes, args.force), &task, printer, summary)?;
+    let (closing, compared) = with_rounds(&assignment, args.allowed, &task, printer, summary)?;
     tell(&closing, &compared, printer);
     printer.line(&format!("everything is in {}; what is where: INDEX.md; the rounds: journal.md", assignment.dir.display()));
     let exit = write_page(&assignment.dir, printer)?;

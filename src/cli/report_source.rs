@@ -193,8 +193,8 @@ fn sealed(report: &mut Report, folders: &[(EpisodeFolder, Episodes)], visible: &
 
 /// The harness that a round ended with; an open one stands where the last one that closed before it left.
 fn incumbent<'a>(report: &'a Report, round: &Round) -> &'a str {
-    let closed = report.rounds.iter().filter(|other| other.round <= round.round).filter_map(|other| other.record.as_ref());
-    closed.last().map_or(report.run.harness.as_str(), |record| record.after.as_str())
+    let mut closed = report.rounds.iter().filter(|other| other.round <= round.round).filter_map(|other| other.record.as_ref());
+    closed.next_back().map_or(report.run.harness.as_str(), |record| record.after.as_str())
 }
 
 /// The first and the last round with held-out episodes, on the tasks of both; else the points of the curve.

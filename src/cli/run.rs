@@ -2,6 +2,7 @@
 //! `curves.json`, `INDEX.md`.
 
 use super::assignment::{Assignment, stream_of};
+use super::course::Allowed;
 use super::display::Display;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
@@ -25,12 +26,8 @@ pub(crate) struct RunArgs {
     /// Exit with 1 if the pass rate is below this share (0 to 1)
     #[arg(long, value_name = "SHARE")]
     min_pass_rate: Option<f64>,
-    /// Continue a run whose settings differ
-    #[arg(long)]
-    force: bool,
-    /// Fetch missing weights without asking
-    #[arg(short, long)]
-    yes: bool,
+    #[command(flatten)]
+    allowed: Allowed,
 }
 
 #[derive(Serialize)]
@@ -53,11 +50,11 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let settings = &layered.settings;
     let parts = assignment.parts()?;
     let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
-    desk::fetch_missing(settings, args.yes, printer)?;
+    desk::fetch_missing(settings, args.allowed.yes, printer)?;
     let run_dir = RunDir::open(dir)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
     let agent = Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits };
-    run_dir.freeze(&layered.frozen(assignment.facts(&desk), true), args.force)?;
+    run_dir.freeze(&layered.frozen(assignment.facts(&desk), true), args.allowed.force)?;
     let runtime = session::runtime()?;
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;

@@ -2,11 +2,11 @@
 
 use super::Done;
 use super::assignment::Assignment;
-use super::course::{Task, with_rounds};
+use super::course::{Allowed, Task, whole, with_rounds};
 use super::failure::Exit;
 use super::printer::Printer;
 use crate::clock::Clock;
-use crate::rounds::{Closing, Rounds, RoundsError, Until};
+use crate::rounds::Until;
 use crate::store::visible::Visible;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -53,11 +53,7 @@ pub(crate) fn critique(args: &CritiqueArgs, printer: &Printer) -> Done {
 /// Takes the open round so far; its number.
 fn advance(run: &Path, until: Until, printer: &Printer) -> Result<u32, super::failure::Failure> {
     let assignment = Assignment::of_run(run)?;
-    let closing = with_rounds(&assignment, (false, false), &Task::Run(until), printer, whole)?;
+    let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(until), printer, whole)?;
     printer.note(&closing.reason);
     Ok(closing.rounds.len() as u32)
-}
-
-async fn whole(_: &Rounds<'_>, closing: Closing) -> Result<Closing, RoundsError> {
-    Ok(closing)
 }

@@ -95,6 +95,7 @@ impl Manifest {
         for spec in &self.processors {
             let (total, nth) = counts.entry(spec.label()).or_default();
             *nth += 1;
+            // [`ProcessorName::label`] takes the number off again.
             names.push(ProcessorName(if *total > 1 { format!("{}#{nth}", spec.label()) } else { spec.label().to_owned() }));
         }
         names

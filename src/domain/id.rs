@@ -126,6 +126,15 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+impl ProcessorName {
+    /// The name without its number: of several processors of one name in a harness, each has `#` and a number after it.
+    pub fn label(&self) -> &str {
+        let (label, number) = self.0.rsplit_once('#').unwrap_or((&self.0, ""));
+        let is_numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if is_numbered { label } else { &self.0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +145,14 @@ mod tests {
         let text = serde_json::to_string(&digest).unwrap();
         assert_eq!(serde_json::from_str::<Digest>(&text).unwrap(), digest);
         assert_ne!(digest, Digest::of_parts(&[b"ab", b"c"]));
+    }
+
+    #[test]
+    fn a_processor_has_its_label_whatever_its_number() {
+        for (name, label) in
+            [("few_shot", "few_shot"), ("few_shot#12", "few_shot"), ("processors/a#b.js", "processors/a#b.js"), ("x#", "x#")]
+        {
+            assert_eq!(ProcessorName::from(name).label(), label);
+        }
     }
 }

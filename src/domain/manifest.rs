@@ -2,10 +2,10 @@
 //! played, as `candidates/<id>/manifest.toml`; the Critic checks it, the gate holds it to its claims, and it is scored after a ship.
 
 use super::digest::{Anchor, Pathology};
-use super::edit::{Bucket, Bundle, Edit};
+use super::edit::{Bucket, Bundle, Edit, edits_digest};
 use super::harness::Limits;
 use super::id::{CandidateId, Digest, HarnessId, TaskId, VariantId};
-use super::task::Tags;
+use super::task::{Tags, has_all};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -144,8 +144,7 @@ impl CandidateManifest {
 
     /// Digest of its edits, whatever they are made on.
     pub fn edits_digest(&self) -> Digest {
-        // Edits are plain data: writing them into memory cannot fail.
-        Digest::of(&serde_json::to_vec(&self.edits).unwrap_or_default())
+        edits_digest(&self.edits)
     }
 
     /// Everything it says it will improve.
@@ -159,7 +158,7 @@ impl Claim {
     pub fn covers(&self, task: &TaskId, tags: &Tags) -> bool {
         match self {
             Self::Task(named) => named == task,
-            Self::Tags(wanted) => wanted.iter().all(|(key, value)| tags.get(key) == Some(value)),
+            Self::Tags(wanted) => has_all(tags, wanted),
         }
     }
 }

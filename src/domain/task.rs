@@ -47,6 +47,11 @@ fn group_fraction(benchmark: &str, group: &str) -> f64 {
 /// Facts about a task known before it is played, such as its kind; by these, processors choose and variants route.
 pub type Tags = BTreeMap<String, String>;
 
+/// Whether a task's tags have all of those wanted, with the same values.
+pub fn has_all(tags: &Tags, wanted: &Tags) -> bool {
+    wanted.iter().all(|(key, value)| tags.get(key) == Some(value))
+}
+
 /// One benchmark item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {

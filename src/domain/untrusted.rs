@@ -74,7 +74,7 @@ fn piece(text: &str) -> String {
 
 /// Word for word, line by line, as a block of Markdown that nothing in it can end.
 pub fn block(text: &str) -> String {
-    paragraphs(text).lines().map(|line| format!("    {line}\n")).collect()
+    paragraphs(text).lines().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 /// A block of a language, its fence longer than any run of backticks in it.

@@ -13,7 +13,7 @@ use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Stream};
 use crate::runtime::desk::Desk;
 use crate::runtime::episode::Agent;
-use crate::stages::critique::{ModelShare, Tally as Solved, model_share};
+use crate::stages::critique::{Contribution, Tally as Solved, model_share};
 use crate::stages::rollout::{Results, Rollout, Tally, episodes, tally};
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ impl Rounds<'_> {
         let tally = tally(self.heldout_results(&harness, self.course.desk, "heldout").await?.iter());
         self.course.run.add_point(round, Split::Heldout, tally.point())?;
         if let Some(random) = self.chooser_tally(&harness).await? {
-            let flag = contribution(&tally, &random).filter(ModelShare::is_flag).map(|share| share.to_string());
+            let flag = contribution(&tally, &random).filter(Contribution::is_flag).map(|share| share.to_string());
             let share = curves::ModelShare { split: Split::Heldout, model: tally.point(), random: random.point(), flag };
             self.course.run.add_model_share(round, share)?;
         }
@@ -107,7 +107,7 @@ impl Rounds<'_> {
 }
 
 /// Whether it is the model or the harness; `None` where neither solves anything.
-pub fn contribution(model: &Tally, random: &Tally) -> Option<ModelShare> {
+pub fn contribution(model: &Tally, random: &Tally) -> Option<Contribution> {
     let solved =
         |tally: &Tally| Solved { solved: tally.pass_rate.map_or(0.0, |share| share.value * tally.tasks as f64), tasks: tally.tasks };
     model_share(solved(model), solved(random))

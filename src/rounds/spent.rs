@@ -85,7 +85,9 @@ impl Rounds<'_> {
                 Place::Sealed { stream: SealedStream::Chooser, .. } => continue,
             };
             *count += played.len() as u64;
-            played.values().for_each(|line| spent.usage.add(&line.result.usage));
+            for line in played.values() {
+                spent.usage.add(&line.result.usage);
+            }
         }
         let untouched: BTreeSet<Untouched> = read_lines(&run.join(UNTOUCHED))?.into_iter().collect();
         spent.rollouts.untouched = untouched.len() as u64;

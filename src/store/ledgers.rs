@@ -71,22 +71,6 @@ impl Visible {
         self.lines(TASK_HISTORY)
     }
 
-    /// `data/ship_outcomes.jsonl`.
-    ///
-    /// # Errors
-    /// See [`ReadError`].
-    pub fn ship_outcomes(&self) -> Result<Vec<ShipOutcome>, ReadError> {
-        self.lines(SHIP_OUTCOMES)
-    }
-
-    /// `data/rejected_candidates.jsonl`.
-    ///
-    /// # Errors
-    /// See [`ReadError`].
-    pub fn rejected(&self) -> Result<Vec<RejectedCandidate>, ReadError> {
-        self.lines(REJECTED)
-    }
-
     /// `scoreboard.json`.
     ///
     /// # Errors

@@ -231,14 +231,6 @@ impl RoundDir {
         &self.dir
     }
 
-    /// Writes a whole file of the round.
-    ///
-    /// # Errors
-    /// What the operating system refused.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
-        Ok(write_whole(&self.dir.join(name), bytes)?)
-    }
-
     /// Where an episode's trace goes.
     pub fn trace_path(&self, key: &EpisodeKey) -> PathBuf {
         self.dir.join("trajectories").join(trace_file::file_name(key))

@@ -2,6 +2,7 @@
 //! records, and constant in memory however large the run.
 
 use super::trace_file::{TraceError, TraceReader};
+use crate::domain::id::Digest;
 use crate::domain::task::Tags;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -71,6 +72,13 @@ pub struct CallLine<'a> {
     /// JSON text of the arguments.
     #[serde(borrow)]
     pub arguments: &'a RawValue,
+}
+
+impl CallLine<'_> {
+    /// The same for calls of one tool with the same arguments.
+    pub fn digest(&self) -> Digest {
+        Digest::of_parts(&[self.name.as_bytes(), self.arguments.get().as_bytes()])
+    }
 }
 
 /// A tool's result.

@@ -5,7 +5,7 @@ use super::atomic::{FileError, read_lines, read_text};
 use super::audit::Audit;
 use super::harness_repo::{HarnessRepo, RepoError};
 use super::run_dir::EpisodeLine;
-use super::trace_file::{TraceError, TraceReader};
+use super::trace_file::TraceError;
 use super::versioned::{Versioned, parse_json};
 use crate::clock::Clock;
 use crate::domain::trace::Stream;
@@ -168,14 +168,6 @@ impl Visible {
     pub fn episodes(&self, round: u32) -> Result<Vec<EpisodeLine>, ReadError> {
         let lines: Vec<EpisodeLine> = self.lines(&format!("R{round}/episodes.jsonl"))?;
         Ok(lines.into_iter().filter(|line| line.key.stream == Stream::visible()).collect())
-    }
-
-    /// The trace of an episode of a round.
-    ///
-    /// # Errors
-    /// [`ReadError::Refused`], or it is not there.
-    pub fn trace(&self, round: u32, line: &EpisodeLine) -> Result<TraceReader, ReadError> {
-        Ok(TraceReader::open(&self.trace_path(round, &line.trace)?)?)
     }
 
     /// Where a trace lies, plain or compressed; `trace` is relative to the round's folder, as in `episodes.jsonl` and in anchors.

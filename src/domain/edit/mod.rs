@@ -14,7 +14,7 @@ pub use bundle::{Bundle, Conflict};
 pub use diff::diff;
 
 use super::harness::{HARNESS_FILE, Harness, ProcessorSpec};
-use super::id::ProcessorName;
+use super::id::{Digest, ProcessorName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -235,6 +235,12 @@ impl fmt::Display for Which {
             Self::Group(group) => write!(out, "group {}", plain(group)),
         }
     }
+}
+
+/// Digest of edits, whatever they are made on.
+pub fn edits_digest(edits: &[Edit]) -> Digest {
+    // Edits are plain data: writing them into memory cannot fail.
+    Digest::of(&serde_json::to_vec(edits).unwrap_or_default())
 }
 
 impl fmt::Display for Edit {

@@ -6,6 +6,7 @@ use super::settings::PARKED;
 use super::verdict::{Ruling, Verdict};
 use super::wealth::Wealth;
 use super::{CandidateId, Gate, GateError, Split, Step};
+use crate::domain::task::has_all;
 
 impl Gate {
     /// Begins the next round: grants its budget, brings back what was parked, and asks for visible rollouts where there are none.
@@ -98,7 +99,7 @@ impl Gate {
         order.dedup();
         let is_claimed = |task: TaskIndex| {
             let facts = &self.tasks[task.at()];
-            let by_tag = proposal.claims.tags.iter().any(|tags| tags.iter().all(|(key, value)| facts.tags.get(key) == Some(value)));
+            let by_tag = proposal.claims.tags.iter().any(|tags| has_all(&facts.tags, tags));
             if self.settings.deterministic {
                 // What the meta-agent saw of a train task, the control repeats: no bet.
                 by_tag && facts.split == Split::Gate

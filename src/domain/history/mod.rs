@@ -273,8 +273,7 @@ fn has_fired(manifest: &CandidateManifest, digest: &TaskDigest) -> bool {
     let mut fired =
         digest.rollouts.iter().filter(|rollout| rollout.verdict.as_ref().is_some_and(failed)).flat_map(|rollout| &rollout.fired);
     fired.any(|(processor, times)| {
-        // Of several processors of one name, each has `#` and a number after it.
-        let name = processor.as_str().split('#').next().unwrap_or_default();
+        let name = processor.label();
         *times > 0 && (name == manifest.component || name == manifest.attribution_signature.name)
     })
 }

@@ -4,6 +4,7 @@ use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::id::Digest;
 use crate::runtime::native::pattern::{compile_optional, failed};
+use crate::runtime::native::recent::repeat_of;
 use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -77,9 +78,7 @@ impl Processor for EpisodeMetrics {
             Event::AfterTool { call, result, .. } => {
                 self.tool_calls += 1;
                 self.failures += u32::from(failed(result, self.failure.as_ref()));
-                let arguments = call.arguments.0.to_string();
-                let digest = Digest::of_parts(&[call.name.as_str().as_bytes(), arguments.as_bytes(), result.text.as_bytes()]);
-                self.repeats += u32::from(!self.seen.insert(digest));
+                self.repeats += u32::from(!self.seen.insert(repeat_of(call, result)));
             }
             Event::TaskEnd { .. } => self.note = Some(self.summary(scene)),
             Event::TaskStart { .. }

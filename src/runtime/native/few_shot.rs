@@ -45,28 +45,29 @@ impl Default for Params {
 }
 
 /// The file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Demonstrations {
+pub(crate) struct Demonstrations {
+    /// The examples, in order.
     #[serde(default)]
-    demonstration: Vec<Demonstration>,
+    pub demonstration: Vec<Demonstration>,
 }
 
 /// One played example.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Demonstration {
+pub(crate) struct Demonstration {
     /// By which it is chosen.
     #[serde(default)]
-    tags: Tags,
+    pub tags: Tags,
     /// User and assistant in turn, user first, assistant last.
-    turns: Vec<Spoken>,
+    pub turns: Vec<Spoken>,
 }
 
 /// One turn of an example.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Spoken {
+pub(crate) enum Spoken {
     /// What the world said.
     User(String),
     /// What the agent said.
@@ -74,7 +75,7 @@ enum Spoken {
 }
 
 impl Demonstration {
-    /// Whether it begins with a task of this text.
+    /// Whether its opening holds a task of this text.
     fn asks(&self, task: &str) -> bool {
         let task = task.trim();
         let opening = self.turns.first().map_or("", Spoken::text);

@@ -4,12 +4,12 @@ use crate::domain::event::{Action, Event, Hook, Question, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::outcome::Ending;
 use crate::domain::request::{Decision, ModelRole, Reply};
-use crate::runtime::native::pattern::{action_of, check_names, compile, fill, within};
+use crate::runtime::native::pattern::{check_names, compile, fill, within};
+use crate::runtime::native::recent::Recent;
 use crate::runtime::native::words::clipped;
 use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 /// Registry entry.
 pub const NATIVE: Native = Native {
@@ -22,9 +22,6 @@ pub const NATIVE: Native = Native {
     build,
     complete: complete_params::<Params>,
 };
-
-/// Most bytes of one remembered result.
-const RESULT_BYTES: usize = 1000;
 
 /// Most bytes of the judge's answer that are noted.
 const NOTE_BYTES: usize = 300;
@@ -65,7 +62,7 @@ impl Default for Params {
 struct Judge {
     params: Params,
     score: Regex,
-    recent: VecDeque<String>,
+    recent: Recent,
     note: Option<String>,
 }
 
@@ -79,7 +76,7 @@ fn build(params: &toml::Table, _harness: &Harness) -> Result<Box<dyn Processor>,
     if score.captures_len() < 2 {
         return Err("score: the pattern has no capture for the score".into());
     }
-    Ok(Box::new(Judge { params, score, recent: VecDeque::new(), note: None }))
+    Ok(Box::new(Judge { recent: Recent::new(params.results), params, score, note: None }))
 }
 
 /// The end of an episode in words.
@@ -98,16 +95,13 @@ impl Processor for Judge {
     fn on(&mut self, event: &Event<'_>, scene: &Scene<'_>) -> Result<Action, Fault> {
         match event {
             Event::AfterTool { call, result, .. } => {
-                self.recent.push_back(format!("{}: {}", action_of(call), clipped(&result.text, RESULT_BYTES)));
-                while self.recent.len() > self.params.results {
-                    self.recent.pop_front();
-                }
+                self.recent.add(call, result);
                 Ok(Action::Pass)
             }
             Event::TaskEnd { ending } => {
                 let prompt = fill(&self.params.question, |name| match name {
                     "task" => Some(scene.task.to_owned()),
-                    "results" => Some(self.recent.iter().cloned().collect::<Vec<_>>().join("\n")),
+                    "results" => Some(self.recent.text()),
                     "ending" => Some(told_of(ending)),
                     "best" => Some(self.params.best.to_string()),
                     _ => None,

@@ -4,6 +4,7 @@ use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::id::Digest;
 use crate::runtime::native::pattern::{check_names, fill, with_message, within};
+use crate::runtime::native::recent::repeat_of;
 use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -81,9 +82,7 @@ impl Processor for LoopDetection {
     fn on(&mut self, event: &Event<'_>, _scene: &Scene<'_>) -> Result<Action, Fault> {
         match event {
             Event::AfterTool { call, result, .. } => {
-                let arguments = call.arguments.0.to_string();
-                let digest = Digest::of_parts(&[call.name.as_str().as_bytes(), arguments.as_bytes(), result.text.as_bytes()]);
-                let count = self.count(digest);
+                let count = self.count(repeat_of(call, result));
                 if self.params.interrupt_at > 0 && count >= self.params.interrupt_at {
                     return Ok(Action::Interrupt { reason: format!("{} was repeated {count} times with the same result", call.name) });
                 }
@@ -91,7 +90,7 @@ impl Processor for LoopDetection {
                     self.message = fill(&self.params.message, |name| match name {
                         "count" => Some(count.to_string()),
                         "tool" => Some(call.name.to_string()),
-                        "arguments" => Some(arguments.clone()),
+                        "arguments" => Some(call.arguments.0.to_string()),
                         _ => None,
                     });
                 }

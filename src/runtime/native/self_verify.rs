@@ -3,11 +3,10 @@
 use crate::domain::event::{Action, Event, Hook, Question, Replace, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::request::{Decision, ModelRole, Reply, ScoreRule};
-use crate::runtime::native::pattern::{action_of, check_names, fill, within};
-use crate::runtime::native::words::clipped;
+use crate::runtime::native::pattern::{check_names, fill, within};
+use crate::runtime::native::recent::Recent;
 use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 /// Registry entry.
 pub const NATIVE: Native = Native {
@@ -20,9 +19,6 @@ pub const NATIVE: Native = Native {
     build,
     complete: complete_params::<Params>,
 };
-
-/// Most bytes of one remembered result.
-const RESULT_BYTES: usize = 1000;
 
 /// Parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,7 +56,7 @@ impl Default for Params {
 
 struct SelfVerify {
     params: Params,
-    recent: VecDeque<String>,
+    recent: Recent,
     checks: u32,
 }
 
@@ -72,7 +68,7 @@ fn build(params: &toml::Table, _harness: &Harness) -> Result<Box<dyn Processor>,
     if params.yes.is_empty() || params.no.is_empty() || params.yes == params.no {
         return Err("yes: must differ from no, and neither may be empty".into());
     }
-    Ok(Box::new(SelfVerify { params, recent: VecDeque::new(), checks: 0 }))
+    Ok(Box::new(SelfVerify { recent: Recent::new(params.results), params, checks: 0 }))
 }
 
 impl SelfVerify {
@@ -80,7 +76,7 @@ impl SelfVerify {
         let prompt = fill(&self.params.question, |name| match name {
             "task" => Some(task.to_owned()),
             "answer" => Some(answer.to_owned()),
-            "results" => Some(self.recent.iter().cloned().collect::<Vec<_>>().join("\n")),
+            "results" => Some(self.recent.text()),
             _ => None,
         });
         let options = vec![self.params.yes.clone(), self.params.no.clone()];
@@ -93,10 +89,7 @@ impl Processor for SelfVerify {
     fn on(&mut self, event: &Event<'_>, scene: &Scene<'_>) -> Result<Action, Fault> {
         match event {
             Event::AfterTool { call, result, .. } => {
-                self.recent.push_back(format!("{}: {}", action_of(call), clipped(&result.text, RESULT_BYTES)));
-                while self.recent.len() > self.params.results {
-                    self.recent.pop_front();
-                }
+                self.recent.add(call, result);
                 Ok(Action::Pass)
             }
             Event::AfterModel { reply, is_final: true, .. } if self.checks < self.params.most => {

@@ -5,6 +5,7 @@ use crate::domain::edit::{Edit, Which};
 use crate::domain::id::TaskId;
 use crate::domain::ledger::Reputation;
 use crate::domain::manifest::Claim;
+use crate::domain::task::has_all;
 use std::collections::BTreeSet;
 
 /// Rounds looked back.
@@ -45,15 +46,14 @@ fn is_worn(reputation: &Reputation, round: u32) -> bool {
 
 /// The processor that an edit is about, without its number.
 fn touched(edit: &Edit) -> Option<&str> {
-    let name = match edit {
-        Edit::Insert { processor, .. } => processor.label(),
-        Edit::Replace { with, .. } => with.label(),
-        Edit::SetParam { which: Which::Processor(name), .. } => name.as_str(),
-        Edit::SetParam { which: Which::Group(group), .. } => group,
+    match edit {
+        Edit::Insert { processor, .. } => Some(processor.label()),
+        Edit::Replace { with, .. } => Some(with.label()),
+        Edit::SetParam { which: Which::Processor(name), .. } => Some(name.label()),
+        Edit::SetParam { which: Which::Group(group), .. } => Some(group),
         // Taking a lever away again is no use of it.
-        Edit::Remove { .. } | Edit::Set { .. } | Edit::WriteFile { .. } | Edit::RemoveFile { .. } => return None,
-    };
-    Some(name.split('#').next().unwrap_or(name))
+        Edit::Remove { .. } | Edit::Set { .. } | Edit::WriteFile { .. } | Edit::RemoveFile { .. } => None,
+    }
 }
 
 /// Why the round ships nothing, if so: nothing is left, or a regression of the last round has no answer. A regression is answered by a
@@ -84,9 +84,7 @@ fn addresses(input: &CritiqueInput<'_>, proposal: &Proposal<'_>, task: &TaskId) 
     let covers = |claim: &Claim| match claim {
         Claim::Task(claimed) => claimed == task,
         // A promise to everybody is none to this one.
-        Claim::Tags(tags) => {
-            !tags.is_empty() && digest.is_some_and(|digest| tags.iter().all(|(key, value)| digest.tags.get(key) == Some(value)))
-        }
+        Claim::Tags(tags) => !tags.is_empty() && digest.is_some_and(|digest| has_all(&digest.tags, tags)),
     };
     let explains = !manifest.why_risk_holds.trim().is_empty() && manifest.predicted_impact.at_risk.iter().any(covers);
     let traces = || digest.iter().flat_map(|digest| &digest.rollouts).map(|rollout| rollout.trace.as_str());

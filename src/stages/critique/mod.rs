@@ -25,7 +25,7 @@ mod squeezed;
 mod views;
 
 pub use markdown::markdown;
-pub use model_share::{ModelShare, Tally, model_share};
+pub use model_share::{Contribution, Tally, model_share};
 pub use secrets::{Secrets, TaskTexts};
 
 use crate::domain::digest::{Anchor, TaskDigest};

@@ -14,7 +14,7 @@ pub struct Tally {
 
 /// Who does the work.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ModelShare {
+pub enum Contribution {
     /// The 95 % intervals lie apart, the model's above.
     Model(Share, Share),
     /// The intervals overlap, and the random chooser reaches at least half of the model's share.
@@ -27,28 +27,28 @@ pub enum ModelShare {
 const HALF: f64 = 0.5;
 
 /// Compares the two; `None` where one was not played or neither solves anything.
-pub fn model_share(with_model: Tally, at_random: Tally) -> Option<ModelShare> {
+pub fn model_share(with_model: Tally, at_random: Tally) -> Option<Contribution> {
     let (model, random) = (wilson(with_model.solved, with_model.tasks)?, wilson(at_random.solved, at_random.tasks)?);
     if model.value <= 0.0 && random.value <= 0.0 {
         return None;
     }
     Some(if model.low > random.high {
-        ModelShare::Model(model, random)
+        Contribution::Model(model, random)
     } else if random.value >= HALF * model.value {
-        ModelShare::Harness(model, random)
+        Contribution::Harness(model, random)
     } else {
-        ModelShare::Unclear(model, random)
+        Contribution::Unclear(model, random)
     })
 }
 
-impl ModelShare {
+impl Contribution {
     /// Whether a ship is flagged.
     pub fn is_flag(&self) -> bool {
         matches!(self, Self::Harness(..))
     }
 }
 
-impl fmt::Display for ModelShare {
+impl fmt::Display for Contribution {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (words, model, random) = match self {
             Self::Model(model, random) => ("the model does work that the harness does not", model, random),
@@ -64,7 +64,7 @@ impl fmt::Display for ModelShare {
 mod tests {
     use super::*;
 
-    fn share(model: (f64, usize), random: (f64, usize)) -> Option<ModelShare> {
+    fn share(model: (f64, usize), random: (f64, usize)) -> Option<Contribution> {
         let tally = |(solved, tasks)| Tally { solved, tasks };
         model_share(tally(model), tally(random))
     }
@@ -74,8 +74,8 @@ mod tests {
         let flag = share((31.0, 60), (28.0, 60)).unwrap();
         let text = "the harness does the work, not the model: 52 % (39 to 64) of tasks solved with the model, 47 % (35 to 59) with a random chooser";
         assert_eq!((flag.is_flag(), flag.to_string().as_str()), (true, text));
-        assert!(matches!(share((45.0, 60), (10.0, 60)), Some(ModelShare::Model(..))));
-        assert!(matches!(share((3.0, 20), (0.0, 20)), Some(ModelShare::Unclear(..))));
+        assert!(matches!(share((45.0, 60), (10.0, 60)), Some(Contribution::Model(..))));
+        assert!(matches!(share((3.0, 20), (0.0, 20)), Some(Contribution::Unclear(..))));
         assert!(share((10.0, 60), (40.0, 60)).unwrap().is_flag());
         assert_eq!((share((0.0, 9), (0.0, 9)), share((1.0, 9), (0.0, 0))), (None, None));
     }

@@ -5,7 +5,7 @@ use super::{CritiqueInput, Proposal};
 use crate::domain::digest::TaskDigest;
 use crate::domain::harness::Limits;
 use crate::domain::ledger::Reputation;
-use crate::domain::manifest::{CandidateManifest, Claim};
+use crate::domain::manifest::CandidateManifest;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -40,12 +40,7 @@ fn reputation(input: &CritiqueInput<'_>, manifest: &CandidateManifest) -> u64 {
 
 /// Rollouts that would be gained, in tasks, if every promise came true.
 fn gain(digests: &[TaskDigest], manifest: &CandidateManifest) -> f64 {
-    let covers = |digest: &TaskDigest| {
-        manifest.claims().any(|claim| match claim {
-            Claim::Task(task) => *task == digest.task,
-            Claim::Tags(tags) => tags.iter().all(|(key, value)| digest.tags.get(key) == Some(value)),
-        })
-    };
+    let covers = |digest: &TaskDigest| manifest.claims().any(|claim| claim.covers(&digest.task, &digest.tags));
     let missing = |digest: &TaskDigest| {
         let (solved, scored) = digest.solved_of();
         if scored == 0 { 0.0 } else { 1.0 - f64::from(solved) / f64::from(scored) }

@@ -88,7 +88,9 @@ impl Secrets {
             tasks: train.iter().map(|texts| texts.task.clone()).collect(),
         };
         for text in train.iter().flat_map(all_of) {
-            for hit in secrets.sealed.hits(text) {
+            let text = Squeezed::new(text);
+            let shown = [secrets.sealed.long(&text), secrets.sealed.short(&text)].concat();
+            for hit in &shown {
                 secrets.sealed.runs.remove(&hit.run);
             }
         }
@@ -258,6 +260,13 @@ mod tests {
         let secrets = Secrets::new(&[texts("a", "walk to the very old mill", &[])], &[texts("b", "walk to the very old mill", &[])]);
         assert!(secrets.sealed.hits("walk to the very old mill").is_empty());
         assert_eq!(secrets.train.hits("walk to the very old mill").len(), 1);
+    }
+
+    #[test]
+    fn a_short_answer_that_a_train_text_shows_is_no_secret() {
+        let sealed = [texts("fetch/17", "bring a red stone to the old mill", &["1876", "Lima"])];
+        let seen = |goal| Secrets::new(&sealed, &[texts("fetch/1", goal, &[])]).sealed.hits("1876, Lima").len();
+        assert_eq!((seen("bring a cup to the mill of 1875"), seen("bring a cup to the mill of 1876")), (2, 0));
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Facts {
 
     fn call(&mut self, line: &TraceLine<'_>) {
         let (Some(call), Some(result)) = (&line.call, &line.result) else { return };
-        let made = Digest::of_parts(&[call.name.as_bytes(), call.arguments.get().as_bytes()]);
+        let made = call.digest();
         let came = Digest::of(result.text.as_bytes());
         let rollout = &mut self.read.rollout;
         rollout.calls += 1;

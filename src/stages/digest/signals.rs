@@ -57,7 +57,7 @@ impl Signals {
             self.reply = Some((line.step, cut(text)));
         }
         let (Some(call), Some(result)) = (&line.call, &line.result) else { return };
-        let made = Digest::of_parts(&[call.name.as_bytes(), call.arguments.get().as_bytes()]);
+        let made = call.digest();
         let came = Digest::of(result.text.as_bytes());
         let mut kinds = Vec::new();
         if !self.tools.is_empty() && !self.tools.contains(call.name.as_ref()) {

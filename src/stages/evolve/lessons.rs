@@ -192,7 +192,7 @@ fn form(template: Template, count: Count, total: usize, transcripts: &[Transcrip
     }
 }
 
-/// Answers that several different actions met, and that name none of them.
+/// Answers that several different actions met, most frequent first.
 fn idle(experience: &Experience) -> Vec<String> {
     let mut met: BTreeMap<usize, (BTreeSet<usize>, usize)> = BTreeMap::new();
     for (_, step) in steps(experience) {

@@ -25,7 +25,7 @@ use crate::domain::id::{Digest, HarnessId, TaskId, VariantId};
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::CandidateManifest;
 use crate::runtime::native;
-use ideas::{Desk, Idea, ideas};
+use ideas::{Idea, Sources, ideas};
 use lessons::Lessons;
 use rand_chacha::ChaCha8Rng;
 use random::random;
@@ -125,21 +125,21 @@ pub struct SmokeLine {
 /// Candidates of one round, at most as many as asked for, each of which passed its smoke test. Empty: the round is idle.
 pub fn evolve(engine: Engine, workshop: &Workshop<'_>) -> Vec<Proposed> {
     let lessons = Lessons::of(workshop.experience, workshop.incumbent);
-    let desk = Desk { incumbent: workshop.incumbent, lessons: &lessons, digests: workshop.digests };
+    let sources = Sources { incumbent: workshop.incumbent, lessons: &lessons, digests: workshop.digests };
     let mut chosen = Chosen { engine, workshop, tag: &lessons.tag, proposed: Vec::new() };
     match engine {
         Engine::Catalog => {
-            for idea in steered(ideas(&desk), workshop, &mut chance(engine, workshop, 0)) {
+            for idea in steered(ideas(&sources), workshop, &mut chance(engine, workshop, 0)) {
                 if !chosen.has_component(&idea.component) {
                     chosen.offer(idea);
                 }
             }
         }
-        Engine::Random => random(&desk, &mut chance(engine, workshop, 0)).into_iter().for_each(|idea| chosen.offer(idea)),
+        Engine::Random => random(&sources, &mut chance(engine, workshop, 0)).into_iter().for_each(|idea| chosen.offer(idea)),
         Engine::BestOfN => {
             for number in 0..workshop.count {
                 let before = chosen.proposed.len();
-                for idea in drawn(ideas(&desk), |idea| idea.weight, &mut chance(engine, workshop, number)) {
+                for idea in drawn(ideas(&sources), |idea| idea.weight, &mut chance(engine, workshop, number)) {
                     if chosen.proposed.len() == before {
                         chosen.offer(idea);
                     }

@@ -1,6 +1,6 @@
 //! Random ideas, as a control: another processor with mined or default parameters, a parameter shaken, a processor less, a temperature.
 
-use super::ideas::{Desk, Idea, ideas, silent};
+use super::ideas::{Idea, Sources, ideas, silent};
 use crate::domain::digest::Pathology;
 use crate::domain::edit::{Edit, Which};
 use crate::runtime::native::{self, NATIVES};
@@ -12,42 +12,47 @@ use toml::{Table, Value};
 const DRAWS: usize = 60;
 
 /// Random ideas; most can be played, none was chosen for a reason.
-pub(super) fn random(desk: &Desk<'_>, chance: &mut ChaCha8Rng) -> Vec<Idea> {
-    let mined = ideas(desk);
-    (0..DRAWS).filter_map(|_| draw(desk, &mined, chance)).filter(|idea| !idea.edits.is_empty()).collect()
+pub(super) fn random(sources: &Sources<'_>, chance: &mut ChaCha8Rng) -> Vec<Idea> {
+    let mined = ideas(sources);
+    (0..DRAWS).filter_map(|_| draw(sources, &mined, chance)).filter(|idea| !idea.edits.is_empty()).collect()
 }
 
-fn draw(desk: &Desk<'_>, mined: &[Idea], chance: &mut ChaCha8Rng) -> Option<Idea> {
+fn draw(sources: &Sources<'_>, mined: &[Idea], chance: &mut ChaCha8Rng) -> Option<Idea> {
     match chance.random_range(0..4) {
         0 => {
             let native = NATIVES.get(below(chance, NATIVES.len()))?;
-            Some(blind(desk, native.name, format!("Give {} its default parameters", native.name), desk.give(native.name, Table::new())))
+            Some(blind(
+                sources,
+                native.name,
+                format!("Give {} its default parameters", native.name),
+                sources.give(native.name, Table::new()),
+            ))
         }
         1 => {
             let idea = mined.get(below(chance, mined.len()))?;
-            Some(blind(desk, &idea.component, idea.title.clone(), idea.edits.clone()))
+            Some(blind(sources, &idea.component, idea.title.clone(), idea.edits.clone()))
         }
         2 => {
             let value = f64::from(chance.random_range(0..=20_u32)) / 10.0;
             let edits = vec![Edit::Set { key: "slots.sampling.temperature".into(), value: Some(Value::Float(value)) }];
-            Some(blind(desk, "sampling", format!("Draw replies at temperature {value}"), edits))
+            Some(blind(sources, "sampling", format!("Draw replies at temperature {value}"), edits))
         }
-        _ => shaken(desk, chance),
+        _ => shaken(sources, chance),
     }
 }
 
 /// A processor that is there with one parameter changed, or gone.
-fn shaken(desk: &Desk<'_>, chance: &mut ChaCha8Rng) -> Option<Idea> {
-    let specs = &desk.incumbent.manifest.processors;
+fn shaken(sources: &Sources<'_>, chance: &mut ChaCha8Rng) -> Option<Idea> {
+    let specs = &sources.incumbent.manifest.processors;
     let at = below(chance, specs.len());
-    let (spec, which) = (specs.get(at)?, Which::Processor(desk.incumbent.manifest.names().get(at)?.clone()));
+    let (spec, which) = (specs.get(at)?, Which::Processor(sources.incumbent.manifest.names().get(at)?.clone()));
     let params = (native::find(spec.native.as_deref()?)?.complete)(&spec.params).ok()?;
     let numbers: Vec<(&String, Value)> = params.iter().filter_map(|(key, value)| Some((key, other(value, chance)?))).collect();
     let Some((key, value)) = numbers.get(below(chance, numbers.len() + 1)) else {
-        return Some(blind(desk, spec.label(), format!("Remove {}", spec.label()), vec![Edit::Remove { which }]));
+        return Some(blind(sources, spec.label(), format!("Remove {}", spec.label()), vec![Edit::Remove { which }]));
     };
     let title = format!("Set {key} of {} to {value}", spec.label());
-    Some(blind(desk, spec.label(), title, vec![Edit::SetParam { which, key: (*key).clone(), value: Some(value.clone()) }]))
+    Some(blind(sources, spec.label(), title, vec![Edit::SetParam { which, key: (*key).clone(), value: Some(value.clone()) }]))
 }
 
 /// Another value of the same kind; texts and lists are left alone.
@@ -65,14 +70,14 @@ fn below(chance: &mut ChaCha8Rng, end: usize) -> usize {
     if end == 0 { 0 } else { chance.random_range(0..end) }
 }
 
-fn blind(desk: &Desk<'_>, component: &str, title: String, edits: Vec<Edit>) -> Idea {
+fn blind(sources: &Sources<'_>, component: &str, title: String, edits: Vec<Edit>) -> Idea {
     Idea {
         component: component.to_owned(),
         title,
         root_cause: "not looked for: a random edit".into(),
         targeted_fix: "none is claimed: a random edit".into(),
         claim: "the steps that it changes were played".into(),
-        observed: desk.lessons.places.clone(),
+        observed: sources.lessons.places.clone(),
         mends: Vec::<Pathology>::new(),
         weight: 1.0,
         signature: silent(component),

@@ -73,9 +73,9 @@ pub(super) fn statement(subject: Subject<'_>, workshop: &Workshop<'_>) -> Candid
 
 fn impact(touched: &[&TaskDigest], workshop: &Workshop<'_>, tag: &str) -> PredictedImpact {
     let is_open = |digest: &&&TaskDigest| digest.solved_of().0 < digest.solved_of().1;
-    let kinds = open_kinds(touched, workshop.digests, tag);
-    let covered = |digest: &&&TaskDigest| kinds.iter().any(|kind| kind.iter().all(|(key, value)| digest.tags.get(key) == Some(value)));
-    let mut impact = PredictedImpact { will_unlock: kinds.iter().cloned().map(Claim::Tags).collect(), ..PredictedImpact::default() };
+    let kinds: Vec<Claim> = open_kinds(touched, workshop.digests, tag).into_iter().map(Claim::Tags).collect();
+    let covered = |digest: &&&TaskDigest| kinds.iter().any(|kind| kind.covers(&digest.task, &digest.tags));
+    let mut impact = PredictedImpact { will_unlock: kinds.clone(), ..PredictedImpact::default() };
     for digest in touched.iter().filter(is_open).filter(|digest| !covered(digest)) {
         let claim = Claim::Task(digest.task.clone());
         if digest.solved_of().0 == 0 { impact.will_unlock.push(claim) } else { impact.will_stabilize.push(claim) }

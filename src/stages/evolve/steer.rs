@@ -2,8 +2,7 @@
 
 use super::Workshop;
 use super::ideas::Idea;
-use crate::domain::edit::{Bucket, Edit};
-use crate::domain::id::Digest;
+use crate::domain::edit::{Bucket, Edit, edits_digest};
 use crate::domain::ledger::Reputation;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -24,7 +23,7 @@ const NEGLECTED: f64 = 4.0;
 /// Ideas, the one to try first in front; those rejected since the last ship are gone.
 pub(super) fn steered(ideas: Vec<Idea>, workshop: &Workshop<'_>, chance: &mut ChaCha8Rng) -> Vec<Idea> {
     let rejected = rejected(workshop);
-    let fresh = ideas.into_iter().filter(|idea| !rejected.contains(&edits_digest(&idea.edits)));
+    let fresh = ideas.into_iter().filter(|idea| !rejected.contains(&edits_digest(&idea.edits).to_string()));
     let mut ordered = drawn(fresh.collect(), |idea| weight(idea, workshop).powi(SHARPNESS), chance);
     if let Some(guard) = &workshop.landscape.guard {
         // One candidate must use a neglected bucket: the best of those comes first.
@@ -50,11 +49,6 @@ pub(super) fn drawn(ideas: Vec<Idea>, weight: impl Fn(&Idea) -> f64, chance: &mu
 
 fn buckets(idea: &Idea) -> BTreeSet<Bucket> {
     idea.edits.iter().map(Edit::bucket).collect()
-}
-
-fn edits_digest(edits: &[Edit]) -> String {
-    // As `CandidateManifest::edits_digest`; edits are plain data: writing them into memory cannot fail.
-    Digest::of(&serde_json::to_vec(edits).unwrap_or_default()).to_string()
 }
 
 /// Round of the last ship, of any component.

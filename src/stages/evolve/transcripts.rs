@@ -4,9 +4,9 @@
 use super::experience::{Experience, Played};
 use crate::domain::harness::Harness;
 use crate::domain::task::Tags;
-use serde::{Deserialize, Serialize};
+use crate::runtime::native::few_shot::{Demonstration, Demonstrations, Spoken};
 
-/// Longest beginning that tells where the task's text stands in an opening, in bytes.
+/// Most letters before the task's text in an opening by which its place is told.
 const LEAD: usize = 24;
 
 /// A solved episode.
@@ -22,27 +22,6 @@ pub(super) struct Transcript {
     turns: Vec<Spoken>,
     /// Whether the harness shows it already.
     pub is_shown: bool,
-}
-
-/// The file of demonstrations that `few_shot` reads.
-#[derive(Debug, Default, Deserialize, Serialize)]
-struct Demonstrations {
-    #[serde(default)]
-    demonstration: Vec<Demonstration>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-struct Demonstration {
-    #[serde(default)]
-    tags: Tags,
-    turns: Vec<Spoken>,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Spoken {
-    User(String),
-    Assistant(String),
 }
 
 /// The file that a `few_shot` of the harness reads.

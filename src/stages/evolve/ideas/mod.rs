@@ -44,7 +44,7 @@ pub(super) struct Idea {
 }
 
 /// What ideas are made from.
-pub(super) struct Desk<'a> {
+pub(super) struct Sources<'a> {
     /// The incumbent.
     pub incumbent: &'a Harness,
     /// What experience teaches.
@@ -54,15 +54,15 @@ pub(super) struct Desk<'a> {
 }
 
 /// Every idea, in a fixed order.
-pub(super) fn ideas(desk: &Desk<'_>) -> Vec<Idea> {
-    let mut all = narrowing::ideas(desk);
-    all.extend(context::ideas(desk));
-    all.extend(settings::ideas(desk));
+pub(super) fn ideas(sources: &Sources<'_>) -> Vec<Idea> {
+    let mut all = narrowing::ideas(sources);
+    all.extend(context::ideas(sources));
+    all.extend(settings::ideas(sources));
     all.retain(|idea| !idea.edits.is_empty());
     all
 }
 
-impl Desk<'_> {
+impl Sources<'_> {
     /// The first processor of a native, with its name in edits.
     pub fn present(&self, native: &str) -> Option<(ProcessorName, &ProcessorSpec)> {
         let processors = &self.incumbent.manifest.processors;
@@ -127,6 +127,12 @@ fn texts(texts: Vec<String>) -> Value {
 /// Parameters from their names and values.
 fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// A title as it stands within a line: its first letter is small.
+fn within_line(title: &str) -> String {
+    let mut letters = title.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Forms as a person reads them.

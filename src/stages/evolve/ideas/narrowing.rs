@@ -1,6 +1,6 @@
 //! Ideas about which actions are offered: only on the task's things, sub-goals in turn, rare chances first, nothing in vain.
 
-use super::{Desk, Idea, fires, named, table, texts};
+use super::{Idea, Sources, fires, named, table, texts, within_line};
 use crate::domain::digest::Pathology;
 use crate::stages::evolve::lessons::Form;
 use toml::{Table, Value};
@@ -14,11 +14,11 @@ const WIDE: usize = 4;
 /// Characters of an answer by which it is known again.
 const SHOWN: usize = 80;
 
-pub(super) fn ideas(desk: &Desk<'_>) -> Vec<Idea> {
-    let mut all = goal_terms(desk);
-    all.extend(plan(desk));
-    all.extend(chances(desk));
-    all.extend(tried(desk));
+pub(super) fn ideas(sources: &Sources<'_>) -> Vec<Idea> {
+    let mut all = goal_terms(sources);
+    all.extend(plan(sources));
+    all.extend(chances(sources));
+    all.extend(tried(sources));
     all
 }
 
@@ -27,8 +27,8 @@ fn wandering() -> Vec<Pathology> {
 }
 
 /// Slots that solved episodes fill with the task's things only may be filled with nothing else.
-fn goal_terms(desk: &Desk<'_>) -> Vec<Idea> {
-    let known: Vec<&Form> = desk.lessons.forms.iter().filter(|form| form.about_task.contains(&true) && !form.is_at_hand()).collect();
+fn goal_terms(sources: &Sources<'_>) -> Vec<Idea> {
+    let known: Vec<&Form> = sources.lessons.forms.iter().filter(|form| form.about_task.contains(&true) && !form.is_at_hand()).collect();
     let paired = |form: &&&Form| form.about_task.iter().filter(|about| **about).count() > 1 || form.about_task.len() > 1;
     let learned =
         |forms: &[&Form]| -> Vec<String> { forms.iter().map(|form| form.template.pattern(|slot| form.about_task[slot])).collect() };
@@ -38,7 +38,7 @@ fn goal_terms(desk: &Desk<'_>) -> Vec<Idea> {
         variants.push((learned(&two), two, 1.5));
     }
     if known.is_empty() {
-        let guessed: Vec<&Form> = desk.lessons.forms.iter().filter(|form| form.template.slots().len() > 1).collect();
+        let guessed: Vec<&Form> = sources.lessons.forms.iter().filter(|form| form.template.slots().len() > 1).collect();
         let of = |last: usize| guessed.iter().map(|form| form.template.pattern(|slot| slot <= last)).collect();
         variants = vec![(of(0), guessed.clone(), 1.0), (of(1), guessed.clone(), 1.0)];
     }
@@ -53,18 +53,18 @@ fn goal_terms(desk: &Desk<'_>) -> Vec<Idea> {
         root_cause: "steps go into things that the task does not speak of".into(),
         targeted_fix: "actions of these forms are offered only on things of the task".into(),
         claim: claim.into(),
-        observed: desk.places(forms.iter().copied()),
+        observed: sources.places(forms.iter().copied()),
         mends: wandering(),
         weight,
         signature: fires("goal_term_filter"),
-        edits: if verbs.is_empty() { Vec::new() } else { desk.give("goal_term_filter", table([("verbs", texts(verbs))])) },
+        edits: if verbs.is_empty() { Vec::new() } else { sources.give("goal_term_filter", table([("verbs", texts(verbs))])) },
     };
     variants.into_iter().map(idea).collect()
 }
 
 /// What all solved episodes of a kind do, in their order.
-fn plan(desk: &Desk<'_>) -> Vec<Idea> {
-    let lessons = desk.lessons;
+fn plan(sources: &Sources<'_>) -> Vec<Idea> {
+    let lessons = sources.lessons;
     if lessons.plans.is_empty() {
         return Vec::new();
     }
@@ -88,7 +88,7 @@ fn plan(desk: &Desk<'_>) -> Vec<Idea> {
     let idea = |offers: bool, in_turn: bool, weight: f64| {
         let by = Value::String(lessons.tag.clone());
         let mut params = table([("by", by), ("plans", Value::Table(plans(offers))), ("in_turn", Value::Boolean(in_turn))]);
-        if let Some(no_effect) = no_effect(desk) {
+        if let Some(no_effect) = no_effect(sources) {
             params.insert("no_effect".into(), no_effect);
         }
         let how = if offers { "offer what serves the next one" } else { "show the next one" };
@@ -98,26 +98,26 @@ fn plan(desk: &Desk<'_>) -> Vec<Idea> {
             root_cause: "steps that every solved task of the kind takes are missed, or taken out of turn".into(),
             targeted_fix: format!("sub-goals mined from solved tasks, by {}: {how}", lessons.tag),
             claim: "the actions that the sub-goals need were admitted".into(),
-            observed: desk.places(lessons.forms.iter().filter(in_plans)),
+            observed: sources.places(lessons.forms.iter().filter(in_plans)),
             mends: wandering(),
             weight,
             signature: fires("subgoal_tracker"),
-            edits: desk.give("subgoal_tracker", params),
+            edits: sources.give("subgoal_tracker", params),
         }
     };
     vec![idea(true, true, 4.0), idea(true, false, 1.0), idea(false, true, 0.5)]
 }
 
 /// Chances that solved episodes take are taken when they come.
-fn chances(desk: &Desk<'_>) -> Vec<Idea> {
-    let mut all = desk.lessons.chances();
+fn chances(sources: &Sources<'_>) -> Vec<Idea> {
+    let mut all = sources.lessons.chances();
     let (root_cause, claim) = if all.is_empty() {
         ("rare actions are admitted and passed over", "these actions are admitted; that they solve tasks is a guess")
     } else {
         ("actions that solved tasks take are admitted and passed over", "solved tasks take these actions, and they were admitted")
     };
     if all.is_empty() {
-        all = desk.lessons.forms.iter().filter(|form| !form.is_at_hand() && form.admitted > 0.0).collect();
+        all = sources.lessons.forms.iter().filter(|form| !form.is_at_hand() && form.admitted > 0.0).collect();
         all.sort_by(|one, two| one.taken.total_cmp(&two.taken).then_with(|| one.template.head().cmp(two.template.head())));
     }
     let idea = |forms: &[&Form], times: i64, weight: f64| {
@@ -128,14 +128,14 @@ fn chances(desk: &Desk<'_>) -> Vec<Idea> {
             root_cause: root_cause.into(),
             targeted_fix: "while one of these is admitted and not yet taken, only such are offered, the rarest first".into(),
             claim: claim.into(),
-            observed: desk.places(forms.iter().copied()),
+            observed: sources.places(forms.iter().copied()),
             mends: wandering(),
             weight,
             signature: fires("preferred_actions"),
             edits: if forms.is_empty() {
                 Vec::new()
             } else {
-                desk.give("preferred_actions", table([("prefer", prefer), ("times", times.into())]))
+                sources.give("preferred_actions", table([("prefer", prefer), ("times", times.into())]))
             },
         }
     };
@@ -151,31 +151,31 @@ fn beginning(text: &str) -> String {
 }
 
 /// The pattern of an answer that means "nothing happened": the harness's own, else one that was seen.
-fn no_effect(desk: &Desk<'_>) -> Option<Value> {
-    let own = desk.param("tried_actions", "no_effect").filter(|value| value.as_str().is_some_and(|text| !text.is_empty()));
-    own.or_else(|| Some(Value::String(beginning(desk.lessons.idle.first()?))))
+fn no_effect(sources: &Sources<'_>) -> Option<Value> {
+    let own = sources.param("tried_actions", "no_effect").filter(|value| value.as_str().is_some_and(|text| !text.is_empty()));
+    own.or_else(|| Some(Value::String(beginning(sources.lessons.idle.first()?))))
 }
 
 /// Nothing in vain: what was tried in the same state, what did nothing, where one has been.
-fn tried(desk: &Desk<'_>) -> Vec<Idea> {
-    let lessons = desk.lessons;
+fn tried(sources: &Sources<'_>) -> Vec<Idea> {
+    let lessons = sources.lessons;
     let whole = |form: &&Form| form.template.pattern(|_| false);
     let idea = |title: &str, params: Table, weight: f64| Idea {
         component: "tried_actions".into(),
         title: title.into(),
         root_cause: "steps are spent on actions that can bring nothing new".into(),
-        targeted_fix: format!("{}{}", title[..1].to_lowercase(), &title[1..]),
+        targeted_fix: within_line(title),
         claim: "other actions were admitted in the same place".into(),
         observed: lessons.places.clone(),
         mends: vec![Pathology::RepeatWithoutProgress, Pathology::ToolEffectMissing, Pathology::BudgetStarvation],
         weight,
         signature: fires("tried_actions"),
-        edits: desk.give("tried_actions", params),
+        edits: sources.give("tried_actions", params),
     };
     let ended = |form: &&Form| form.used > 0 && form.is_end();
     let ends = || texts(lessons.forms.iter().filter(ended).map(|form| form.template.pattern(|_| false)).collect());
-    if desk.present("tried_actions").is_some() {
-        let window = desk.param("tried_actions", "undo_window").and_then(|value| value.as_integer()).unwrap_or(1);
+    if sources.present("tried_actions").is_some() {
+        let window = sources.param("tried_actions", "undo_window").and_then(|value| value.as_integer()).unwrap_or(1);
         return vec![
             idea("Forget where one has been whenever something was achieved", table([("reset", ends())]), 1.5),
             idea("Let the task's own places be visited again", table([("revisit_task_places", Value::Boolean(true))]), 1.5),
@@ -184,7 +184,7 @@ fn tried(desk: &Desk<'_>) -> Vec<Idea> {
         ];
     }
     let mut params = Table::new();
-    if let Some(no_effect) = no_effect(desk) {
+    if let Some(no_effect) = no_effect(sources) {
         params.insert("no_effect".into(), no_effect);
     }
     let plain = params.clone();
