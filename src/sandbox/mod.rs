@@ -1,6 +1,7 @@
 //! The only door to processes. So far: the user's own package client, run with a deadline, and probes of the machine.
 
 pub mod probe;
+pub mod worker;
 
 use std::io::Read;
 use std::path::Path;
