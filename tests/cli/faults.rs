@@ -58,7 +58,7 @@ fn a_server_that_never_answers_leaves_missing_episodes_that_are_played_later() {
 fn many_live_episodes_do_not_run_out_of_open_files() {
     let run = TestRun::new();
     let server = Loopback::start(Weather::Fair, Duration::from_millis(50));
-    run.write("settings.toml", &server.hasty_settings());
+    run.write("settings.toml", &server.patient_settings());
     let play = ["run", "--bench", "echo", "--model", "mine", "--config", "settings.toml", "--limit", "40", "--jobs", "40", "--run", "a"];
     // A connection and a trace an episode are more than this, which is only where the limit starts.
     let ran = run.run_under("ulimit -S -n 48", &play);
