@@ -17,6 +17,8 @@ use serde::Serialize;
 /// Evolve a harness: play, read the traces, propose edits, judge them, and ship only what is better.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: harnessx loop --profile quick --model local:smollm2 --yes")]
+// What a loop refuses (see `Assignment::of_loop`) is not offered.
+#[command(mut_arg("split", |flag| flag.hide(true)), mut_arg("tasks", |flag| flag.hide(true)), mut_arg("rollouts", |flag| flag.hide(true)))]
 pub(crate) struct LoopArgs {
     #[command(flatten)]
     shared: Shared,

@@ -65,7 +65,7 @@ pub(crate) struct LoopFlags {
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<ProfileName>,
-    /// Who proposes edits [default: catalog]
+    /// Who proposes edits: catalog, random or best-of-n [default: catalog]
     #[arg(long, value_name = "ENGINE", value_parser = engine)]
     #[serde(skip_serializing_if = "Option::is_none")]
     engine: Option<Engine>,
