@@ -1,11 +1,7 @@
 //! Scripts that mean harm, and the promises that hold whatever they do: the host lives, others' instances go on with their state, and the
 //! same script gives the same bytes in any pool (`scripts.md`). `cargo test --test scripts -- --nocapture` prints the table.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that cannot set itself up should stop there; the table is for people"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
 
 use futures::executor::block_on;
 use harnessx::domain::event::{Action, Event, Scene};
@@ -14,10 +10,17 @@ use harnessx::domain::request::Usage;
 use harnessx::domain::task::Tags;
 use harnessx::sandbox::worker::WorkerProgram;
 use harnessx::script::{FaultKind, Instance, Kind, Pool, PoolSettings, ScriptError, ScriptLimits, ToolStep};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 const DEADLINE_MS: u64 = 1000;
+
+/// One test kills the workers of this whole process: no other runs beside it.
+static ALONE: RwLock<()> = RwLock::new(());
+
+fn beside_others() -> RwLockReadGuard<'static, ()> {
+    ALONE.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn pool(workers: usize) -> Pool {
     let program = WorkerProgram { path: env!("CARGO_BIN_EXE_harnessx").into(), arguments: vec!["script-worker".into()] };
@@ -120,6 +123,7 @@ const NEIGHBOUR: &str =
 
 #[test]
 fn hostile_scripts_are_contained() {
+    let _beside = beside_others();
     let pool = pool(1);
     let turns = [Turn::new(Message::user("one")), Turn::new(Message::assistant("two"))];
     let mut neighbour = instance(&pool, &script(NEIGHBOUR));
@@ -155,6 +159,7 @@ fn hostile_scripts_are_contained() {
 
 #[test]
 fn a_fault_comes_again_and_nobody_else_hears_of_it() {
+    let _beside = beside_others();
     let pool = pool(2);
     let mut hostile = instance(&pool, &script("for (;;) {}"));
     let first = block_on(on(&mut hostile, &[])).unwrap_err().to_string();
@@ -164,6 +169,7 @@ fn a_fault_comes_again_and_nobody_else_hears_of_it() {
 
 #[test]
 fn a_killed_worker_costs_its_neighbours_nothing() {
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     let pool = pool(1);
     let turns = [Turn::new(Message::user("one"))];
     let mut neighbour = instance(&pool, &script(NEIGHBOUR));
@@ -171,7 +177,6 @@ fn a_killed_worker_costs_its_neighbours_nothing() {
         let reason = format!("{count} one");
         assert_eq!(block_on(on(&mut neighbour, &turns)).unwrap(), Action::Interrupt { reason });
         for worker in children() {
-            // Every worker of this test process: those of other tests recover as well.
             let _ = std::process::Command::new("kill").args(["-9", &worker]).status();
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -181,7 +186,7 @@ fn a_killed_worker_costs_its_neighbours_nothing() {
     assert_eq!(neighbour.state(), Some("{\"count\":3}"));
 }
 
-/// Script workers that this process has started and that belong to a pool of one in this test.
+/// Script workers that this process has started.
 fn children() -> Vec<String> {
     let own = std::process::id().to_string();
     let of = |pid: &str| {
@@ -196,12 +201,14 @@ fn children() -> Vec<String> {
 
 #[test]
 fn workers_are_held_by_the_kernel() {
+    let _beside = beside_others();
     let protections = pool(1).protections().unwrap();
     assert!(protections.is_confined() && protections.limits, "{protections}");
 }
 
 #[test]
 fn the_same_script_and_events_give_the_same_bytes() {
+    let _beside = beside_others();
     let source = script(
         "state.n = (state.n ?? 1) * 7 % 1009 + event.turns.length;\n    const pick = api.choose(['a', 'b', 'c', 'd'], state.n);\n    \
          state.words = Object.fromEntries(event.turns.map((turn, i) => [turn.text + i, api.text.similarity(turn.text, pick)]));\n    \
@@ -223,6 +230,7 @@ fn the_same_script_and_events_give_the_same_bytes() {
 
 #[test]
 fn parsers_are_brought_down_in_the_worker_only() {
+    let _beside = beside_others();
     let pool = pool(1);
     let source = format!("export const hooks = {{ step_end() {{ return {}0; }} }};", "(".repeat(200_000));
     assert!(pool.check("processors/x.js", &source, Kind::Processor).unwrap().is_err());
@@ -231,6 +239,7 @@ fn parsers_are_brought_down_in_the_worker_only() {
 
 #[test]
 fn an_abandoned_tool_leaves_its_worker_free() {
+    let _beside = beside_others();
     let pool = pool(1);
     let tool = "export function run(args, state, api) { for (;;) api.call('x', {}); }";
     let mut running = Instance::new(&pool, "tools/x.js", tool, Kind::Tool, "{}").unwrap();
@@ -243,6 +252,7 @@ fn an_abandoned_tool_leaves_its_worker_free() {
 
 #[test]
 fn many_episodes_share_a_pool_under_tokio() {
+    let _beside = beside_others();
     let pool = pool(2);
     let turns: Vec<_> = (0..10).map(|index| Turn::new(Message::user(format!("turn {index}")))).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

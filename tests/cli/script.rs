@@ -1,7 +1,18 @@
 //! Harnesses with scripts, from check to run.
 
 use crate::test_run::{TestRun, results};
+use harnessx::bench::Benchmark;
+use harnessx::domain::harness::Limits;
 use harnessx::domain::outcome::Ending;
+use harnessx::domain::request::{ModelRole, Sampling};
+use harnessx::domain::trace::Record;
+use harnessx::runtime::assembly::Assembly;
+use harnessx::sandbox::worker::WorkerProgram;
+use harnessx::script::{Pool, PoolSettings, ScriptLimits};
+use harnessx::stages::replay::Replay;
+use harnessx::store::harness_dir;
+use harnessx::store::trace_file::TraceReader;
+use std::path::Path;
 
 const HARNESS: &str = "format = 1\nname = \"h\"\n[[processors]]\nscript = \"processors/greet.js\"\nparams = { words = 3 }\n";
 const GREET: &str = "export const meta = { name: \"greet\", group: \"greeting\", params: { words: 2, mood: \"calm\" } };
@@ -77,6 +88,32 @@ fn what_a_script_breaks_is_the_failure_of_its_harness() {
         let Ending::HarnessFault { part, message } = &line.result.end else { panic!("{:?}", line.result.end) };
         assert!(part == "processors/greet.js" && message.contains("ran longer than an event may take"), "{part}: {message}");
     }
+}
+
+#[test]
+fn dry_replays_play_scripts_too() {
+    let run = TestRun::new();
+    with(&run, GREET);
+    run.write("h/tools/twice.js", TWICE);
+    played(&run);
+    let text = include_str!("../../benchmarks/echo/benchmark.toml");
+    let benchmark = Benchmark::parse(text, Path::new("benchmarks/echo")).unwrap();
+    let program = WorkerProgram { path: env!("CARGO_BIN_EXE_harnessx").into(), arguments: vec!["script-worker".into()] };
+    let pool = Pool::new(&PoolSettings { program, workers: 1, limits: ScriptLimits::default() });
+    let trace = std::fs::read_dir(run.path().join("r/R0/trajectories")).unwrap().next().unwrap().unwrap().path();
+    let Record::Episode { key, .. } = TraceReader::open(&trace).unwrap().next().unwrap().unwrap() else { panic!("no episode") };
+    let task = benchmark.tasks.iter().find(|task| task.task.id == key.task).unwrap();
+    let roles = [ModelRole::Main].into();
+    let replay = Replay { roles, seed: 1, sampling: Sampling::default(), limits: Limits { steps: Some(60), ..Limits::default() } };
+    let touches = |greet: &str| {
+        with(&run, greet);
+        let (harness, lines) = harness_dir::read(&run.path().join("h")).unwrap();
+        let assembly = Assembly::with_pool(harness, &lines, &pool).ok().unwrap();
+        replay.touches(&assembly, task, &trace).unwrap()
+    };
+    assert!(!touches(GREET), "the same scripts play the same episode");
+    assert!(!touches(&GREET.replace("`call ", "`call${\" \"}")), "written otherwise, it does the same");
+    assert!(touches(&GREET.replace("call $", "turn $")));
 }
 
 #[test]
