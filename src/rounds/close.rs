@@ -6,6 +6,7 @@ use super::error::RoundsError;
 use super::propose::Proposals;
 use super::settings::Event;
 use crate::domain::curves::Point;
+use crate::domain::figures::money;
 use crate::domain::gate::{Reader, Ruling, Verdict};
 use crate::domain::history::History;
 use crate::domain::id::CandidateId;
@@ -14,6 +15,7 @@ use crate::domain::ledger::RejectedAt;
 use crate::domain::round::{Decision, ROUND_FORMAT, Rollouts, RoundOutcome, RoundRecord, Ruled, RulingWord};
 use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Record};
+use crate::domain::untrusted::{escaped, one_line, quoted};
 use crate::store::harness_repo::Branch;
 use crate::store::run_dir::RoundDir;
 use crate::store::trace_file::{TraceFile, TraceReader, settle};
@@ -275,16 +277,16 @@ fn ended_at(ruling: &Ruling) -> Option<RejectedAt> {
 fn markdown(decision: &Decision) -> String {
     let mut text = format!("# Round {}: {}\n\n", decision.round, word(decision.outcome));
     if let Some(reason) = &decision.reason {
-        _ = writeln!(text, "{reason}.\n");
+        _ = writeln!(text, "{}.\n", escaped(&one_line(reason)));
     }
     for ruled in &decision.candidates {
-        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, crate::domain::untrusted::quoted(&ruled.title), ruled.line);
+        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, quoted(&ruled.title), one_line(&ruled.line));
     }
     for note in &decision.notes {
         _ = writeln!(text, "- {note}");
     }
     if let Some(concern) = &decision.strategy_concern {
-        _ = writeln!(text, "\nThe Critic is worried: {concern}");
+        _ = writeln!(text, "\nThe Critic is worried: {}", escaped(&one_line(concern)));
     }
     text
 }
@@ -293,9 +295,9 @@ fn markdown(decision: &Decision) -> String {
 fn memo(decision: &Decision, record: &RoundRecord) -> String {
     let Rollouts { visible, gate, heldout, untouched, tokens_saved } = record.rollouts;
     let cost = format!(
-        "Played: {visible} visible, {gate} gate and {heldout} held-out episodes, {} tokens, ${:.2}; {untouched} untouched episodes were not played ({tokens_saved} tokens saved).",
+        "Played: {visible} visible, {gate} gate and {heldout} held-out episodes, {} tokens, {}; {untouched} untouched episodes were not played ({tokens_saved} tokens saved).",
         record.usage.tokens(),
-        record.usage.cost
+        money(record.usage.cost)
     );
     format!("{}\n{cost}\n", markdown(decision).replacen("# ", "## ", 1))
 }
