@@ -3,7 +3,7 @@
 //! The plot: task → episode → trace → digest → landscape → candidate → verdict → gate decision → harness commit → next round.
 //! Each arrow is a file under `runs/<name>/`.
 //!
-//! Layers, strictly downward: `cli → rounds → stages → runtime → bench → provider | store → policy | sandbox → net → clock → domain`.
+//! Layers, strictly downward: `cli → rounds → stages → runtime → bench → provider | script | store → policy | sandbox → net → clock → domain`.
 //! Folders of one layer never import each other; `tests/layers.rs` checks it.
 //!
 //! Reading order: `domain` (the words), `runtime/episode.rs` (one episode, top to bottom), `runtime/hooks.rs` (the contract),
@@ -19,5 +19,6 @@ pub mod provider;
 pub mod rounds;
 pub mod runtime;
 pub mod sandbox;
+pub mod script;
 pub mod stages;
 pub mod store;

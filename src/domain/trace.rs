@@ -112,6 +112,9 @@ pub enum Record {
         /// Actions the environment admits after it; absent where it lists none or they are those of the record before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         actions: Option<Vec<String>>,
+        /// Who answered.
+        #[serde(default, skip_serializing_if = "ToolSource::is_environment")]
+        source: ToolSource,
     },
     /// A change that a processor made, or a fault of it.
     Trigger {
@@ -126,6 +129,24 @@ pub enum Record {
     },
     /// Last line of a finished episode.
     Outcome(EpisodeResult),
+}
+
+/// Who answered a tool call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolSource {
+    /// The environment.
+    #[default]
+    Environment,
+    /// A processor in its place, or a tool of the harness (whose own calls into the environment stand before it).
+    Harness,
+}
+
+impl ToolSource {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+    fn is_environment(&self) -> bool {
+        *self == Self::Environment
+    }
 }
 
 /// Where a reply came from.

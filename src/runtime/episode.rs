@@ -4,6 +4,7 @@ use super::assembly::{Assembly, Station};
 use super::call_ids::CallIds;
 use super::desk::{CallFault, Desk, Line};
 use super::processor::Fault;
+use super::tools::{HarnessTool, offered};
 use super::trace_log::TraceLog;
 use crate::bench::{Observation, World, WorldFault};
 use crate::domain::conversation::Conversation;
@@ -14,7 +15,7 @@ use crate::domain::message::{Arguments, Message, ToolCall, ToolSpec};
 use crate::domain::outcome::{Boundary, Ending, EpisodeResult, Outcome, Score};
 use crate::domain::request::{Reply, RequestHead, Sampling};
 use crate::domain::task::Task;
-use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT};
+use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT, ToolSource};
 use crate::provider::ProviderError;
 use crate::store::trace_file::TraceError;
 use std::sync::Arc;
@@ -64,6 +65,9 @@ pub(super) struct Episode<'a> {
     pub(super) agent: &'a Agent<'a>,
     pub(super) task: &'a Task,
     pub(super) world: World,
+    /// Tools of the harness.
+    pub(super) own_tools: Vec<HarnessTool>,
+    /// All that are offered, as the model sees them.
     pub(super) tools: Vec<ToolSpec>,
     /// Demonstrations first, then the history.
     pub(super) conversation: Conversation,
@@ -108,11 +112,11 @@ pub async fn play(agent: &Agent<'_>, task: &Task, world: World, key: &EpisodeKey
 impl<'a> Episode<'a> {
     pub(super) fn new(agent: &'a Agent<'a>, task: &'a Task, world: World, key: &EpisodeKey, trace: TraceLog) -> Self {
         let slots = &agent.assembly.harness().manifest.slots;
-        let offered = |tool: &ToolSpec| slots.tools.as_ref().is_none_or(|names| names.iter().any(|name| name == tool.name.as_str()));
         Self {
             agent,
             task,
-            tools: world.tools().iter().filter(|tool| offered(tool)).cloned().collect(),
+            tools: offered(world.tools(), &[], slots.tools.as_deref()),
+            own_tools: Vec::new(),
             world,
             conversation: Conversation::default(),
             demonstrations: 0,
@@ -213,7 +217,13 @@ impl<'a> Episode<'a> {
             let names: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
             let text = format!("There is no tool {:?}. Tools: {}.", call.name.as_str(), names.join(", "));
             let result = ToolResult { text, is_error: true };
-            self.trace.write(&Record::Tool { step: self.step, call: call.clone(), result: result.clone(), actions: None });
+            self.trace.write(&Record::Tool {
+                step: self.step,
+                call: call.clone(),
+                result: result.clone(),
+                actions: None,
+                source: ToolSource::Environment,
+            });
             return Ok((result, false));
         }
         match self.world.call(call) {
@@ -221,7 +231,13 @@ impl<'a> Episode<'a> {
                 let changed = (actions != self.actions).then(|| actions.clone());
                 self.actions = actions;
                 let result = ToolResult { text, is_error };
-                self.trace.write(&Record::Tool { step: self.step, call: call.clone(), result: result.clone(), actions: changed });
+                self.trace.write(&Record::Tool {
+                    step: self.step,
+                    call: call.clone(),
+                    result: result.clone(),
+                    actions: changed,
+                    source: ToolSource::Environment,
+                });
                 Ok((result, done))
             }
             Err(WorldFault(message)) => Err(Stop::End(Ending::Fault { boundary: Boundary::Environment, message })),

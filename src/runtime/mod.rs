@@ -12,4 +12,5 @@ pub mod native;
 pub mod processor;
 pub mod template;
 mod tool_hooks;
+pub mod tools;
 pub mod trace_log;

@@ -5,7 +5,7 @@ use super::episode::{Episode, Stop, not_called};
 use super::hooks::attached;
 use crate::domain::event::{Action, Event, Hook, Intercept, Replace, Split, ToolResult};
 use crate::domain::message::ToolCall;
-use crate::domain::trace::Record;
+use crate::domain::trace::{Record, ToolSource};
 
 /// Most calls or results that one may be split into.
 const CALLS_A_SPLIT: usize = 16;
@@ -43,11 +43,12 @@ impl Episode<'_> {
                 continue;
             }
             let result = if let Some(result) = supplied {
-                let record = Record::Tool { step: self.step, call: call.clone(), result: result.clone(), actions: None };
+                let (call, source) = (call.clone(), ToolSource::Harness);
+                let record = Record::Tool { step: self.step, call, result: result.clone(), actions: None, source };
                 self.trace.write(&record);
                 result
             } else {
-                let (result, finished) = self.call_world(&call)?;
+                let (result, finished) = self.call_tool(&call).await?;
                 done = finished;
                 result
             };

@@ -22,6 +22,7 @@ mod spawn;
 mod view;
 mod watch;
 pub mod workspace;
+pub mod worker;
 
 pub use command::{End, Finished, Stopped, ToolCommand};
 pub use limits::CommandLimits;

@@ -9,7 +9,7 @@ use crate::domain::id::{Digest, HarnessId};
 use crate::domain::message::ToolCall;
 use crate::domain::outcome::{Ending, EpisodeResult};
 use crate::domain::request::{ModelRole, Reply, Sampling};
-use crate::domain::trace::{EpisodeKey, Record, ReplySource};
+use crate::domain::trace::{EpisodeKey, Record, ReplySource, ToolSource};
 use crate::provider::{Provider, Recorded};
 use crate::runtime::assembly::Assembly;
 use crate::runtime::desk::{Desk, Seat};
@@ -94,12 +94,12 @@ fn read(path: &Path, mut actions: Vec<String>) -> Result<Option<Episode>, Replay
                 (ReplySource::Model | ReplySource::Ledger, Some(digest)) => replies.push_back((digest, reply)),
                 (ReplySource::Model | ReplySource::Ledger | ReplySource::Processor | ReplySource::Forced, _) => {}
             },
-            Record::Tool { call, result, actions: changed, .. } => {
+            Record::Tool { source: ToolSource::Harness, .. } | Record::Trigger { .. } => {}
+            Record::Tool { call, result, actions: changed, source: ToolSource::Environment, .. } => {
                 actions = changed.unwrap_or(actions);
                 let observation = Observation { text: result.text, is_error: result.is_error, actions: actions.clone(), done: false };
                 calls.push_back((call, observation));
             }
-            Record::Trigger { .. } => {}
             Record::Outcome(end) => result = Some(end),
         }
     }

@@ -11,7 +11,7 @@ use crate::domain::message::{Arguments, Message, ToolCall};
 use crate::domain::outcome::{Ending, EpisodeResult, Outcome};
 use crate::domain::request::{Decision, ModelRole, Sampling, ScoreRule, Usage};
 use crate::domain::task::Tags;
-use crate::domain::trace::{EpisodeKey, Record, Stream};
+use crate::domain::trace::{EpisodeKey, Record, Stream, ToolSource};
 use crate::runtime::assembly::Assembly;
 use crate::store::harness_dir::{from_files, tree_id};
 use crate::store::trace_file::TraceFile;
@@ -80,7 +80,7 @@ fn write_trace(path: &Path, task: &str, text: &str, kind: &str) {
         let call = ToolCall { id: "c".into(), name: "act".into(), arguments: Arguments::text("command", admitted[step as usize % 4]) };
         let actions = ADMITTED.get(index + 1).map(|next| next.iter().map(|action| (*action).to_owned()).collect());
         let result = ToolResult { text: "Nothing is gained".into(), is_error: false };
-        file.append(&Record::Tool { step, call, result, actions }).unwrap();
+        file.append(&Record::Tool { step, call, result, actions, source: ToolSource::Environment }).unwrap();
     }
     file.append(&Record::Outcome(result(Outcome::Failed))).unwrap();
     file.flush().unwrap();

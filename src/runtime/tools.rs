@@ -1,0 +1,79 @@
+//! Tools that the harness brings (`tools/` of its folder) beside those of the environment, and where a call is sent.
+
+use super::episode::{Episode, Stop};
+use crate::domain::event::ToolResult;
+use crate::domain::message::{ToolCall, ToolSpec};
+use crate::domain::outcome::{Boundary, Ending};
+use crate::domain::trace::{Record, ToolSource};
+
+/// A tool of the harness, one instance an episode. The set of kinds is closed.
+pub enum HarnessTool {
+    /// A composed tool: `tools/*.js`.
+    Script(ScriptTool),
+}
+
+/// A composed tool: a script that calls the environment's own tools.
+pub struct ScriptTool {
+    /// As the model sees it.
+    pub spec: ToolSpec,
+}
+
+/// Why a tool of the harness gave no result.
+#[expect(dead_code, reason = "the kinds of tool that meet the others come next")]
+pub(super) enum ToolFault {
+    /// What the harness supplied broke: its failure.
+    Harness(String),
+    /// The host could not run it: missing data.
+    Host(String),
+    /// Something that ends the episode came up while it ran.
+    Stop(Stop),
+}
+
+impl HarnessTool {
+    /// As the model sees it.
+    pub fn spec(&self) -> &ToolSpec {
+        match self {
+            Self::Script(tool) => &tool.spec,
+        }
+    }
+}
+
+/// The tools that an agent is offered: the environment's, but for those that a tool of the harness with the same name stands before.
+pub(super) fn offered(world: &[ToolSpec], own: &[HarnessTool], named: Option<&[String]>) -> Vec<ToolSpec> {
+    let is_offered = |tool: &&ToolSpec| {
+        let is_named = named.is_none_or(|names| names.iter().any(|name| name == tool.name.as_str()));
+        is_named && !own.iter().any(|own| own.spec().name == tool.name)
+    };
+    world.iter().filter(is_offered).chain(own.iter().map(HarnessTool::spec)).cloned().collect()
+}
+
+impl Episode<'_> {
+    /// One tool call, sent to whom it belongs: the harness's own tools first, then the environment. True: the environment is done.
+    pub(super) async fn call_tool(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
+        let Some(index) = self.own_tools.iter().position(|tool| tool.spec().name == call.name) else {
+            return self.call_world(call);
+        };
+        // Taken out while one of them runs: it calls back into the episode.
+        let mut own = std::mem::take(&mut self.own_tools);
+        let called = match &mut own[index] {
+            HarnessTool::Script(tool) => self.run_script(tool, call).await,
+        };
+        self.own_tools = own;
+        match called {
+            Ok((result, done)) => {
+                let (source, call) = (ToolSource::Harness, call.clone());
+                self.trace.write(&Record::Tool { step: self.step, call, result: result.clone(), actions: None, source });
+                Ok((result, done))
+            }
+            Err(ToolFault::Harness(message)) => Err(Stop::End(Ending::HarnessFault { part: call.name.0.clone(), message })),
+            Err(ToolFault::Host(message)) => Err(Stop::End(Ending::Fault { boundary: Boundary::Sandbox, message })),
+            Err(ToolFault::Stop(stop)) => Err(stop),
+        }
+    }
+
+    /// Runs a composed tool.
+    #[expect(clippy::unused_async, reason = "the worker that it waits for comes with the script engine")]
+    async fn run_script(&mut self, tool: &mut ScriptTool, _call: &ToolCall) -> Result<(ToolResult, bool), ToolFault> {
+        Err(ToolFault::Harness(format!("{}: composed tools are not run by this version", tool.spec.name)))
+    }
+}
