@@ -5,6 +5,7 @@ use super::printer::Printer;
 use super::settings::{layered, model_spec};
 use super::{Done, Shared, assets};
 use crate::bench::household::replay;
+use crate::script::declarations;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,11 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Example: harnessx check harnesses/household-base")]
 pub(crate) struct CheckArgs {
     /// Harness or benchmark: a folder or a name; or a settings file
-    target: String,
+    #[arg(required_unless_present = "types")]
+    target: Option<String>,
+    /// Print the TypeScript declarations of events, answers and helpers that scripts are written against
+    #[arg(long, conflicts_with_all = ["target", "against"])]
+    types: bool,
     /// Replay recorded transcripts in this folder against the benchmark's environment; exit 1 on any difference
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
@@ -31,6 +36,12 @@ struct Checked<'a> {
 }
 
 #[derive(Serialize)]
+struct Types<'a> {
+    event: &'static str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
 struct Agreement {
     agreed: usize,
     total: usize,
@@ -39,10 +50,14 @@ struct Agreement {
 
 /// Runs the command.
 pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
-    if let Some(dir) = &args.against {
-        return against(&args.target, dir, printer);
+    if args.types {
+        types(printer);
+        return Ok(Exit::Done);
     }
-    let target = &args.target;
+    let target = args.target.as_deref().unwrap_or_default();
+    if let Some(dir) = &args.against {
+        return against(target, dir, printer);
+    }
     if Path::new(target).is_file() {
         return settings(target, printer);
     }
@@ -60,6 +75,13 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
         Err(failure) if failure.what.starts_with("find harness") => benchmark(target, printer).map_err(|_| failure),
         Err(failure) => Err(failure),
     }
+}
+
+/// What an author of scripts needs to know, as one `.d.ts` file.
+fn types(printer: &Printer) {
+    let text = declarations();
+    printer.event(&Types { event: "types", text: &text });
+    printer.line(text.trim_end());
 }
 
 fn benchmark(target: &str, printer: &Printer) -> Done {

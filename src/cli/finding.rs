@@ -5,6 +5,7 @@ use super::fetch::WEIGHTS_SHA256;
 use super::settings::Settings;
 use crate::policy::simd::vectors;
 use crate::sandbox::{ProcessError, probe};
+use crate::script::Pool;
 use crate::store::disk::free_bytes;
 use crate::store::weights::{is_gguf, sha256};
 use serde::Serialize;
@@ -56,6 +57,7 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
     found.push(package_client());
     found.push(Finding::of("git", probe::answers("git"), "install git to read the histories of evolved harnesses; a run needs none"));
     found.extend(sandbox());
+    found.push(scripts());
     found.extend(keys(settings));
     found.extend(network());
     found.extend(from_environment());
@@ -107,6 +109,15 @@ fn sandbox() -> [Finding; 3] {
         Finding::of("user namespaces", probe::user_namespaces(), namespaces),
         Finding::of("bubblewrap", probe::bubblewrap(), "install bubblewrap; in a container, user namespaces must be allowed too"),
     ]
+}
+
+/// A script worker as it starts here, and what holds it.
+fn scripts() -> Finding {
+    const NAME: &str = "script workers";
+    match Pool::shared().protections() {
+        Ok(protections) => Finding::yes(NAME, format!("held by {protections}")),
+        Err(error) => Finding::no(NAME, error.to_string(), "a Linux kernel with seccomp or landlock; harnesses without scripts need none"),
+    }
 }
 
 /// Names of key variables and whether they are set; never what they hold.

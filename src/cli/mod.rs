@@ -102,6 +102,9 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Write man pages
     Man(man::ManArgs),
+    /// Run scripts for another harnessx, over a socket as standard input
+    #[command(name = "script-worker", hide = true)]
+    ScriptWorker,
 }
 
 /// Settings shared by the commands that play tasks. A flag beats `HARNESSX_…` in the environment, that beats `--config`, that
@@ -205,6 +208,9 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Doctor(args) => doctor::doctor(args, printer),
         Command::Init(args) => init::init(args, printer),
         Command::Man(args) => man::man(args, Cli::command(), printer),
+        Command::ScriptWorker => {
+            crate::script::serve().map(|()| Exit::Done).map_err(|error| Failure::settings(format!("serve scripts: {error}")))
+        }
         Command::Completions(args) => Ok(completions::completions(args, &mut Cli::command(), printer)),
     }
 }

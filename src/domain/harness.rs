@@ -28,6 +28,8 @@ pub struct Problem {
     pub file: String,
     /// Line from 1; 0 when the whole file is meant.
     pub line: usize,
+    /// Column from 1, in letters; 0 where it is not known.
+    pub column: usize,
     /// What is wrong and what to do, a lower-case fragment.
     pub message: String,
 }
@@ -35,17 +37,17 @@ pub struct Problem {
 impl Problem {
     /// A problem of one line.
     pub fn at(file: &str, line: usize, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line, message: message.into() }
+        Self { file: file.to_owned(), line, column: 0, message: message.into() }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line == 0 {
-            write!(out, "{}: {}", self.file, self.message)
-        } else {
-            write!(out, "{}:{}: {}", self.file, self.line, self.message)
+        out.write_str(&self.file)?;
+        for place in [self.line, self.column].into_iter().take_while(|place| *place > 0) {
+            write!(out, ":{place}")?;
         }
+        write!(out, ": {}", self.message)
     }
 }
 

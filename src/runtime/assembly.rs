@@ -1,30 +1,59 @@
 //! From a harness folder to running processors: checks with file and line, order, canonical form (`system.md` §2).
 
 use super::native;
-use super::processor::{Native, Processor};
-use crate::domain::event::Hook;
+use super::processor::Native;
+use super::scripted::{Script, Tool, is_script};
+use super::station::Part;
+pub use super::station::{Station, Trouble};
+use super::tools::{HarnessTool, ScriptTool};
 use crate::domain::harness::{HARNESS_FILE, HARNESS_FORMAT, Harness, Manifest, Problem, ProcessorSpec, sorted};
-use crate::domain::id::ProcessorName;
 use crate::domain::nearest::did_you_mean;
 use crate::domain::request::Sampling;
+use crate::script::Pool;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A harness whose processors are known, checked and ordered; makes one pipeline an episode.
 pub struct Assembly {
     harness: Harness,
     /// Indexes into the manifest's processors, in running order, with what each one is.
-    order: Vec<(usize, &'static Native)>,
+    order: Vec<(usize, Known)>,
+    tools: Vec<Tool>,
     canonical: String,
+    /// Where its scripts run; the process's own when absent.
+    pool: Option<Pool>,
 }
 
-/// A processor at its place in the pipeline.
-pub struct Station {
-    /// Its name in traces.
-    pub name: ProcessorName,
-    /// Where it listens.
-    pub hooks: &'static [Hook],
-    /// The instance of this episode.
-    pub processor: Box<dyn Processor>,
+/// What a processor of the manifest is.
+#[derive(Clone)]
+enum Known {
+    Native(&'static Native),
+    Script(Arc<Script>),
+}
+
+impl Known {
+    fn group(&self) -> Option<&str> {
+        match self {
+            Self::Native(native) => native.group,
+            Self::Script(script) => script.group.as_deref(),
+        }
+    }
+
+    /// Where it runs: as the manifest says, else as a script says itself.
+    fn order(&self, spec: &ProcessorSpec) -> i32 {
+        match self {
+            Self::Script(script) if spec.order == 0 => script.order,
+            Self::Native(_) | Self::Script(_) => spec.order,
+        }
+    }
+
+    fn complete(&self, params: &toml::Table) -> Result<toml::Table, String> {
+        match self {
+            Self::Native(native) => (native.complete)(params),
+            Self::Script(script) => script.complete(params),
+        }
+    }
 }
 
 impl Assembly {
@@ -33,13 +62,27 @@ impl Assembly {
     /// # Errors
     /// Every problem found.
     pub fn new(harness: Harness, lines: &[usize]) -> Result<Self, Vec<Problem>> {
+        Self::assemble(harness, lines, None)
+    }
+
+    /// As `new`, with the harness's scripts in a pool of the caller's.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with_pool(harness: Harness, lines: &[usize], pool: &Pool) -> Result<Self, Vec<Problem>> {
+        Self::assemble(harness, lines, Some(pool.clone()))
+    }
+
+    fn assemble(harness: Harness, lines: &[usize], pool: Option<Pool>) -> Result<Self, Vec<Problem>> {
+        let get_pool = || pool.clone().unwrap_or_else(Pool::shared);
         let mut problems = Vec::new();
         let mut known = Vec::new();
         for (index, spec) in harness.manifest.processors.iter().enumerate() {
             let line = lines.get(index).copied().unwrap_or(0);
-            match check_processor(spec, &harness) {
-                Ok(native) => known.push((index, native)),
-                Err(message) => problems.push(located(message, line)),
+            match check_processor(spec, &harness, &get_pool) {
+                Ok(processor) => known.push((index, processor)),
+                Err(Wrong::Here(message)) => problems.push(located(message, line)),
+                Err(Wrong::There(found)) => problems.extend(found),
             }
         }
         problems.extend(check_groups(&harness.manifest, &known, lines));
@@ -53,11 +96,15 @@ impl Assembly {
         if let Some(Err(message)) = harness.manifest.slots.sampling.as_ref().map(Sampling::check) {
             problems.push(Problem::at(HARNESS_FILE, 0, format!("slots.sampling: {message}")));
         }
+        let tools = Tool::all(&harness, &get_pool).unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
         match canonical(&harness.manifest, &known) {
-            Ok(canonical) => Ok(Self { harness, order, canonical }),
+            Ok(canonical) => Ok(Self { harness, order, tools, canonical, pool }),
             Err(message) => Err(vec![Problem::at(HARNESS_FILE, 0, message)]),
         }
     }
@@ -75,12 +122,33 @@ impl Assembly {
         let names = self.harness.manifest.names();
         self.order
             .iter()
-            .map(|(index, native)| {
-                let spec = &self.harness.manifest.processors[*index];
-                let processor = (native.build)(&spec.params, &self.harness).map_err(|error| format!("{}: {error}", native.name))?;
-                Ok(Station { name: names[*index].clone(), hooks: native.hooks, processor })
+            .map(|(index, known)| {
+                let (spec, name) = (&self.harness.manifest.processors[*index], names[*index].clone());
+                match known {
+                    Known::Native(native) => {
+                        let processor = (native.build)(&spec.params, &self.harness).map_err(|error| format!("{}: {error}", native.name))?;
+                        Ok(Station::native(name, native.hooks, processor))
+                    }
+                    Known::Script(script) => {
+                        let instance = script.instance(&self.pool(), &spec.params)?;
+                        Ok(Station { name, hooks: Cow::Owned(script.hooks.clone()), part: Part::Script(Box::new(instance)) })
+                    }
+                }
             })
             .collect()
+    }
+
+    /// Fresh tools of the harness for one episode.
+    ///
+    /// # Errors
+    /// As `stations`.
+    pub fn tools(&self) -> Result<Vec<HarnessTool>, String> {
+        let tool = |tool: &Tool| Ok(HarnessTool::Script(ScriptTool::new(tool.spec.clone(), tool.instance(&self.pool())?)));
+        self.tools.iter().map(tool).collect()
+    }
+
+    fn pool(&self) -> Pool {
+        self.pool.clone().unwrap_or_else(Pool::shared)
     }
 
     /// The manifest in canonical form: defaults removed, behaviour versions written, keys sorted, arrays in order.
@@ -89,17 +157,23 @@ impl Assembly {
     }
 }
 
-fn canonical(manifest: &Manifest, known: &[(usize, &'static Native)]) -> Result<String, String> {
+fn canonical(manifest: &Manifest, known: &[(usize, Known)]) -> Result<String, String> {
     let mut manifest = manifest.clone();
     manifest.format = HARNESS_FORMAT;
     manifest.slots.sampling = manifest.slots.sampling.filter(|sampling| *sampling != Sampling::default());
-    for (index, native) in known {
+    for (index, known) in known {
         let spec = &mut manifest.processors[*index];
-        let defaults = (native.complete)(&toml::Table::new())?;
-        spec.params = (native.complete)(&spec.params)?;
+        let defaults = known.complete(&toml::Table::new())?;
+        spec.params = known.complete(&spec.params)?;
         spec.params.retain(|key, value| defaults.get(key) != Some(value));
-        spec.group = spec.group.take().filter(|group| native.group != Some(group));
-        spec.behaviour = Some(native.behaviour);
+        spec.group = spec.group.take().filter(|group| known.group() != Some(group));
+        spec.behaviour = match known {
+            Known::Native(native) => Some(native.behaviour),
+            Known::Script(script) => {
+                spec.order = if spec.order == script.order { 0 } else { spec.order };
+                None
+            }
+        };
     }
     let value = toml::Value::try_from(&manifest).map_err(|error| error.to_string())?;
     toml::to_string(&sorted(value)).map_err(|error| error.to_string())
@@ -117,14 +191,35 @@ fn located(message: String, line: usize) -> Problem {
     Problem::at(HARNESS_FILE, line, message)
 }
 
-fn check_processor(spec: &ProcessorSpec, harness: &Harness) -> Result<&'static Native, String> {
-    let name = match (&spec.native, &spec.script) {
-        (Some(name), None) => name,
-        (None, Some(script)) => {
-            return Err(format!("script {script:?}: scripted processors are not supported by this version; use a native processor"));
+/// What is wrong with a processor: on its line of the manifest, or within its script.
+enum Wrong {
+    Here(String),
+    There(Vec<Problem>),
+}
+
+fn check_processor(spec: &ProcessorSpec, harness: &Harness, pool: &dyn Fn() -> Pool) -> Result<Known, Wrong> {
+    match (&spec.native, &spec.script) {
+        (Some(name), None) => check_native(name, spec, harness).map(Known::Native).map_err(Wrong::Here),
+        (None, Some(path)) => {
+            if !harness.files.contains_key(path) {
+                let scripts = harness.files.keys().map(String::as_str).filter(|path| is_script(path));
+                return Err(Wrong::Here(format!("script {path:?} is not a file of the harness; {}", did_you_mean(path, scripts))));
+            }
+            if !is_script(path) {
+                return Err(Wrong::Here(format!("script {path:?}: a script is a .js file under processors/")));
+            }
+            if spec.behaviour.is_some() {
+                return Err(Wrong::Here(format!("{path}: a script has no behaviour version; drop the key")));
+            }
+            let script = Script::of(path, harness, &pool()).map_err(Wrong::There)?;
+            script.complete(&spec.params).map_err(Wrong::Here)?;
+            Ok(Known::Script(Arc::new(script)))
         }
-        _ => return Err("a processor needs exactly one of `use` and `script`".to_owned()),
-    };
+        _ => Err(Wrong::Here("a processor needs exactly one of `use` and `script`".to_owned())),
+    }
+}
+
+fn check_native(name: &str, spec: &ProcessorSpec, harness: &Harness) -> Result<&'static Native, String> {
     if name == "opentelemetry" && !cfg!(feature = "otel") {
         return Err("opentelemetry: this build lacks it: build with --features otel".to_owned());
     }
@@ -157,11 +252,11 @@ fn unknown_param(native: &Native, spec: &ProcessorSpec) -> Option<String> {
     Some(format!("{} has no parameter {key:?}; {}", native.name, did_you_mean(key, defaults.keys().map(String::as_str))))
 }
 
-fn group_of<'a>(spec: &'a ProcessorSpec, native: &'a Native) -> Option<&'a str> {
-    spec.group.as_deref().or(native.group)
+fn group_of<'a>(spec: &'a ProcessorSpec, known: &'a Known) -> Option<&'a str> {
+    spec.group.as_deref().or(known.group())
 }
 
-fn check_groups(manifest: &Manifest, known: &[(usize, &'static Native)], lines: &[usize]) -> Vec<Problem> {
+fn check_groups(manifest: &Manifest, known: &[(usize, Known)], lines: &[usize]) -> Vec<Problem> {
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
     let mut problems = Vec::new();
     for (index, native) in known {
@@ -177,9 +272,9 @@ fn check_groups(manifest: &Manifest, known: &[(usize, &'static Native)], lines: 
 }
 
 /// Order by `order`, then as written, then moved behind the group named in `after`. An error names the entry on a cycle.
-fn running_order(manifest: &Manifest, known: &[(usize, &'static Native)]) -> Result<Vec<(usize, &'static Native)>, (usize, String)> {
-    let mut waiting: Vec<(usize, &'static Native)> = known.to_vec();
-    waiting.sort_by_key(|(index, _)| (manifest.processors[*index].order, *index));
+fn running_order(manifest: &Manifest, known: &[(usize, Known)]) -> Result<Vec<(usize, Known)>, (usize, String)> {
+    let mut waiting: Vec<(usize, Known)> = known.to_vec();
+    waiting.sort_by_key(|(index, known)| (known.order(&manifest.processors[*index]), *index));
     let mut placed = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
         let open: BTreeSet<&str> = waiting.iter().filter_map(|(index, native)| group_of(&manifest.processors[*index], native)).collect();

@@ -99,8 +99,12 @@ pub async fn play(agent: &Agent<'_>, task: &Task, world: World, key: &EpisodeKey
         task_text: task.text.clone(),
         tags: task.tags.clone(),
     });
-    let ending = match agent.assembly.stations() {
-        Ok(mut stations) => episode.run(&mut stations).await?,
+    let parts = agent.assembly.stations().and_then(|stations| Ok((stations, agent.assembly.tools()?)));
+    let ending = match parts {
+        Ok((mut stations, tools)) => {
+            episode.bring(tools);
+            episode.run(&mut stations).await?
+        }
         Err(message) => Ending::HarnessFault { part: "harness".to_owned(), message },
     };
     let result = episode.result(ending);
@@ -130,6 +134,13 @@ impl<'a> Episode<'a> {
             started_ms: agent.desk.clock.milliseconds(),
             call_ids: CallIds::default(),
         }
+    }
+
+    /// Adds the harness's own tools.
+    fn bring(&mut self, tools: Vec<HarnessTool>) {
+        let named = self.agent.assembly.harness().manifest.slots.tools.as_deref();
+        self.tools = offered(self.world.tools(), &tools, named);
+        self.own_tools = tools;
     }
 
     pub(super) async fn run(&mut self, stations: &mut [Station]) -> Result<Ending, Abort> {
@@ -226,6 +237,11 @@ impl<'a> Episode<'a> {
             });
             return Ok((result, false));
         }
+        self.call_environment(call)
+    }
+
+    /// The call itself, on the record.
+    pub(super) fn call_environment(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
         match self.world.call(call) {
             Ok(Observation { text, actions, is_error, done }) => {
                 let changed = (actions != self.actions).then(|| actions.clone());

@@ -1,14 +1,14 @@
 //! The hooks as the episode runs them (those around a tool call are in `tool_hooks`): every answer of a processor is checked against the
 //! contract of `system.md` §3 before it takes effect, and every change is traced.
 
-use super::assembly::Station;
+use super::assembly::{Station, Trouble};
 use super::draft::Draft;
 use super::episode::{Episode, Stop, fault_of, not_called, stop_for};
 use super::processor::Fault;
 use crate::domain::conversation::{Conversation, HistoryEdit};
 use crate::domain::event::{Action, Event, Hook, Intercept, Question, Replace, ToolResult};
 use crate::domain::message::{Message, Turn};
-use crate::domain::outcome::Ending;
+use crate::domain::outcome::{Boundary, Ending};
 use crate::domain::request::{Decision, ModelRequest, ModelRole, Reply, RequestHead, Sampling};
 use crate::domain::trace::{Record, ReplySource};
 use std::sync::Arc;
@@ -28,8 +28,8 @@ enum Reading {
 impl Episode<'_> {
     /// Puts an event to a processor, with its questions answered.
     pub(super) async fn answer(&mut self, station: &mut Station, event: &Event<'_>) -> Result<Action, Stop> {
-        let answered = station.processor.on(event, &self.scene());
-        let mut action = answered.map_err(|fault| self.blame(station, event.hook(), &fault.0))?;
+        let answered = station.on(event, &self.scene()).await;
+        let mut action = answered.map_err(|trouble| self.stop_over(station, event.hook(), trouble))?;
         let mut questions = 0;
         while let Action::Ask(question) = action {
             questions += 1;
@@ -43,10 +43,10 @@ impl Episode<'_> {
             }
             let step = self.step;
             let reply = self.line.call(&request, Some(&station.name), step, &mut self.trace).await.map_err(stop_for)?;
-            let answered = station.processor.told(&reply, event, &self.scene());
-            action = answered.map_err(|fault| self.blame(station, event.hook(), &fault.0))?;
+            let answered = station.told(&reply, event, &self.scene()).await;
+            action = answered.map_err(|trouble| self.stop_over(station, event.hook(), trouble))?;
         }
-        if let Some(note) = station.processor.note() {
+        if let Some(note) = station.note() {
             self.trigger(station, event.hook(), note);
         }
         match action {
@@ -67,6 +67,14 @@ impl Episode<'_> {
     pub(super) fn blame(&mut self, station: &Station, hook: Hook, message: &str) -> Stop {
         self.trigger(station, hook, format!("fault: {message}"));
         fault_of(station, &Fault(message.to_owned()))
+    }
+
+    /// What a processor that gave no answer comes to: its own fault, or missing data.
+    fn stop_over(&mut self, station: &Station, hook: Hook, trouble: Trouble) -> Stop {
+        match trouble {
+            Trouble::Fault(fault) => self.blame(station, hook, &fault.0),
+            Trouble::Host(message) => Stop::End(Ending::Fault { boundary: Boundary::Sandbox, message }),
+        }
     }
 
     pub(super) fn forbidden(&mut self, station: &Station, hook: Hook) -> Stop {

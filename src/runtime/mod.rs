@@ -10,6 +10,8 @@ pub mod episode;
 mod hooks;
 pub mod native;
 pub mod processor;
+mod scripted;
+mod station;
 pub mod template;
 mod tool_hooks;
 pub mod tools;

@@ -3,8 +3,8 @@
 use crate::domain::event::{Action, Event, Hook, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::request::Reply;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// One unit of behaviour, one instance an episode. Synchronous: what must wait is asked for with [`Action::Ask`].
 pub trait Processor: Send {
@@ -34,7 +34,8 @@ pub trait Processor: Send {
 pub struct Fault(pub String);
 
 /// One of nine parts of a harness (`system.md` §1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Dimension {
     /// D1
     ModelSelection,

@@ -1,10 +1,12 @@
 //! Tools that the harness brings (`tools/` of its folder) beside those of the environment, and where a call is sent.
 
-use super::episode::{Episode, Stop};
+use super::episode::{Episode, Stop, not_called};
 use crate::domain::event::ToolResult;
+use crate::domain::id::{CallId, ToolName};
 use crate::domain::message::{ToolCall, ToolSpec};
 use crate::domain::outcome::{Boundary, Ending};
 use crate::domain::trace::{Record, ToolSource};
+use crate::script::{Instance, ScriptError, ToolStep};
 
 /// A tool of the harness, one instance an episode. The set of kinds is closed.
 pub enum HarnessTool {
@@ -15,11 +17,18 @@ pub enum HarnessTool {
 /// A composed tool: a script that calls the environment's own tools.
 pub struct ScriptTool {
     /// As the model sees it.
-    pub spec: ToolSpec,
+    spec: ToolSpec,
+    instance: Instance,
+}
+
+impl ScriptTool {
+    /// A tool with its instance.
+    pub fn new(spec: ToolSpec, instance: Instance) -> Self {
+        Self { spec, instance }
+    }
 }
 
 /// Why a tool of the harness gave no result.
-#[expect(dead_code, reason = "the kinds of tool that meet the others come next")]
 pub(super) enum ToolFault {
     /// What the harness supplied broke: its failure.
     Harness(String),
@@ -71,9 +80,42 @@ impl Episode<'_> {
         }
     }
 
-    /// Runs a composed tool.
-    #[expect(clippy::unused_async, reason = "the worker that it waits for comes with the script engine")]
-    async fn run_script(&mut self, tool: &mut ScriptTool, _call: &ToolCall) -> Result<(ToolResult, bool), ToolFault> {
-        Err(ToolFault::Harness(format!("{}: composed tools are not run by this version", tool.spec.name)))
+    /// Runs a composed tool. Its calls go to the environment straight, past the hooks, each with its own record.
+    async fn run_script(&mut self, tool: &mut ScriptTool, call: &ToolCall) -> Result<(ToolResult, bool), ToolFault> {
+        let mut done = false;
+        let mut calls = 0_u32;
+        let mut step = tool.instance.run(&call.arguments).await?;
+        loop {
+            match step {
+                ToolStep::Done(result) => return Ok((result, done)),
+                ToolStep::Calls { tool: name, arguments, waiting } => {
+                    calls += 1;
+                    let inner = ToolCall { id: CallId(format!("{}.{calls}", call.id)), name: ToolName(name), arguments };
+                    let (result, is_over) =
+                        if done { (not_called(), true) } else { self.call_own_world(&inner).map_err(ToolFault::Stop)? };
+                    done = is_over;
+                    step = tool.instance.resume(waiting, result).await?;
+                }
+            }
+        }
+    }
+
+    /// A call that a composed tool makes: any tool of the environment, offered to the model or not.
+    fn call_own_world(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
+        let names: Vec<&str> = self.world.tools().iter().map(|tool| tool.name.as_str()).collect();
+        if !names.contains(&call.name.as_str()) {
+            let text = format!("There is no tool {:?} in the environment. Tools: {}.", call.name.as_str(), names.join(", "));
+            return Ok((ToolResult { text, is_error: true }, false));
+        }
+        self.call_environment(call)
+    }
+}
+
+impl From<ScriptError> for ToolFault {
+    fn from(error: ScriptError) -> Self {
+        match error {
+            ScriptError::Fault(fault) => Self::Harness(fault.to_string()),
+            ScriptError::Host(_) | ScriptError::Unconfined => Self::Host(error.to_string()),
+        }
     }
 }

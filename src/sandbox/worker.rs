@@ -2,6 +2,7 @@
 //! work does not need, before the first byte of a script is read (`scripts.md`). One socket is all that a worker has.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -33,6 +34,15 @@ impl Protections {
     /// Whether something of the kernel's keeps the worker from files and network.
     pub fn is_confined(&self) -> bool {
         self.landlock || self.system_calls
+    }
+}
+
+impl fmt::Display for Protections {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [(self.limits, "resource limits"), (self.landlock, "landlock"), (self.system_calls, "a system call filter")];
+        let there: Vec<&str> = parts.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name).collect();
+        out.write_str(if there.is_empty() { "nothing" } else { "" })?;
+        out.write_str(&there.join(", "))
     }
 }
 

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_millis(500);
 const START: Duration = Duration::from_secs(20);
 
 /// Longest wait for the host's own answer to a running tool.
-const CALLED: Duration = Duration::from_secs(600);
+const CALLED: Duration = Duration::from_mins(10);
 
 /// The pool could not run a script, through no fault of the script.
 #[derive(Debug, thiserror::Error)]
@@ -134,9 +134,12 @@ impl Pool {
     /// No worker.
     pub fn protections(&self) -> Result<Protections, ScriptError> {
         let opening = self.opening("probe.js", "export function run() { return \"\"; }", Kind::Tool, "{}")?;
-        let Told::Report(..) = block_on(self.give(0, &Order::Check(opening), None)?).unwrap_or(Told::Stale) else {
-            return Err(ScriptError::Host("it does not answer".to_owned()));
-        };
+        match block_on(self.give(0, &Order::Check(opening), None)?).unwrap_or(Told::Stale) {
+            Told::Report(..) => {}
+            Told::Unconfined => return Err(ScriptError::Unconfined),
+            Told::Host(error) => return Err(ScriptError::Host(error)),
+            Told::Calls { .. } | Told::Stale | Told::Killed(_) => return Err(ScriptError::Host("it does not answer".to_owned())),
+        }
         Ok(*LAST_SEEN.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -230,7 +233,10 @@ impl Keeper {
             let Some(told) = told else { continue };
             match outcome {
                 Told::Report(Report::Call { tool, arguments }, _) => self.relay(told, tool, arguments, time),
-                other => drop(told.send(other)),
+                other @ (Told::Report(..) | Told::Calls { .. } | Told::Stale | Told::Killed(_) | Told::Host(_) | Told::Unconfined) => {
+                    // Nobody may be waiting any more.
+                    drop(told.send(other));
+                }
             }
         }
     }
@@ -275,7 +281,7 @@ impl Keeper {
             };
             match outcome {
                 Told::Report(Report::Call { tool: again, arguments: with }, _) => (tool, arguments) = (again, with),
-                other => {
+                other @ (Told::Report(..) | Told::Calls { .. } | Told::Stale | Told::Killed(_) | Told::Host(_) | Told::Unconfined) => {
                     let _ = told.send(other);
                     return;
                 }

@@ -88,7 +88,7 @@ impl<F: FnMut(&Event<'_>) -> Action + Send> Processor for Act<F> {
 }
 
 fn station(name: &str, act: impl FnMut(&Event<'_>) -> Action + Send + 'static) -> Station {
-    Station { name: name.into(), hooks: &Hook::ALL, processor: Box::new(Act(act)) }
+    Station::native(name.into(), &Hook::ALL, Box::new(Act(act)))
 }
 
 /// A processor that answers an event of one hook once, and passes otherwise.

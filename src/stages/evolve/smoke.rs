@@ -9,7 +9,8 @@ use crate::domain::message::{Arguments, Message, ToolCall, Turn};
 use crate::domain::outcome::Ending;
 use crate::domain::request::{Decision, ModelRole, Reply, Sampling, Usage};
 use crate::domain::task::Tags;
-use crate::runtime::assembly::{Assembly, Station};
+use crate::runtime::assembly::{Assembly, Station, Trouble};
+use futures::executor::block_on;
 
 /// Synthetic steps.
 const STEPS: u32 = 4;
@@ -88,9 +89,10 @@ fn drive(stations: &mut [Station], scene: &Scene<'_>) -> Result<u32, String> {
     let mut shown = 0;
     for event in &events {
         for station in stations.iter_mut().filter(|station| station.hooks.contains(&event.hook())) {
-            let fault = |fault: crate::runtime::processor::Fault| format!("{}: {fault}", station.name);
-            if let Action::Ask(_) = station.processor.on(event, scene).map_err(fault)? {
-                station.processor.told(&reply, event, scene).map_err(fault)?;
+            let name = station.name.clone();
+            let fault = |trouble: Trouble| format!("{name}: {trouble}");
+            if let Action::Ask(_) = block_on(station.on(event, scene)).map_err(&fault)? {
+                block_on(station.told(&reply, event, scene)).map_err(&fault)?;
             }
             shown += 1;
         }
