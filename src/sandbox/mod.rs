@@ -21,8 +21,8 @@ pub mod session;
 mod spawn;
 mod view;
 mod watch;
-pub mod workspace;
 pub mod worker;
+pub mod workspace;
 
 pub use command::{End, Finished, Stopped, ToolCommand};
 pub use limits::CommandLimits;

@@ -21,4 +21,5 @@ mod run;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod test_run;
+mod tools;
 mod versions;
