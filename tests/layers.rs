@@ -80,10 +80,11 @@ fn each_danger_has_one_door() {
         ("git2::", "store"),
         ("reqwest::", "net"),
         ("candle_core::", "policy"),
-        ("std::process::Command", "sandbox"),
+        ("process::Command", "sandbox"),
         ("println!", "cli"),
         ("rquickjs::", "script"),
         ("oxc_parser::", "script"),
+        ("rmcp::", "runtime"),
     ];
     let mut wrong = Vec::new();
     for (path, text) in all() {

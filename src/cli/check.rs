@@ -1,10 +1,13 @@
 //! `check`: a harness or benchmark folder, a settings file, or agreement with recorded transcripts.
 
 use super::failure::{Exit, Failure};
+use super::finding::sandbox;
 use super::printer::Printer;
 use super::settings::{layered, model_spec};
 use super::{Done, Shared, assets};
 use crate::bench::household::replay;
+use crate::domain::harness::Problem;
+use crate::runtime::tool_files::{ToolFile, check_program};
 use crate::script::declarations;
 use clap::Args;
 use serde::Serialize;
@@ -68,6 +71,7 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
     }
     match assets::harness(target) {
         Ok(harness) => {
+            tools(target, harness.assembly.tool_files(), printer)?;
             printer.event(&Checked { event: "check", ok: true, kind: "harness", name: target, id: harness.id.as_str() });
             printer.line(&format!("ok: harness {target} ({})", harness.id));
             Ok(Exit::Done)
@@ -82,6 +86,25 @@ fn types(printer: &Printer) {
     let text = declarations();
     printer.event(&Types { event: "types", text: &text });
     printer.line(text.trim_end());
+}
+
+/// Programs of command tools and servers must be here, and something to keep them in; which, is said.
+fn tools(target: &str, files: &[ToolFile], printer: &Printer) -> Result<(), Failure> {
+    let problem = |file: &ToolFile| Some(Problem::at(file.file(), 0, check_program(file).err()?));
+    let problems: Vec<Problem> = files.iter().filter_map(problem).collect();
+    if !problems.is_empty() {
+        return Err(Failure::problems(target, &problems));
+    }
+    if files.iter().any(ToolFile::needs_sandbox) {
+        let settings = layered(&Shared::default())?.settings;
+        for finding in sandbox(settings.sandbox) {
+            printer.note(&format!("{}: {}", finding.name, finding.found));
+            if let (false, Some(cure)) = (finding.ok, &finding.cure) {
+                printer.note(&format!("  cure: {cure}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn benchmark(target: &str, printer: &Printer) -> Done {

@@ -113,7 +113,14 @@ fn chooser(desk: &Desk) -> Desk {
     let provider = Provider::Uniform(Uniform);
     let policy = provider.version();
     let seats = BTreeMap::from([(ModelRole::Main, Seat { provider, policy })]);
-    Desk { seats, ledger: None, seed: desk.seed, sampling: desk.sampling.clone(), clock: desk.clock.clone() }
+    Desk {
+        seats,
+        ledger: None,
+        seed: desk.seed,
+        sampling: desk.sampling.clone(),
+        clock: desk.clock.clone(),
+        workbench: desk.workbench.clone(),
+    }
 }
 
 /// The loop's settings: a profile, and what replaces parts of it.

@@ -8,6 +8,8 @@ use crate::clock::Clock;
 use crate::net::Client;
 use crate::provider::{Caps, Local, Meter, ModelSpec, Provider, Surroundings};
 use crate::runtime::desk::{Desk, Seat};
+use crate::runtime::tool_files::Workbench;
+use crate::sandbox::Wanted;
 use crate::store::ledger::Ledger;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,11 +41,23 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
         let policy = provider.version();
         seats.insert(*role, Seat { provider, policy });
     }
+    let workbench = workbench(settings, client.clone());
     // Last, so that a model that cannot be opened leaves nothing behind.
     let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
     // Caps hold for the whole run, whatever it was interrupted by.
     meter.charge(&ledger.spent());
-    Ok(Desk { seats, ledger: Some(ledger), seed: settings.seed, sampling: settings.sampling.clone(), clock })
+    Ok(Desk { seats, ledger: Some(ledger), seed: settings.seed, sampling: settings.sampling.clone(), clock, workbench })
+}
+
+/// What the tools of harnesses are run with. Hidden from them: runs, benchmarks with their answers, harnesses.
+pub(crate) fn workbench(settings: &Settings, client: Client) -> Arc<Workbench> {
+    if settings.sandbox == Wanted::Off {
+        crate::script::allow_unconfined();
+    }
+    let named = [settings.run.clone(), Some(PathBuf::from(&settings.bench)), settings.harness.as_ref().map(PathBuf::from)];
+    let standing = ["runs", "benchmarks", "harnesses"].map(PathBuf::from);
+    let hidden = named.into_iter().flatten().chain(standing).filter_map(|path| path.canonicalize().ok()).collect();
+    Workbench::new(settings.sandbox, hidden, settings.tool_network, client, |name| std::env::var(name).ok())
 }
 
 fn local(source: &str, settings: &Settings, around: &Surroundings<'_>, printer: &Printer) -> Result<Local, Failure> {

@@ -4,7 +4,8 @@ use super::desk::weights;
 use super::fetch::WEIGHTS_SHA256;
 use super::settings::Settings;
 use crate::policy::simd::vectors;
-use crate::sandbox::{ProcessError, probe};
+use crate::sandbox::protection::CURE;
+use crate::sandbox::{ProcessError, Protection, Sandbox, Wanted, probe};
 use crate::script::Pool;
 use crate::store::disk::free_bytes;
 use crate::store::weights::{is_gguf, sha256};
@@ -56,7 +57,7 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
     let mut found = vec![local_weights().needed(), disk().needed(), Finding::yes("vectors of the local policy", vectors())];
     found.push(package_client());
     found.push(Finding::of("git", probe::answers("git"), "install git to read the histories of evolved harnesses; a run needs none"));
-    found.extend(sandbox());
+    found.extend(sandbox(settings.sandbox));
     found.push(scripts());
     found.extend(keys(settings));
     found.extend(network());
@@ -102,16 +103,32 @@ fn package_client() -> Finding {
     Finding::yes("package client", here.join(", "))
 }
 
-fn sandbox() -> [Finding; 3] {
+/// What keeps commands of tools in their place: first what would be used, then what the machine offers.
+pub(crate) fn sandbox(wanted: Wanted) -> Vec<Finding> {
+    const NAME: &str = "command sandbox";
     let landlock = match probe::landlock_abi() {
         Some(abi) => Finding::yes("landlock", format!("version {abi}")),
-        None => Finding::no("landlock", "the kernel does not offer it", "Linux 5.13 or newer with landlock among its security modules"),
+        None => Finding::no("landlock", "the kernel does not offer it", "Linux 6.2 or newer with landlock among its security modules"),
     };
     let namespaces = "ask the machine's owner to allow unprivileged user namespaces (sysctl user.max_user_namespaces)";
-    [
-        landlock,
+    let chosen = match Sandbox::new(wanted, Vec::new()) {
+        Ok(sandbox) if sandbox.protection() == Protection::Off => {
+            Finding::no(NAME, "off: commands of tools run without protection", "leave out `--sandbox off`")
+        }
+        Ok(sandbox) => Finding::yes(NAME, format!("commands of tools are kept in by {}", sandbox.protection())),
+        Err(error) => Finding::no(NAME, error.to_string(), CURE),
+    };
+    let bubblewrap = "apt-get install -y bubblewrap, or the package of that name; in a container, user namespaces must be allowed too";
+    let seccomp = match probe::seccomp() {
+        Ok(()) => Finding::yes("seccomp", "works"),
+        Err(problem) => Finding::no("seccomp", problem, "a Linux kernel with CONFIG_SECCOMP_FILTER, on x86-64, arm64 or riscv64"),
+    };
+    vec![
+        chosen,
+        Finding::of("bubblewrap", probe::bubblewrap(), bubblewrap),
         Finding::of("user namespaces", probe::user_namespaces(), namespaces),
-        Finding::of("bubblewrap", probe::bubblewrap(), "install bubblewrap; in a container, user namespaces must be allowed too"),
+        landlock,
+        seccomp,
     ]
 }
 

@@ -150,6 +150,9 @@ pub(crate) struct Shared {
     /// Stop starting episodes after this time, such as 90s, 20m or 2h
     #[arg(long, value_name = "TIME")]
     max_time: Option<String>,
+    /// What keeps commands of tools in their place: auto, bubblewrap, landlock, or off (no protection)
+    #[arg(long, value_name = "KIND")]
+    sandbox: Option<String>,
     /// Settings file (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,

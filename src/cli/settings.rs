@@ -7,13 +7,14 @@ use crate::domain::harness::line_of;
 use crate::domain::nearest::{did_you_mean, with_nearest};
 use crate::domain::request::{ModelRole, Sampling};
 use crate::provider::{ModelEntry, ModelSpec};
+use crate::sandbox::Wanted;
 use crate::store::atomic::read_text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every key, for messages and for the environment.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "run",
     "bench",
     "harness",
@@ -30,10 +31,12 @@ const KEYS: [&str; 16] = [
     "sampling",
     "models",
     "threads",
+    "sandbox",
+    "tool_network",
 ];
 
 /// Keys that may differ when a run is continued: they change how long it takes, not what comes out.
-const FREE: [&str; 6] = ["run", "jobs", "max_cost", "max_tokens", "max_time", "threads"];
+const FREE: [&str; 7] = ["run", "jobs", "max_cost", "max_tokens", "max_time", "threads", "sandbox"];
 
 /// Built-in defaults.
 const BUILT_IN: &str = r#"
@@ -43,6 +46,8 @@ rollouts = 1
 jobs = 12
 seed = 1
 threads = 2
+sandbox = "auto"
+tool_network = false
 [model]
 main = "local:smollm2"
 "#;
@@ -85,6 +90,12 @@ pub(crate) struct Settings {
     pub models: BTreeMap<String, ModelEntry>,
     /// Threads of a local policy.
     pub threads: usize,
+    /// What keeps commands in their place. Runs begun by an older version have no such key.
+    #[serde(default)]
+    pub sandbox: Wanted,
+    /// Whether tools of a harness that ask for the network get it.
+    #[serde(default)]
+    pub tool_network: bool,
     /// Of a loop.
     #[serde(skip)]
     pub evolution: LoopKeys,
@@ -231,6 +242,7 @@ fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
     put("max_cost", shared.max_cost.map(Into::into));
     put("max_tokens", number(shared.max_tokens));
     put("max_time", shared.max_time.clone().map(Into::into));
+    put("sandbox", shared.sandbox.clone().map(Into::into));
     let mut roles = toml::Table::new();
     for spec in &shared.model {
         let (role, spec) = match spec.split_once('=') {

@@ -10,7 +10,9 @@ pub use events::Events;
 pub use secret::Secret;
 
 use crate::clock::deadline;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use reqwest::header::{HeaderName, HeaderValue};
+
+use reqwest::header::HeaderMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -198,6 +200,11 @@ pub struct Answer<'a> {
 }
 
 impl Answer<'_> {
+    /// One header, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.inner.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
     /// Appends the next piece of the body; `false` at its end.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::processor::Native;
 use super::scripted::{Script, Tool, is_script};
 use super::station::Part;
 pub use super::station::{Station, Trouble};
+use super::tool_files::{self, ToolFile};
 use super::tools::{HarnessTool, ScriptTool};
 use crate::domain::harness::{HARNESS_FILE, HARNESS_FORMAT, Harness, Manifest, Problem, ProcessorSpec, sorted};
 use crate::domain::nearest::did_you_mean;
@@ -20,6 +21,7 @@ pub struct Assembly {
     /// Indexes into the manifest's processors, in running order, with what each one is.
     order: Vec<(usize, Known)>,
     tools: Vec<Tool>,
+    tool_files: Vec<ToolFile>,
     canonical: String,
     /// Where its scripts run; the process's own when absent.
     pool: Option<Pool>,
@@ -100,11 +102,15 @@ impl Assembly {
             problems.extend(found);
             Vec::new()
         });
+        let tool_files = tool_files::read_all(&harness).unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
         match canonical(&harness.manifest, &known) {
-            Ok(canonical) => Ok(Self { harness, order, tools, canonical, pool }),
+            Ok(canonical) => Ok(Self { harness, order, tools, tool_files, canonical, pool }),
             Err(message) => Err(vec![Problem::at(HARNESS_FILE, 0, message)]),
         }
     }
@@ -145,6 +151,11 @@ impl Assembly {
     pub fn tools(&self) -> Result<Vec<HarnessTool>, String> {
         let tool = |tool: &Tool| Ok(HarnessTool::Script(ScriptTool::new(tool.spec.clone(), tool.instance(&self.pool())?)));
         self.tools.iter().map(tool).collect()
+    }
+
+    /// Its command tools and MCP servers.
+    pub fn tool_files(&self) -> &[ToolFile] {
+        &self.tool_files
     }
 
     fn pool(&self) -> Pool {

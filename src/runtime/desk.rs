@@ -1,5 +1,6 @@
 //! The one way from an episode to a model: ledger first, then the provider; every call metered and traced as a delta.
 
+use super::tool_files::Workbench;
 use super::trace_log::TraceLog;
 use crate::clock::Clock;
 use crate::domain::conversation::Conversation;
@@ -31,6 +32,8 @@ pub struct Desk {
     pub sampling: Sampling,
     /// Time.
     pub clock: Clock,
+    /// What command tools and MCP servers are run with.
+    pub workbench: Arc<Workbench>,
 }
 
 /// Why a call gave no reply.

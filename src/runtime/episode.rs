@@ -4,7 +4,7 @@ use super::assembly::{Assembly, Station};
 use super::call_ids::CallIds;
 use super::desk::{CallFault, Desk, Line};
 use super::processor::Fault;
-use super::tools::{HarnessTool, offered};
+use super::tools::{HarnessTool, ToolFault, offered};
 use super::trace_log::TraceLog;
 use crate::bench::{Observation, World, WorldFault};
 use crate::domain::conversation::Conversation;
@@ -101,10 +101,10 @@ pub async fn play(agent: &Agent<'_>, task: &Task, world: World, key: &EpisodeKey
     });
     let parts = agent.assembly.stations().and_then(|stations| Ok((stations, agent.assembly.tools()?)));
     let ending = match parts {
-        Ok((mut stations, tools)) => {
-            episode.bring(tools);
-            episode.run(&mut stations).await?
-        }
+        Ok((mut stations, tools)) => match episode.bring(tools).await {
+            Ok(()) => episode.run(&mut stations).await?,
+            Err(ending) => ending,
+        },
         Err(message) => Ending::HarnessFault { part: "harness".to_owned(), message },
     };
     let result = episode.result(ending);
@@ -136,11 +136,15 @@ impl<'a> Episode<'a> {
         }
     }
 
-    /// Adds the harness's own tools.
-    fn bring(&mut self, tools: Vec<HarnessTool>) {
+    /// Adds the harness's own tools; its servers are started here.
+    async fn bring(&mut self, mut tools: Vec<HarnessTool>) -> Result<(), Ending> {
+        let assembly = self.agent.assembly;
+        let opened = self.agent.desk.workbench.open(assembly.harness(), assembly.tool_files()).await;
+        tools.extend(opened.map_err(ToolFault::at_start)?);
         let named = self.agent.assembly.harness().manifest.slots.tools.as_deref();
         self.tools = offered(self.world.tools(), &tools, named);
         self.own_tools = tools;
+        Ok(())
     }
 
     pub(super) async fn run(&mut self, stations: &mut [Station]) -> Result<Ending, Abort> {

@@ -13,6 +13,7 @@ pub mod processor;
 mod scripted;
 mod station;
 pub mod template;
+pub mod tool_files;
 mod tool_hooks;
 pub mod tools;
 pub mod trace_log;

@@ -1,6 +1,9 @@
 //! Tools that the harness brings (`tools/` of its folder) beside those of the environment, and where a call is sent.
 
 use super::episode::{Episode, Stop, not_called};
+#[cfg(feature = "mcp")]
+use super::tool_files::mcp::ServerTool;
+use super::tool_files::runner::CommandTool;
 use crate::domain::event::ToolResult;
 use crate::domain::id::{CallId, ToolName};
 use crate::domain::message::{ToolCall, ToolSpec};
@@ -12,6 +15,11 @@ use crate::script::{Instance, ScriptError, ToolStep};
 pub enum HarnessTool {
     /// A composed tool: `tools/*.js`.
     Script(ScriptTool),
+    /// A command: `tools/*.toml`.
+    Command(CommandTool),
+    /// A tool of an MCP server: `tools/*.toml`.
+    #[cfg(feature = "mcp")]
+    Server(ServerTool),
 }
 
 /// A composed tool: a script that calls the environment's own tools.
@@ -38,11 +46,26 @@ pub(super) enum ToolFault {
     Stop(Stop),
 }
 
+impl ToolFault {
+    /// What it makes of an episode that has not begun.
+    pub(super) fn at_start(self) -> Ending {
+        match self {
+            Self::Harness(message) => Ending::HarnessFault { part: "tools".to_owned(), message },
+            Self::Host(message) => Ending::Fault { boundary: Boundary::Sandbox, message },
+            Self::Stop(Stop::End(ending)) => ending,
+            Self::Stop(Stop::Abort(abort)) => Ending::Fault { boundary: Boundary::Sandbox, message: abort.to_string() },
+        }
+    }
+}
+
 impl HarnessTool {
     /// As the model sees it.
     pub fn spec(&self) -> &ToolSpec {
         match self {
             Self::Script(tool) => &tool.spec,
+            Self::Command(tool) => &tool.spec,
+            #[cfg(feature = "mcp")]
+            Self::Server(tool) => &tool.spec,
         }
     }
 }
@@ -66,6 +89,9 @@ impl Episode<'_> {
         let mut own = std::mem::take(&mut self.own_tools);
         let called = match &mut own[index] {
             HarnessTool::Script(tool) => self.run_script(tool, call).await,
+            HarnessTool::Command(tool) => tool.call(&call.arguments).await.map(|result| (result, false)),
+            #[cfg(feature = "mcp")]
+            HarnessTool::Server(tool) => Ok((tool.call(&call.arguments).await, false)),
         };
         self.own_tools = own;
         match called {

@@ -1,6 +1,6 @@
 //! What the machine offers for keeping commands in their place. Only looks; changes nothing.
 
-use super::{ProcessError, run};
+use super::program::{ProcessError, run};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// # Errors
 /// See [`ProcessError`].
 pub fn bubblewrap() -> Result<(), ProcessError> {
-    run("bwrap", &["--ro-bind", "/", "/", "--unshare-all", "true"], Path::new("/"), DEADLINE)
+    let arguments = "--unshare-user --unshare-all --uid 65534 --gid 65534 --cap-drop ALL --ro-bind / / --proc /proc true";
+    run("bwrap", &arguments.split(' ').collect::<Vec<_>>(), Path::new("/"), DEADLINE)
 }
 
 /// Whether this user may make user namespaces.
@@ -29,6 +30,42 @@ pub fn user_namespaces() -> Result<(), ProcessError> {
 /// See [`ProcessError`].
 pub fn answers(program: &str) -> Result<(), ProcessError> {
     run(program, &["--version"], Path::new("/"), DEADLINE)
+}
+
+/// First version of landlock that keeps files from being emptied; older ones do not protect.
+const LANDLOCK_SINCE: i64 = 3;
+
+/// Whether landlock and seccomp together can keep a command in.
+///
+/// # Errors
+/// A fragment that says what is missing.
+pub fn fallback() -> Result<(), String> {
+    match landlock_abi() {
+        Some(abi) if abi >= LANDLOCK_SINCE => seccomp(),
+        Some(abi) => Err(format!("landlock has version {abi}, commands need {LANDLOCK_SINCE} or newer")),
+        None => Err("the kernel offers no landlock".to_owned()),
+    }
+}
+
+/// Whether the kernel filters system calls, and a filter can be made for this processor.
+///
+/// # Errors
+/// A fragment that says what is missing.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "a system call that only asks whether an action is known; the pointer is to a local")]
+pub fn seccomp() -> Result<(), String> {
+    use nix::libc;
+    super::seccomp::filter(super::seccomp::Beside::Namespaces, false)?;
+    let action: u32 = libc::SECCOMP_RET_ERRNO;
+    // SAFETY: the kernel reads four bytes from the pointer, which outlives the call.
+    let answer = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) };
+    if answer == 0 { Ok(()) } else { Err(format!("the kernel filters no system calls: {}", std::io::Error::last_os_error())) }
+}
+
+/// Seccomp is Linux's.
+#[cfg(not(target_os = "linux"))]
+pub fn seccomp() -> Result<(), String> {
+    Err("only Linux filters system calls".to_owned())
 }
 
 /// Version of the kernel's Landlock interface; `None` where the kernel has none or it is off.

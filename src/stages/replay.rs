@@ -14,6 +14,7 @@ use crate::provider::{Provider, Recorded};
 use crate::runtime::assembly::Assembly;
 use crate::runtime::desk::{Desk, Seat};
 use crate::runtime::episode::{Agent, play};
+use crate::runtime::tool_files::Workbench;
 use crate::runtime::trace_log::TraceLog;
 use crate::store::trace_file::{TraceError, TraceReader};
 use futures::executor::block_on;
@@ -80,7 +81,14 @@ impl Replay {
         let recorded = Recorded::new(episode.replies);
         let seat = || Seat { provider: Provider::Recorded(recorded.clone()), policy: recorded.version() };
         let seats = self.roles.iter().map(|role| (*role, seat())).collect();
-        let desk = Desk { seats, ledger: None, seed: self.seed, sampling: self.sampling.clone(), clock: Clock::system() };
+        let desk = Desk {
+            seats,
+            ledger: None,
+            seed: self.seed,
+            sampling: self.sampling.clone(),
+            clock: Clock::system(),
+            workbench: Workbench::none(),
+        };
         let agent = Agent { assembly, harness: HarnessId::from("replayed"), desk: &desk, limits: self.limits };
         let world = World::Recorded(RecordedWorld::new(world, episode.calls));
         // Nothing in a replay waits.

@@ -22,4 +22,5 @@ mod script;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod test_run;
+mod tools;
 mod versions;

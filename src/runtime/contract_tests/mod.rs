@@ -109,7 +109,14 @@ fn play(script: &[String], mut stations: Vec<Station>) -> Played {
     let policy = provider.version();
     let seats = BTreeMap::from([(ModelRole::Main, Seat { provider, policy })]);
     let ledger = Ledger::open(&dir.path().join("ledger.jsonl")).unwrap();
-    let desk = Desk { seats, ledger: Some(ledger), seed: 1, sampling: Sampling::default(), clock };
+    let desk = Desk {
+        seats,
+        ledger: Some(ledger),
+        seed: 1,
+        sampling: Sampling::default(),
+        clock,
+        workbench: crate::runtime::tool_files::Workbench::none(),
+    };
     let (manifest, lines) = parse_manifest("format = 1\nname = \"t\"\n[slots.limits]\nsteps = 6\n").unwrap();
     let assembly = Assembly::new(Harness { manifest, files: BTreeMap::new() }, &lines).ok().unwrap();
     let agent = Agent { assembly: &assembly, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default() };

@@ -1,0 +1,183 @@
+//! One command from start to end: input given, output kept up to its limit, stopped at the first limit that it passes.
+
+use super::limits::CommandLimits;
+use super::protection::{Sandbox, SandboxError};
+use super::spawn::{Started, spawn};
+use super::watch::{Group, TICK};
+use super::workspace::Workspace;
+use crate::clock::deadline;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe;
+use tokio::time::timeout;
+
+/// Bytes of output after which a command is stopped for flooding; up to here what passes the limit is read and dropped.
+const FLOOD: usize = 16 << 20;
+
+/// How long the pipes of a command that has ended are still read.
+const REST: Duration = Duration::from_millis(200);
+
+/// What to run. The first word is the program; none of them passes through a shell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCommand {
+    /// Command line.
+    pub argv: Vec<String>,
+    /// Given on stdin; nothing is an empty stdin.
+    pub stdin: Vec<u8>,
+    /// Whether it may use the machine's network.
+    pub network: bool,
+}
+
+/// Why a command was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Wall time.
+    Time,
+    /// Processor time.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Too many processes.
+    Processes,
+    /// Far too much output.
+    Output,
+    /// Too much in the workspace.
+    Disk,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Time => "time",
+            Self::Cpu => "processor time",
+            Self::Memory => "memory",
+            Self::Processes => "processes",
+            Self::Output => "output",
+            Self::Disk => "disk",
+        })
+    }
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status; 128 and more for a signal.
+    Exit(i32),
+    /// At a limit.
+    Stopped(Stopped),
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub end: End,
+    /// The beginning of stdout, as text without control characters.
+    pub stdout: String,
+    /// The beginning of stderr, likewise.
+    pub stderr: String,
+    /// Whether stdout was longer.
+    pub is_cut: bool,
+}
+
+/// One stream: what is kept of it, and how much there was.
+#[derive(Default)]
+struct Stream {
+    kept: Vec<u8>,
+    total: usize,
+}
+
+/// More output than anyone will read.
+struct Flood;
+
+impl Sandbox {
+    /// Runs one command to its end. Dropping the future ends the command.
+    ///
+    /// # Errors
+    /// A program that is not there, or a system that refuses; whatever the command itself does is in [`Finished`].
+    pub async fn run(&self, command: &ToolCommand, workspace: &Workspace, limits: &CommandLimits) -> Result<Finished, SandboxError> {
+        let stdin = if command.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let Started { mut group, stdin, stdout, stderr } = spawn(self, command, workspace, limits, stdin)?;
+        let (mut out, mut err) = (Stream::default(), Stream::default());
+        let end = {
+            let reading = async {
+                let input = async {
+                    feed(stdin.map(OwnedFd::from), &command.stdin).await;
+                    Ok(())
+                };
+                let output = out.read(stdout.map(OwnedFd::from), limits.output_bytes);
+                let errors = err.read(stderr.map(OwnedFd::from), limits.output_bytes);
+                tokio::try_join!(input, output, errors)
+            };
+            tokio::pin!(reading);
+            tokio::select! {
+                biased;
+                end = watched(&mut group, limits, workspace) => {
+                    // What is still in the pipes; a process that holds them open is gone by then.
+                    group.end().await;
+                    let _ = timeout(REST, reading).await;
+                    end
+                }
+                read = &mut reading => match read {
+                    Err(Flood) => End::Stopped(Stopped::Output),
+                    Ok(_) => watched(&mut group, limits, workspace).await,
+                },
+            }
+        };
+        group.end().await;
+        Ok(Finished { end, is_cut: out.total > out.kept.len(), stdout: plain(&out.kept), stderr: plain(&err.kept) })
+    }
+}
+
+/// Looks at a command until it ends or passes a limit.
+async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspace) -> End {
+    let late = deadline(Duration::from_secs(limits.seconds));
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = group.ended() {
+            let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
+            return End::Exit(code);
+        }
+        if let Some(limit) = group.passed(limits, &workspace.work()) {
+            return End::Stopped(limit);
+        }
+        if tokio::time::Instant::now() >= late {
+            return End::Stopped(Stopped::Time);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(TICK);
+    }
+}
+
+/// Writes the input and closes the pipe; a command that does not read it is its own affair.
+async fn feed(stdin: Option<OwnedFd>, bytes: &[u8]) {
+    let Some(Ok(mut sender)) = stdin.map(pipe::Sender::from_owned_fd) else { return };
+    let _ = sender.write_all(bytes).await;
+}
+
+impl Stream {
+    /// Reads to the end, or to the flood.
+    async fn read(&mut self, pipe: Option<OwnedFd>, most: usize) -> Result<(), Flood> {
+        let Some(Ok(mut receiver)) = pipe.map(pipe::Receiver::from_owned_fd) else { return Ok(()) };
+        let mut piece = vec![0; 16 << 10];
+        while let Ok(length @ 1..) = receiver.read(&mut piece).await {
+            let room = most.saturating_sub(self.kept.len()).min(length);
+            self.kept.extend_from_slice(&piece[..room]);
+            self.total += length;
+            if self.total > FLOOD.max(most) {
+                return Err(Flood);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Text without control characters, but for line ends and tabs.
+pub fn plain(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control()).collect()
+}

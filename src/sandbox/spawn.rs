@@ -1,0 +1,199 @@
+//! Starts a command: environment cleared to a short list, limits set, pipes made, protection put on between fork and exec.
+
+use super::command::ToolCommand;
+use super::limits::CommandLimits;
+use super::protection::{Protection, Sandbox, SandboxError};
+use super::view::{View, view};
+use super::watch::Group;
+use super::workspace::Workspace;
+use nix::libc;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+
+/// Most files that one process may have open.
+const OPEN_FILES: u64 = 1024;
+
+/// How much a command yields to this program.
+const NICE: i32 = 10;
+
+/// A command that runs.
+pub(super) struct Started {
+    pub group: Group,
+    pub stdin: Option<ChildStdin>,
+    pub stdout: Option<ChildStdout>,
+    pub stderr: Option<ChildStderr>,
+}
+
+/// Starts it. The thread that calls must live as long as the command: bubblewrap ends with the thread that started it.
+pub(super) fn spawn(
+    sandbox: &Sandbox,
+    command: &ToolCommand,
+    workspace: &Workspace,
+    limits: &CommandLimits,
+    stdin: Stdio,
+) -> Result<Started, SandboxError> {
+    let protection = sandbox.protection();
+    let (name, arguments) = command.argv.split_first().map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
+    if command.argv.iter().any(|word| word.contains('\0')) {
+        return Err(SandboxError::NoProgram { program: name.to_owned(), problem: "a zero byte in its command line".to_owned() });
+    }
+    let inside = [workspace.tools_inside(protection), workspace.work_inside(protection)];
+    let view = view(name, command.network, &sandbox.hidden, &inside.each_ref().map(AsRef::as_ref), protection)?;
+    let filter = filter_pipe(protection, command.network)?;
+    let line = line(protection, &view, arguments, command, workspace, limits, filter.as_ref());
+    let mut process = Command::new(&line[0]);
+    process.args(&line[1..]).env_clear().envs(environment(protection, &view, workspace));
+    process.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(workspace.work());
+    restrict(&mut process, protection, &view, command, workspace, limits, filter.as_ref())?;
+    let mut child = process.spawn().map_err(|source| match (protection, source.kind()) {
+        (Protection::Landlock | Protection::Off, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            SandboxError::NoProgram { program: name.to_owned(), problem: source.to_string() }
+        }
+        _ => SandboxError::System { what: format!("start {name:?}"), source },
+    })?;
+    let (stdin, stdout, stderr) = take_pipes(&mut child);
+    Ok(Started { group: Group::new(child, protection), stdin, stdout, stderr })
+}
+
+fn take_pipes(child: &mut Child) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+    (child.stdin.take(), child.stdout.take(), child.stderr.take())
+}
+
+fn line(
+    protection: Protection,
+    view: &View,
+    arguments: &[String],
+    command: &ToolCommand,
+    workspace: &Workspace,
+    limits: &CommandLimits,
+    filter: Option<&OwnedFd>,
+) -> Vec<OsString> {
+    match protection {
+        Protection::Bubblewrap => {
+            let filter = filter.map(AsRawFd::as_raw_fd);
+            super::bubblewrap::command_line(view, arguments, workspace, limits, command.network, filter)
+        }
+        Protection::Landlock | Protection::Off => {
+            std::iter::once(view.program.clone().into_os_string()).chain(arguments.iter().map(OsString::from)).collect()
+        }
+    }
+}
+
+/// All that a command has of an environment. Nothing is inherited, so no key can be.
+fn environment(protection: Protection, view: &View, workspace: &Workspace) -> Vec<(&'static str, OsString)> {
+    let tmp = match protection {
+        Protection::Bubblewrap => "/tmp".into(),
+        Protection::Landlock | Protection::Off => workspace.tmp().into_os_string(),
+    };
+    let home = workspace.work_inside(protection).into_os_string();
+    vec![
+        ("PATH", view.path.clone().into()),
+        ("HOME", home),
+        ("TMPDIR", tmp),
+        ("LANG", "C.UTF-8".into()),
+        ("TZ", "UTC".into()),
+        ("TERM", "dumb".into()),
+    ]
+}
+
+/// The seccomp program for bubblewrap, waiting in a pipe.
+#[cfg(target_os = "linux")]
+fn filter_pipe(protection: Protection, network: bool) -> Result<Option<OwnedFd>, SandboxError> {
+    use std::io::Write;
+    if protection != Protection::Bubblewrap {
+        return Ok(None);
+    }
+    let program = super::seccomp::filter(super::seccomp::Beside::Namespaces, network).map_err(SandboxError::NoProtection)?;
+    let mut bytes = Vec::with_capacity(program.len() * 8);
+    for step in program {
+        bytes.extend_from_slice(&step.code.to_ne_bytes());
+        bytes.extend_from_slice(&[step.jt, step.jf]);
+        bytes.extend_from_slice(&step.k.to_ne_bytes());
+    }
+    // Far below what a pipe holds, so that writing does not wait for a reader.
+    let (reader, mut writer) = io::pipe().map_err(SandboxError::system("make a pipe"))?;
+    writer.write_all(&bytes).map_err(SandboxError::system("write a seccomp filter"))?;
+    Ok(Some(reader.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn filter_pipe(_protection: Protection, _network: bool) -> Result<Option<OwnedFd>, SandboxError> {
+    Ok(None)
+}
+
+/// What the forked child does to itself before it becomes the program.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "code between fork and exec; what it calls says why it may run there")]
+fn restrict(
+    process: &mut Command,
+    protection: Protection,
+    view: &View,
+    command: &ToolCommand,
+    workspace: &Workspace,
+    limits: &CommandLimits,
+    filter: Option<&OwnedFd>,
+) -> Result<(), SandboxError> {
+    let mut confinement = match protection {
+        Protection::Landlock => {
+            let abi = super::probe::landlock_abi().unwrap_or(0);
+            Some(super::confine::Confinement::new(view, workspace, command.network, abi)?)
+        }
+        Protection::Bubblewrap | Protection::Off => None,
+    };
+    let owner = i32::try_from(std::process::id()).unwrap_or(0);
+    let filter = filter.map(AsRawFd::as_raw_fd);
+    let caps = resource_limits(limits);
+    let restrict = move || {
+        match protection {
+            // SAFETY: no arguments; a child just forked leads no group.
+            Protection::Bubblewrap => drop(unsafe { libc::setsid() }),
+            Protection::Landlock | Protection::Off => super::lifeline::keep(owner)?,
+        }
+        for (resource, most) in caps {
+            let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+            // SAFETY: the pointer is to a local. A limit above what this user may set stays as it is, which is lower.
+            unsafe { libc::setrlimit(resource, &raw const limit) };
+        }
+        // SAFETY: plain numbers. Every file that this program has open is closed at exec, but for the filter.
+        unsafe {
+            libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
+            libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+            if let Some(filter) = filter {
+                libc::fcntl(filter, libc::F_SETFD, 0);
+            }
+        }
+        confinement.as_mut().map_or(Ok(()), super::confine::Confinement::enter)
+    };
+    // SAFETY: the closure makes system calls and takes prepared values apart; it asks for no locks.
+    unsafe { process.pre_exec(restrict) };
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn restrict(
+    process: &mut Command,
+    _protection: Protection,
+    _view: &View,
+    _command: &ToolCommand,
+    _workspace: &Workspace,
+    _limits: &CommandLimits,
+    _filter: Option<&OwnedFd>,
+) -> Result<(), SandboxError> {
+    process.process_group(0);
+    Ok(())
+}
+
+/// Limits of each single process; those of all together are `watch`'s.
+#[cfg(target_os = "linux")]
+fn resource_limits(limits: &CommandLimits) -> [(u32, u64); 5] {
+    [
+        (libc::RLIMIT_DATA, limits.memory_mb << 20),
+        (libc::RLIMIT_CPU, limits.cpu_seconds + 1),
+        (libc::RLIMIT_FSIZE, limits.disk_mb << 20),
+        (libc::RLIMIT_NOFILE, OPEN_FILES),
+        (libc::RLIMIT_CORE, 0),
+    ]
+}

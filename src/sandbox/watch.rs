@@ -1,0 +1,215 @@
+//! A running command seen from outside: all its processes, what they use together, and the one way to end them.
+
+use super::command::Stopped;
+use super::limits::CommandLimits;
+use super::protection::Protection;
+use nix::libc;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::time::Duration;
+
+/// Between two looks at a command.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// Processes below the first one that are the protection's own.
+const OWN: usize = 1;
+
+/// Most processes that are killed one by one; a group is killed as a whole.
+const MOST_KILLED: usize = 256;
+
+/// Processes inside that are tried as leaders of a group.
+const FIRST_KILLED: usize = 16;
+
+/// Orders to end before bubblewrap itself is killed.
+const PATIENCE: u32 = 300;
+
+/// Looks between two counts of the files in its workspace.
+const LOOKS_A_COUNT: u32 = 20;
+
+/// Most files in a workspace.
+const FILES: u64 = 50_000;
+
+/// Looks for the end of the processes after they were killed, 5 ms apart.
+const LAST_LOOKS: u32 = 400;
+
+/// The processes of one command. Ended when dropped.
+pub(super) struct Group {
+    child: Child,
+    protection: Protection,
+    status: Option<ExitStatus>,
+    looks: u32,
+    kills: u32,
+}
+
+/// What the processes use together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    processes: u32,
+    cpu_ticks: u64,
+    memory_bytes: u64,
+}
+
+impl Group {
+    pub fn new(child: Child, protection: Protection) -> Self {
+        Self { child, protection, status: None, looks: 0, kills: 0 }
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().ok().flatten();
+        }
+        self.status
+    }
+
+    /// The limit that is passed, if one is.
+    pub fn passed(&mut self, limits: &CommandLimits, work: &Path) -> Option<Stopped> {
+        self.looks += 1;
+        let used = self.used(limits.processes);
+        if used.processes > limits.processes {
+            return Some(Stopped::Processes);
+        }
+        if used.memory_bytes > limits.memory_mb << 20 {
+            return Some(Stopped::Memory);
+        }
+        if used.cpu_ticks > limits.cpu_seconds * ticks_a_second() {
+            return Some(Stopped::Cpu);
+        }
+        let counts = self.looks.is_multiple_of(LOOKS_A_COUNT);
+        (counts && is_flooded(work, limits.disk_mb << 20)).then_some(Stopped::Disk)
+    }
+
+    /// Counts no further than one process more than allowed: a fork bomb must not make its watcher slow.
+    fn used(&self, most: u32) -> Used {
+        let mut used = Used::default();
+        let found = descendants(self.child.id(), most as usize + OWN);
+        if found.len() > most as usize + OWN {
+            return Used { processes: found.len() as u32, ..used };
+        }
+        for process in found {
+            let Some(figures) = figures(process) else { continue };
+            used.processes += 1;
+            used.cpu_ticks += figures.cpu_ticks;
+            used.memory_bytes += figures.memory_bytes;
+        }
+        used
+    }
+
+    /// Ends every process, at once.
+    pub fn kill(&mut self) {
+        if self.ended().is_some() {
+            return;
+        }
+        let Ok(own) = i32::try_from(self.child.id()) else { return };
+        match self.protection {
+            // The first process inside takes all others with it, and bubblewrap ends when they are gone. Before it is there, and when it
+            // does not help, bubblewrap itself.
+            Protection::Bubblewrap => {
+                self.kills += 1;
+                let found = descendants(self.child.id(), FIRST_KILLED);
+                // A group dies at one stroke, faster than a namespace, which asks its processes one by one.
+                for process in found.iter().skip(OWN) {
+                    let _ = killpg(Pid::from_raw(*process), Signal::SIGKILL);
+                }
+                let _ = match found.first() {
+                    Some(inner) if self.kills < PATIENCE => kill(Pid::from_raw(*inner), Signal::SIGKILL),
+                    Some(_) | None => killpg(Pid::from_raw(own), Signal::SIGKILL),
+                };
+            }
+            // The keeper ends the group; what has left the group is found by descent.
+            Protection::Landlock | Protection::Off => {
+                for process in descendants(self.child.id(), MOST_KILLED) {
+                    let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+                }
+                let _ = kill(Pid::from_raw(own), Signal::SIGTERM);
+            }
+        }
+    }
+
+    /// Kills and waits until it is gone.
+    pub async fn end(&mut self) {
+        for _ in 0..LAST_LOOKS {
+            self.kill();
+            if self.ended().is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(self.child.kill());
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for _ in 0..LAST_LOOKS {
+            self.kill();
+            if self.ended().is_some() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(self.child.kill());
+    }
+}
+
+/// All processes below one, by what the kernel lists as their children, or the first so many; not the one itself.
+fn descendants(root: u32, most: usize) -> Vec<i32> {
+    let mut found: Vec<i32> = Vec::new();
+    let mut next = vec![i64::from(root)];
+    while let Some(process) = next.pop().filter(|_| found.len() <= most) {
+        let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { continue };
+        for thread in threads.filter_map(Result::ok) {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            for child in children.split_ascii_whitespace().filter_map(|word| word.parse::<i32>().ok()) {
+                found.push(child);
+                next.push(i64::from(child));
+            }
+        }
+    }
+    found
+}
+
+/// One process's share, from `/proc/<id>/stat` (proc(5)): times at fields 14 to 17, resident pages at 24. The pages of programs and libraries
+/// are counted in each process that has them.
+fn figures(process: i32) -> Option<Used> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+    Some(Used { processes: 1, cpu_ticks: (14..=17).map(number).sum(), memory_bytes: number(24).saturating_mul(page_bytes()) })
+}
+
+#[expect(unsafe_code, reason = "asks the C library for a constant of the machine")]
+fn ticks_a_second() -> u64 {
+    // SAFETY: a plain number in, a plain number out.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1)
+}
+
+#[expect(unsafe_code, reason = "asks the C library for a constant of the machine")]
+fn page_bytes() -> u64 {
+    // SAFETY: a plain number in, a plain number out.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// Whether a folder holds more than so many bytes, or too many files. Links are not followed.
+pub(super) fn is_flooded(dir: &Path, most: u64) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let mut folders: Vec<PathBuf> = vec![dir.to_owned()];
+    let (mut bytes, mut files) = (0_u64, 0_u64);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
+            let Ok(data) = entry.metadata() else { continue };
+            files += 1;
+            bytes += data.blocks() * 512;
+            if bytes > most || files > FILES {
+                return true;
+            }
+            if data.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    false
+}

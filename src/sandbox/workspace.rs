@@ -1,0 +1,111 @@
+//! The one place that the commands of an episode may write to. A folder in the system's temporary folder, removed when dropped: `work` is the
+//! commands' own, `tools` holds what the harness brings and is read-only inside, `tmp` is their TMPDIR where they have no /tmp of their own.
+
+use super::protection::{Protection, SandboxError};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Tells the workspaces of one process apart.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A private folder.
+#[derive(Debug)]
+pub struct Workspace {
+    base: PathBuf,
+}
+
+impl Workspace {
+    /// Makes an empty one that only this user can enter.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn new() -> Result<Self, SandboxError> {
+        let parent = std::env::temp_dir();
+        let parent = parent.canonicalize().unwrap_or(parent);
+        let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+        loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let base = parent.join(format!("harnessx-work-{}-{number}", std::process::id()));
+            match private(&base) {
+                Ok(()) => {
+                    let made = Self { base };
+                    for name in ["work", "tools", "tmp"] {
+                        let path = made.base.join(name);
+                        private(&path).map_err(SandboxError::system(format!("make {}", path.display())))?;
+                    }
+                    return Ok(made);
+                }
+                // Left by a process of the same number that was killed.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(SandboxError::System { what: format!("make {}", base.display()), source }),
+            }
+        }
+    }
+
+    /// Puts a file of the harness where commands can read it; `path` is relative and has passed the harness's own check.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn add_tool(&self, path: &str, bytes: &[u8]) -> Result<(), SandboxError> {
+        let target = self.tools().join(path);
+        let parent = target.parent().unwrap_or(&target);
+        fs::create_dir_all(parent).map_err(SandboxError::system(format!("make {}", parent.display())))?;
+        fs::write(&target, bytes).map_err(SandboxError::system(format!("write {}", target.display())))
+    }
+
+    /// What the commands write to, as this process sees it.
+    pub fn work(&self) -> PathBuf {
+        self.base.join("work")
+    }
+
+    pub(super) fn tools(&self) -> PathBuf {
+        self.base.join("tools")
+    }
+
+    pub(super) fn tmp(&self) -> PathBuf {
+        self.base.join("tmp")
+    }
+
+    /// Where a command finds the files of the harness.
+    pub fn tools_inside(&self, protection: Protection) -> PathBuf {
+        match protection {
+            Protection::Bubblewrap => PathBuf::from("/tools"),
+            Protection::Landlock | Protection::Off => self.tools(),
+        }
+    }
+
+    /// Where a command finds its workspace.
+    pub fn work_inside(&self, protection: Protection) -> PathBuf {
+        match protection {
+            Protection::Bubblewrap => PathBuf::from("/workspace"),
+            Protection::Landlock | Protection::Off => self.work(),
+        }
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        // What cannot be removed lies in the temporary folder: the system's to clean.
+        let _ = fs::remove_dir_all(&self.base);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_is_private_and_goes_away() {
+        use std::os::unix::fs::PermissionsExt;
+        let one = Workspace::new().unwrap();
+        let two = Workspace::new().unwrap();
+        assert_ne!(one.work(), two.work());
+        assert_eq!(fs::metadata(&one.base).unwrap().permissions().mode() & 0o777, 0o700);
+        one.add_tool("deep/a.py", b"x").unwrap();
+        let base = one.base.clone();
+        drop(one);
+        assert!(!base.exists());
+    }
+}

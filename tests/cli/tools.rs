@@ -1,0 +1,245 @@
+//! Command tools and MCP servers of a harness, end to end: a scripted model calls them in an episode. Servers are real ones: the Python
+//! package `mcp`, where `HARNESSX_MCP_PYTHON` names an interpreter that has it (CI installs it), over stdin and stdout and over HTTP.
+
+use crate::test_run::{Ran, TestRun};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const HEAD: &str = "format = 1\nname = \"h\"\n";
+
+/// A harness with one tool file, and a model that calls one tool and ends.
+fn set_up(run: &TestRun, tool: &str, call: &str) {
+    run.write("h/harness.toml", HEAD);
+    run.write("h/tools/t.toml", tool);
+    let first = format!(
+        "{{\"match\": {{\"turn\": 0}}, \"reply\": {{\"tool_calls\": [{call}, {{\"name\": \"echo\", \"arguments\": {{\"text\": \"x\"}}}}]}}}}"
+    );
+    run.write("s.jsonl", &format!("{first}\n{{\"reply\": {{\"text\": \"done\"}}}}\n"));
+}
+
+fn play(run: &TestRun, more: &[&str]) -> Ran {
+    let fixed = ["run", "--bench", "echo", "--harness", "h", "--model", "scripted:s.jsonl", "--limit", "1", "--run", "r"];
+    run.run(&[&fixed, more].concat())
+}
+
+/// The first trace of the run, as text.
+fn trace(run: &TestRun) -> String {
+    let dir = run.path().join("r/R0/trajectories");
+    let file = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
+    run.run(&["show", &file.display().to_string(), "--full"]).out
+}
+
+/// Whether this machine can keep a command in; says so where it cannot.
+fn has_sandbox(run: &TestRun) -> bool {
+    let ran = run.run(&["doctor"]);
+    let has = ran.out.contains("yes  command sandbox");
+    if !has {
+        eprintln!("skipped: no sandbox on this machine");
+    }
+    has
+}
+
+const UPPER: &str = "name = \"upper\"\ndescription = \"Upper case.\"\nargv = [\"tr\", \"a-z\", \"{to}\"]\nstdin = \"{text}\"\n[schema]\nrequired = [\"text\", \"to\"]\n[schema.properties.text]\ntype = \"string\"\n[schema.properties.to]\ntype = \"string\"\n";
+
+#[test]
+fn a_command_tool_answers_in_an_episode() {
+    let run = TestRun::new();
+    if !has_sandbox(&run) {
+        return;
+    }
+    set_up(&run, UPPER, "{\"name\": \"upper\", \"arguments\": {\"text\": \"hello $HOME; ls\", \"to\": \"A-Z\"}}");
+    assert_eq!(run.run(&["check", "h"]).exit, 0);
+    let ran = play(&run, &["--min-pass-rate", "1"]);
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    assert!(trace(&run).contains("HELLO $HOME; LS"), "{}", trace(&run));
+}
+
+#[test]
+fn what_a_command_does_wrong_is_a_result() {
+    let run = TestRun::new();
+    if !has_sandbox(&run) {
+        return;
+    }
+    let tool = "name = \"fails\"\ndescription = \"Fails.\"\nargv = [\"sh\", \"{tools}/fails.sh\"]\n";
+    set_up(&run, tool, "{\"name\": \"fails\", \"arguments\": {}}, {\"name\": \"fails\", \"arguments\": {\"x\": 1}}");
+    run.write("h/tools/fails.sh", "echo so far; echo sorry >&2; exit 7\n");
+    let ran = play(&run, &["--min-pass-rate", "1"]);
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let trace = trace(&run);
+    assert!(trace.contains("sorry") && trace.contains("exit code 7") && trace.contains("There is no argument \"x\""), "{trace}");
+}
+
+#[test]
+fn a_missing_program_a_bad_key_and_a_wish_for_the_network_are_said() {
+    let run = TestRun::new();
+    set_up(&run, "name = \"t\"\ndescription = \"d\"\nargv = [\"no-such-program\"]\n", "{\"name\": \"t\", \"arguments\": {}}");
+    let ran = run.run(&["check", "h"]);
+    assert!(ran.exit == 3 && ran.err.contains("h/tools/t.toml: the program \"no-such-program\" is not on this machine"), "{}", ran.err);
+    run.write("h/tools/t.toml", "name = \"t\"\ndescription = \"d\"\nargw = [\"cat\"]\n");
+    let ran = run.run(&["check", "h"]);
+    assert!(ran.exit == 3 && ran.err.contains("h/tools/t.toml:3: unknown field `argw`"), "{}", ran.err);
+    run.write("h/tools/t.toml", "name = \"t\"\ndescription = \"d\"\nnetwork = true\nargv = [\"cat\"]\n");
+    let ran = play(&run, &[]);
+    assert!(ran.exit == 3 && ran.err.contains("tool_network=true"), "{}", ran.err);
+}
+
+#[test]
+fn without_protection_nothing_runs_unless_it_was_typed() {
+    let run = TestRun::new();
+    set_up(&run, UPPER, "{\"name\": \"upper\", \"arguments\": {\"text\": \"hello\", \"to\": \"A-Z\"}}");
+    let mut command = run.command(&[
+        "run",
+        "--bench",
+        "echo",
+        "--harness",
+        "h",
+        "--model",
+        "scripted:s.jsonl",
+        "--limit",
+        "1",
+        "--run",
+        "r",
+        "--sandbox",
+        "bubblewrap",
+    ]);
+    command.env("PATH", "/nowhere");
+    let ran = Ran::of(command);
+    assert!(ran.exit == 3 && ran.err.contains("install the package `bubblewrap`"), "{}", ran.err);
+    assert_eq!(play(&run, &["--sandbox", "off", "--min-pass-rate", "1"]).exit, 0);
+    assert!(run.run(&["run", "--bench", "echo", "--sandbox", "of"]).err.contains("sandbox"));
+}
+
+/// A small server of our own on the package `mcp`: adds, floods, dies.
+const SERVER: &str = r#"
+import os, sys
+try:
+    from mcp.server import MCPServer as Server
+except ImportError:
+    from mcp.server.fastmcp import FastMCP as Server
+
+server = Server("small")
+
+@server.tool()
+def add(a: int, b: int) -> str:
+    """Adds two numbers."""
+    return f"sum is {a + b}; key {os.environ.get('HARNESSX_TOOL_KEY_X', 'none')}"
+
+@server.tool()
+def flood() -> str:
+    """Says too much."""
+    return "x" * 100000
+
+@server.tool()
+def die() -> str:
+    """Dies."""
+    os._exit(3)
+
+if len(sys.argv) > 1:
+    try:
+        server.run("streamable-http", port=int(sys.argv[1]))
+    except TypeError:
+        server.settings.port = int(sys.argv[1])
+        server.run("streamable-http")
+else:
+    server.run()
+"#;
+
+/// The interpreter that has the package.
+fn python() -> Option<String> {
+    let python = std::env::var("HARNESSX_MCP_PYTHON").ok().filter(|python| !python.is_empty());
+    if python.is_none() {
+        eprintln!("skipped: HARNESSX_MCP_PYTHON names no interpreter with the package `mcp`");
+    }
+    python
+}
+
+#[test]
+fn a_real_server_in_the_sandbox_answers_floods_and_dies() {
+    let run = TestRun::new();
+    let Some(python) = python().filter(|_| has_sandbox(&run)) else { return };
+    let tool = format!("kind = \"mcp\"\nname = \"small\"\nargv = [\"{python}\", \"{{tools}}/server.py\"]\n");
+    let calls = "{\"name\": \"small__add\", \"arguments\": {\"a\": 20, \"b\": 22}}, {\"name\": \"small__flood\", \"arguments\": {}}, {\"name\": \"small__die\", \"arguments\": {}}, {\"name\": \"small__add\", \"arguments\": {\"a\": 1, \"b\": 1}}";
+    for kind in ["bubblewrap", "landlock"] {
+        set_up(&run, &tool, calls);
+        run.write("h/tools/server.py", SERVER);
+        run.write("h/tools/upper.toml", UPPER);
+        let _ = std::fs::remove_dir_all(run.path().join("r"));
+        if run.run(&["run", "--bench", "echo", "--harness", "h", "--model", "random", "--limit", "1", "--run", "p", "--sandbox", kind]).exit
+            == 3
+        {
+            eprintln!("skipped: no {kind}");
+            continue;
+        }
+        let started = Instant::now();
+        let ran = play(&run, &["--min-pass-rate", "1", "--sandbox", kind]);
+        assert_eq!(ran.exit, 0, "{kind}: {}{}", ran.out, ran.err);
+        let trace = trace(&run);
+        for part in ["sum is 42; key none", "[cut: only the first 16384 bytes are shown]", "The tool's server failed", "Upper case."] {
+            assert!(trace.contains(part), "{kind}: {part}: {trace}");
+        }
+        eprintln!("{kind}: an episode with a server took {} ms", started.elapsed().as_millis());
+    }
+}
+
+#[test]
+fn a_server_that_does_not_start_is_the_harness_s_failure() {
+    let run = TestRun::new();
+    if !has_sandbox(&run) {
+        return;
+    }
+    set_up(&run, "kind = \"mcp\"\nname = \"m\"\nargv = [\"true\"]\n", "{\"name\": \"m__x\", \"arguments\": {}}");
+    let ran = play(&run, &["--min-pass-rate", "0.5"]);
+    assert_eq!(ran.exit, 1, "{}{}", ran.out, ran.err);
+    assert!(trace(&run).contains("tools/t.toml: start \"true\""), "{}", trace(&run));
+}
+
+/// A server that ends with the test.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_real_server_answers_over_http() {
+    let run = TestRun::new();
+    let Some(python) = python() else { return };
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let script = run.write("server.py", SERVER);
+    let _served =
+        Served(Command::new(python).arg(script).arg(port.to_string()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let started = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(30), "the server did not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let tool = format!(
+        "kind = \"mcp\"\nname = \"far\"\nurl = \"http://127.0.0.1:{port}/mcp\"\nkey_env = \"HARNESSX_TOOL_KEY_X\"\ntools = [\"add\"]\n"
+    );
+    set_up(&run, &tool, "{\"name\": \"far__add\", \"arguments\": {\"a\": 20, \"b\": 22}}, {\"name\": \"far__flood\", \"arguments\": {}}");
+    let mut command = run.command(&[
+        "run",
+        "--bench",
+        "echo",
+        "--harness",
+        "h",
+        "--model",
+        "scripted:s.jsonl",
+        "--limit",
+        "1",
+        "--run",
+        "r",
+        "--set",
+        "tool_network=true",
+        "--min-pass-rate",
+        "1",
+    ]);
+    command.env("HARNESSX_TOOL_KEY_X", "sesame");
+    let ran = Ran::of(command);
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let trace = trace(&run);
+    assert!(trace.contains("sum is 42") && trace.contains("There is no tool \"far__flood\"") && !trace.contains("sesame"), "{trace}");
+}

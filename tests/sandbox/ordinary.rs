@@ -1,0 +1,60 @@
+//! What an ordinary command must still be able to do.
+
+use crate::bed::beds;
+use harnessx::sandbox::{End, SandboxError, ToolCommand, Workspace};
+use std::process::Command;
+
+#[test]
+fn commands_work_in_their_workspace() {
+    for bed in beds() {
+        let (finished, took) = bed.shell("echo hello > a; mkdir d; mv a d/b; cat d/b; pwd; exit 3");
+        assert_eq!(finished.end, End::Exit(3), "{finished:?}");
+        assert!(finished.stdout.starts_with("hello\n"), "{finished:?}");
+        assert_eq!(std::fs::read_to_string(bed.workspace.work().join("d/b")).unwrap(), "hello\n");
+        println!("{:10} {:6} ms  a small shell script", bed.sandbox.protection().to_string(), took.as_millis());
+        let (finished, _) = bed.shell("head -c 9000 /dev/zero | tr '\\0' x; printf '\\033[31mred' >&2");
+        assert!(finished.is_cut && finished.stdout.len() == 4096 && finished.stderr == "[31mred", "{finished:?}");
+        let (finished, _) = bed.shell("kill -TERM $$");
+        assert_eq!(finished.end, End::Exit(143));
+    }
+}
+
+#[tokio::test]
+async fn input_is_given_and_a_missing_program_is_said() {
+    for bed in beds() {
+        let mut command = ToolCommand { argv: vec!["cat".into()], stdin: vec![b'x'; 3000], network: false };
+        let finished = bed.sandbox.run(&command, &bed.workspace, &bed.limits).await.unwrap();
+        assert_eq!(finished.stdout.len(), 3000);
+        command.argv = vec!["no-such-program".into()];
+        let refused = bed.sandbox.run(&command, &bed.workspace, &bed.limits).await;
+        assert!(matches!(refused, Err(SandboxError::NoProgram { .. })), "{refused:?}");
+        command.argv = vec![bed.answers().display().to_string()];
+        assert!(bed.sandbox.run(&command, &bed.workspace, &bed.limits).await.is_err());
+    }
+}
+
+#[test]
+fn a_virtual_environment_under_tmp_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(dir.path().join("venv")).status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("skipped: python3 -m venv is not there");
+        return;
+    }
+    let python = dir.path().join("venv/bin/python").display().to_string();
+    for bed in beds() {
+        let (finished, _) = bed.run(&[&python, "-c", "import sys, json; print(sys.prefix)"]);
+        assert!(finished.stdout.trim().ends_with("venv"), "{finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_of_a_harness_are_read_only_inside() {
+    for bed in beds() {
+        let workspace = Workspace::new().unwrap();
+        workspace.add_tool("say.sh", b"echo said").unwrap();
+        let script = workspace.tools_inside(bed.sandbox.protection()).join("say.sh").display().to_string();
+        let command = ToolCommand { argv: vec!["sh".into(), script], ..ToolCommand::default() };
+        assert_eq!(bed.sandbox.run(&command, &workspace, &bed.limits).await.unwrap().stdout, "said\n");
+    }
+}
