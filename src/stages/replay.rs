@@ -163,7 +163,8 @@ mod tests {
         let provider = Provider::Uniform(Uniform);
         let policy = provider.version();
         let seats = [(ModelRole::Main, Seat { provider, policy })].into();
-        let desk = Desk { seats, ledger: None, seed: 1, sampling: Sampling::default(), clock: Clock::stepped(1) };
+        let (sampling, clock, workbench) = (Sampling::default(), Clock::stepped(1), Workbench::none());
+        let desk = Desk { seats, ledger: None, seed: 1, sampling, clock, workbench };
         let (played, dir) = (assembly(CHOICE), tempfile::tempdir().unwrap());
         let path = dir.path().join("t.jsonl");
         let agent = Agent { assembly: &played, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default() };
