@@ -185,6 +185,8 @@ fn explained(path: &str, gauge: &Gauge, caught: &CaughtError<'_>) -> ScriptFault
             let name = exception.as_object().get::<_, Option<String>>("name").ok().flatten().unwrap_or_else(|| "Error".to_owned());
             (format!("{name}: {}", exception.message().unwrap_or_default()), exception.stack().unwrap_or_default())
         }
+        // Where there is no memory left for an error, the engine throws null.
+        CaughtError::Value(value) if value.is_null() => ("out of memory (or `throw null`)".to_owned(), String::new()),
         CaughtError::Value(value) => match value.as_string().and_then(|text| text.to_string().ok()) {
             Some(text) => (format!("threw {text:?}; throw an Error to see its place"), String::new()),
             None => ("threw something that is no Error".to_owned(), String::new()),

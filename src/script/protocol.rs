@@ -42,7 +42,7 @@ pub struct ScriptLimits {
 
 impl Default for ScriptLimits {
     fn default() -> Self {
-        Self { memory: 16 << 20, stack: 256 << 10, fuel: 500, deadline_ms: 3000, answer: 1 << 20, state: 256 << 10, calls: 64 }
+        Self { memory: 16 << 20, stack: 256 << 10, fuel: 5000, deadline_ms: 3000, answer: 1 << 20, state: 256 << 10, calls: 64 }
     }
 }
 

@@ -65,7 +65,7 @@ fn a_broken_script_is_told_what_to_do() {
         ("export const hooks = { async step_end() {} };", "nothing waits here"),
         ("import fs from 'fs';\nexport const hooks = { step_end() { fs; } };", "1:1: a script stands alone"),
         ("export const hooks = {};", "a processor exports its hooks"),
-        ("export const hooks = { step_end() {} };\nthrow new Error('no');", "2:7: Error: no"),
+        ("export const hooks = { step_end() {} };\nthrow new Error('no');", "2:11: Error: no"),
     ];
     for (source, expected) in cases {
         let text = checked(source).unwrap_err();

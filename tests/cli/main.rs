@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod report;
 mod run;
+mod script;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod test_run;

@@ -74,6 +74,9 @@ fn leaks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
             bed.honest(vec![edit(&format!("edit = \"set\"\nkey = \"description\"\nvalue = {gate:?}"))]),
             Rule::SealedText,
         ),
+        ("a goal in a script's comment", with_file(bed, "processors/a.js", &format!("// {gate}\n")), Rule::SealedText),
+        ("a goal in a script's table", with_file(bed, "processors/a.js", &format!("const known = [{gate:?}];\n")), Rule::SealedText),
+        ("a goal in a script in base64", with_file(bed, "processors/a.js", &format!("const known = [\"{encoded}\"];\n")), Rule::Encoded),
         (
             "a goal as a file's name",
             bed.honest(vec![write(&format!("skills/{}.md", gate.trim_end_matches('.').replace(' ', "-")), "x")]),
