@@ -150,7 +150,7 @@ pub(crate) struct Shared {
     /// Stop starting episodes after this time, such as 90s, 20m or 2h
     #[arg(long, value_name = "TIME")]
     max_time: Option<String>,
-    /// What keeps commands of tools in their place: auto, bubblewrap, landlock, or off (no protection)
+    /// How commands of tools are kept in: auto, bubblewrap, landlock, off
     #[arg(long, value_name = "KIND")]
     sandbox: Option<String>,
     /// Settings file (TOML)

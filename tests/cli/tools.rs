@@ -77,7 +77,7 @@ fn a_missing_program_a_bad_key_and_a_wish_for_the_network_are_said() {
     assert!(ran.exit == 3 && ran.err.contains("h/tools/t.toml: the program \"no-such-program\" is not on this machine"), "{}", ran.err);
     run.write("h/tools/t.toml", "name = \"t\"\ndescription = \"d\"\nargw = [\"cat\"]\n");
     let ran = run.run(&["check", "h"]);
-    assert!(ran.exit == 3 && ran.err.contains("h/tools/t.toml:3: unknown field `argw`"), "{}", ran.err);
+    assert!(ran.exit == 3 && ran.err.contains("h/tools/t.toml:3: unknown field \"argw\"; did you mean \"argv\"?"), "{}", ran.err);
     run.write("h/tools/t.toml", "name = \"t\"\ndescription = \"d\"\nnetwork = true\nargv = [\"cat\"]\n");
     let ran = play(&run, &[]);
     assert!(ran.exit == 3 && ran.err.contains("tool_network=true"), "{}", ran.err);
@@ -158,7 +158,7 @@ fn a_real_server_in_the_sandbox_answers_floods_and_dies() {
     let run = TestRun::new();
     let Some(python) = python().filter(|_| has_sandbox(&run)) else { return };
     let tool = format!("kind = \"mcp\"\nname = \"small\"\nargv = [\"{python}\", \"{{tools}}/server.py\"]\n");
-    let calls = "{\"name\": \"small__add\", \"arguments\": {\"a\": 20, \"b\": 22}}, {\"name\": \"small__flood\", \"arguments\": {}}, {\"name\": \"small__die\", \"arguments\": {}}, {\"name\": \"small__add\", \"arguments\": {\"a\": 1, \"b\": 1}}";
+    let calls = "{\"name\": \"small__add\", \"arguments\": {\"a\": 20, \"b\": 22}}, {\"name\": \"small__flood\", \"arguments\": {}}, {\"name\": \"small__die\", \"arguments\": {}}, {\"name\": \"small__add\", \"arguments\": {\"a\": 1, \"b\": 1}}, {\"name\": \"upper\", \"arguments\": {\"text\": \"hello\", \"to\": \"A-Z\"}}";
     for kind in ["bubblewrap", "landlock"] {
         set_up(&run, &tool, calls);
         run.write("h/tools/server.py", SERVER);
@@ -174,7 +174,7 @@ fn a_real_server_in_the_sandbox_answers_floods_and_dies() {
         let ran = play(&run, &["--min-pass-rate", "1", "--sandbox", kind]);
         assert_eq!(ran.exit, 0, "{kind}: {}{}", ran.out, ran.err);
         let trace = trace(&run);
-        for part in ["sum is 42; key none", "[cut: only the first 16384 bytes are shown]", "The tool's server failed", "Upper case."] {
+        for part in ["sum is 42; key none", "[cut: only the first 16384 bytes are shown]", "The tool's server failed", "HELLO"] {
             assert!(trace.contains(part), "{kind}: {part}: {trace}");
         }
         eprintln!("{kind}: an episode with a server took {} ms", started.elapsed().as_millis());
@@ -190,7 +190,7 @@ fn a_server_that_does_not_start_is_the_harness_s_failure() {
     set_up(&run, "kind = \"mcp\"\nname = \"m\"\nargv = [\"true\"]\n", "{\"name\": \"m__x\", \"arguments\": {}}");
     let ran = play(&run, &["--min-pass-rate", "0.5"]);
     assert_eq!(ran.exit, 1, "{}{}", ran.out, ran.err);
-    assert!(trace(&run).contains("tools/t.toml: start \"true\""), "{}", trace(&run));
+    assert!(trace(&run).contains("connection closed"), "{}", trace(&run));
 }
 
 /// A server that ends with the test.
