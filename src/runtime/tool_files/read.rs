@@ -327,7 +327,7 @@ mod tests {
             "tools/t.toml:3: argv has a place for \"file\", which schema.properties does not have"
         );
         let schema = "argv = [\"wc\"]\n[schema]\nrequired = [\"b\"]\n[schema.properties.a]\ntype = \"strin\"\n";
-        assert!(problem(&format!("{head}{schema}")).contains("tools/t.toml:7: schema: "), "{}", problem(&format!("{head}{schema}")));
+        assert!(problem(&format!("{head}{schema}")).contains("tools/t.toml:6: schema: "), "{}", problem(&format!("{head}{schema}")));
         let limits = "argv = [\"wc\"]\n[limits]\nseconds = 0\n";
         assert!(problem(&format!("{head}{limits}")).contains("seconds is 0; it must be from 1"));
         assert!(problem("name = \"a b\"\n").starts_with("tools/t.toml:1: name"));
