@@ -47,7 +47,6 @@ jobs = 12
 seed = 1
 threads = 2
 sandbox = "auto"
-tool_network = false
 [model]
 main = "local:smollm2"
 "#;

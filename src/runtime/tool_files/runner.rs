@@ -60,6 +60,7 @@ impl Workbench {
     }
 
     /// Starts what an episode needs.
+    #[cfg_attr(not(feature = "mcp"), expect(clippy::unused_async, reason = "only servers are waited for"))]
     pub(in crate::runtime) async fn open(&self, harness: &Harness, files: &[ToolFile]) -> Result<Vec<HarnessTool>, ToolFault> {
         if files.is_empty() {
             return Ok(Vec::new());
