@@ -7,6 +7,7 @@ mod check;
 mod disk;
 mod doctor;
 mod estimate;
+mod example_scripts;
 mod faults;
 mod gate;
 mod help;

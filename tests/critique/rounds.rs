@@ -63,7 +63,7 @@ fn a_regression_needs_an_answer() {
 }
 
 #[test]
-fn evidence_then_reputation_then_promise_then_size_make_the_order() {
+fn evidence_then_reputation_then_promise_make_the_order() {
     let mut bed = Bed::new();
     let strong = {
         let mut one = named(&bed, "C-R4-04", "todo_check");

@@ -1,5 +1,5 @@
 //! Which candidate goes to the gate first: the one whose evidence is strongest, then whose kind of edit kept its promises, then who
-//! promises most for its cost, then the smaller one.
+//! promises most for its cost, then as the Evolver put them: it proposes first what it expects most of.
 
 use super::{CritiqueInput, Proposal};
 use crate::domain::digest::TaskDigest;
@@ -12,12 +12,12 @@ use std::collections::BTreeSet;
 /// Traces beyond which more evidence is not stronger.
 const ENOUGH: usize = 3;
 
-/// The candidates, best first; equal ones by id.
+/// The candidates, best first; equal ones by id, which is the order of the Evolver.
 pub(super) fn ranked<'a>(input: &CritiqueInput<'_>, mut candidates: Vec<Proposal<'a>>) -> Vec<Proposal<'a>> {
     candidates.sort_by_cached_key(|proposal| {
         let manifest = proposal.manifest;
         let promise = thousandths(gain(input.digests, manifest) / cost(proposal));
-        (Reverse(evidence(manifest)), Reverse(reputation(input, manifest)), Reverse(promise), size(manifest), manifest.candidate_id.clone())
+        (Reverse(evidence(manifest)), Reverse(reputation(input, manifest)), Reverse(promise), manifest.candidate_id.clone())
     });
     candidates
 }
@@ -61,11 +61,6 @@ fn cost(proposal: &Proposal<'_>) -> f64 {
         _ => 1.0,
     };
     numbers(before).into_iter().zip(numbers(after)).map(factor).fold(1.0, f64::max)
-}
-
-/// Bytes of the edits as they are written.
-fn size(manifest: &CandidateManifest) -> usize {
-    manifest.edits.iter().map(|edit| toml::Value::try_from(edit).map_or(0, |value| value.to_string().len())).sum()
 }
 
 /// For comparing without the last bits of a sum.

@@ -4,6 +4,7 @@
 use super::experience::{Experience, Played};
 use super::templates::{Template, induce};
 use super::transcripts::{Transcript, of_harness, of_played};
+use super::whereabouts::Whereabouts;
 use crate::domain::digest::Anchor;
 use crate::domain::harness::Harness;
 use crate::runtime::native::words::{joined, terms_of};
@@ -24,6 +25,9 @@ const USES: usize = 2;
 /// Different actions that one answer must meet before it means "nothing happened".
 const IDLE: usize = 3;
 
+/// Actions of one form admitted at once before it is a choice of where to go.
+const WIDE: usize = 4;
+
 /// Places kept for each form.
 const PLACES: usize = 3;
 
@@ -42,6 +46,8 @@ pub(super) struct Lessons {
     pub tag: String,
     /// The first places of the first episodes.
     pub places: Vec<Anchor>,
+    /// Where things were found.
+    pub whereabouts: Whereabouts,
 }
 
 /// A form of actions.
@@ -99,7 +105,8 @@ impl Lessons {
             templates.into_iter().zip(counts).map(|(template, count)| form(template, count, total, &transcripts)).collect();
         let plans = super::plans::plans(&forms, &transcripts, &tag);
         let places = experience.episodes.iter().filter_map(|played| place(played, played.steps.first()?.step)).take(PLACES).collect();
-        Self { forms, transcripts, idle: idle(experience), plans, tag, places }
+        let whereabouts = Whereabouts::of(experience, &forms);
+        Self { forms, transcripts, idle: idle(experience), plans, tag, places, whereabouts }
     }
 
     /// Forms that solved transcripts use and that are not always at hand: chances, the rarest first.
@@ -109,10 +116,20 @@ impl Lessons {
         chances
     }
 
+    /// The form by which one goes from place to place: always at hand, and a wide choice.
+    pub fn way(&self) -> Option<&Form> {
+        way(&self.forms)
+    }
+
     /// Forms that no solved transcript uses.
     pub fn idle_forms(&self) -> Vec<&Form> {
         self.forms.iter().filter(|form| form.used == 0).collect()
     }
+}
+
+/// The form by which one goes from place to place.
+pub(super) fn way(forms: &[Form]) -> Option<&Form> {
+    forms.iter().find(|form| form.is_at_hand() && form.widest >= WIDE && form.template.slots() == [true])
 }
 
 /// Of the episodes solved in play, the most direct ones of each kind: long ones did much that solved nothing.

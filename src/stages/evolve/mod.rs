@@ -2,18 +2,20 @@
 //! on the incumbent with a change manifest. Pure and synchronous: nothing is read or written here, and everything drawn follows the seed.
 //!
 //! Reading order: this file (the interface, and how candidates are chosen), `experience` (what is kept of traces), `lessons` (what it
-//! teaches: forms of actions, plans), `ideas` (what could be proposed), `steer` (what is tried first), `smoke`, `statement` (the manifest).
+//! teaches: forms of actions, plans, whereabouts), `ideas` (what could be proposed), `shelf` (scripts that it may put in), `steer` (what is tried first), `smoke`, `statement` (the manifest).
 
 mod experience;
 mod ideas;
 mod lessons;
 mod plans;
 mod random;
+mod shelf;
 mod smoke;
 mod statement;
 mod steer;
 mod templates;
 mod transcripts;
+mod whereabouts;
 
 pub use experience::{Experience, ExperienceBuilder, Played, PlayedStep};
 

@@ -1,6 +1,8 @@
-//! Random ideas, as a control: another processor with mined or default parameters, a parameter shaken, a processor less, a temperature.
+//! Random ideas, as a control: another processor or script with mined or default parameters, a parameter shaken, a processor less, a
+//! temperature.
 
 use super::ideas::{Idea, Sources, ideas, silent};
+use super::shelf;
 use crate::domain::digest::Pathology;
 use crate::domain::edit::{Edit, Which};
 use crate::runtime::native::{self, NATIVES};
@@ -20,13 +22,12 @@ pub(super) fn random(sources: &Sources<'_>, chance: &mut ChaCha8Rng) -> Vec<Idea
 fn draw(sources: &Sources<'_>, mined: &[Idea], chance: &mut ChaCha8Rng) -> Option<Idea> {
     match chance.random_range(0..4) {
         0 => {
-            let native = NATIVES.get(below(chance, NATIVES.len()))?;
-            Some(blind(
-                sources,
-                native.name,
-                format!("Give {} its default parameters", native.name),
-                sources.give(native.name, Table::new()),
-            ))
+            let at = below(chance, NATIVES.len() + shelf::ALL.len());
+            let (name, edits) = match NATIVES.get(at) {
+                Some(native) => (native.name, sources.give(native.name, Table::new())),
+                None => shelf::ALL.get(at - NATIVES.len()).map(|script| (script.path, sources.give_script(script, Table::new())))?,
+            };
+            Some(blind(sources, name, format!("Give {name} its default parameters"), edits))
         }
         1 => {
             let idea = mined.get(below(chance, mined.len()))?;

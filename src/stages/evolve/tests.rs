@@ -197,6 +197,46 @@ fn the_catalog_turns_what_was_mined_into_parameters() {
 }
 
 #[test]
+fn a_script_comes_with_its_file_and_what_was_mined() {
+    let yard = Yard::new();
+    let path = "processors/subgoal_planner.js";
+    let found = (0..200).flat_map(|seed| yard.evolve(Engine::Catalog, seed)).find(|proposed| proposed.manifest.component == path).unwrap();
+    assert_eq!(found.manifest.buckets, [Bucket::Processor]);
+    assert_eq!(found.manifest.file_changes, ["harness.toml", path]);
+    assert!(found.harness.files.contains_key(path));
+    let params = &found.harness.manifest.processors.iter().find(|spec| spec.label() == path).unwrap().params;
+    let goals = |kind: &str| toml::to_string(&toml::Table::from_iter([("x".to_owned(), params["plans"][kind].clone())])).unwrap();
+    let wash = goals("wash");
+    assert!(wash.contains("act = \"^wash (.+) with tap .+$\"\nat = [\"tap\"]"), "{wash}");
+    assert!(wash.contains("act = \"^drop (.+) at (.+)$\"\nat = [\"{task}\"]"), "{wash}");
+    assert_eq!(params["go"].as_str(), Some("^walk to (.+)$"));
+    // Both controls can put scripts in too.
+    for engine in [Engine::Random, Engine::BestOfN] {
+        let scripts =
+            (0..60).flat_map(|seed| yard.evolve(engine, seed)).filter(|proposed| proposed.manifest.component.starts_with("processors/"));
+        assert!(scripts.count() > 0, "{engine}");
+    }
+}
+
+#[test]
+fn every_script_of_the_shelf_passes_its_check() {
+    let yard = Yard::new();
+    for script in shelf::ALL {
+        let edits = [
+            Edit::WriteFile { path: script.path.into(), text: script.text.into() },
+            Edit::Insert {
+                processor: crate::domain::harness::ProcessorSpec { script: Some(script.path.into()), ..Default::default() },
+                before: None,
+                rank: 0,
+            },
+        ];
+        let bundle = Bundle { name: script.path.into(), edits: edits.into() };
+        let harness = bundle.apply(&yard.incumbent, &native::groups()).unwrap();
+        assert!(id_of(&harness).is_ok(), "{:?}", id_of(&harness));
+    }
+}
+
+#[test]
 fn candidates_differ_in_component_and_say_what_they_do() {
     let yard = Yard::new();
     for engine in Engine::ALL {

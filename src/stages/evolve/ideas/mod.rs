@@ -1,11 +1,13 @@
 //! What the catalog can think of for one incumbent: every edit that it could propose now, with why. `narrowing` (which actions are
-//! offered), `context` (what the model reads), `settings` (how replies are drawn, limits, what can go).
+//! offered), `context` (what the model reads), `settings` (how replies are drawn, limits, what can go), `scripts` (scripts from the shelf).
 
 mod context;
 mod narrowing;
+mod scripts;
 mod settings;
 
 use super::lessons::{Form, Lessons};
+use super::shelf::Shelved;
 use crate::domain::digest::{Anchor, Pathology, TaskDigest};
 use crate::domain::edit::{Edit, Groups, Which};
 use crate::domain::harness::{Harness, ProcessorSpec};
@@ -58,6 +60,7 @@ pub(super) fn ideas(sources: &Sources<'_>) -> Vec<Idea> {
     let mut all = narrowing::ideas(sources);
     all.extend(context::ideas(sources));
     all.extend(settings::ideas(sources));
+    all.extend(scripts::ideas(sources));
     all.retain(|idea| !idea.edits.is_empty());
     all
 }
@@ -93,6 +96,21 @@ impl Sources<'_> {
         let later = NARROWING.iter().skip_while(|name| **name != native).skip(1);
         let before = later.filter_map(|name| self.first_of(name)).min().and_then(|at| self.incumbent.manifest.names().get(at).cloned());
         vec![Edit::Insert { processor, before: before.map(Which::Processor), rank: 0 }]
+    }
+
+    /// The edits that give a script of the shelf these parameters: its file and one more processor where it is not at work, else a change
+    /// of the parameters that differ. A script says itself where it runs.
+    pub fn give_script(&self, script: &Shelved, params: Table) -> Vec<Edit> {
+        let processors = &self.incumbent.manifest.processors;
+        if let Some(at) = processors.iter().position(|spec| spec.script.as_deref() == Some(script.path)) {
+            let Some(name) = self.incumbent.manifest.names().get(at).cloned() else { return Vec::new() };
+            let differs = |(key, value): &(String, Value)| processors[at].params.get(key) != Some(value);
+            let set = |(key, value)| Edit::SetParam { which: Which::Processor(name.clone()), key, value: Some(value) };
+            return params.into_iter().filter(differs).map(set).collect();
+        }
+        let processor = ProcessorSpec { script: Some(script.path.to_owned()), params, ..ProcessorSpec::default() };
+        let file = Edit::WriteFile { path: script.path.to_owned(), text: script.text.to_owned() };
+        vec![file, Edit::Insert { processor, before: None, rank: 0 }]
     }
 
     fn first_of(&self, native: &str) -> Option<usize> {

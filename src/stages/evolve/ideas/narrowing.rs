@@ -8,9 +8,6 @@ use toml::{Table, Value};
 /// Transcripts before a form that none of them uses counts as useless.
 const TRANSCRIPTS: usize = 4;
 
-/// Actions of one form admitted at once before it is a choice of where to go.
-const WIDE: usize = 4;
-
 /// Characters of an answer by which it is known again.
 const SHOWN: usize = 80;
 
@@ -22,7 +19,7 @@ pub(super) fn ideas(sources: &Sources<'_>) -> Vec<Idea> {
     all
 }
 
-fn wandering() -> Vec<Pathology> {
+pub(super) fn wandering() -> Vec<Pathology> {
     vec![Pathology::BudgetStarvation, Pathology::RepeatWithoutProgress]
 }
 
@@ -151,7 +148,7 @@ fn beginning(text: &str) -> String {
 }
 
 /// The pattern of an answer that means "nothing happened": the harness's own, else one that was seen.
-fn no_effect(sources: &Sources<'_>) -> Option<Value> {
+pub(super) fn no_effect(sources: &Sources<'_>) -> Option<Value> {
     let own = sources.param("tried_actions", "no_effect").filter(|value| value.as_str().is_some_and(|text| !text.is_empty()));
     own.or_else(|| Some(Value::String(beginning(sources.lessons.idle.first()?))))
 }
@@ -188,8 +185,7 @@ fn tried(sources: &Sources<'_>) -> Vec<Idea> {
         params.insert("no_effect".into(), no_effect);
     }
     let plain = params.clone();
-    let places = lessons.forms.iter().find(|form| form.is_at_hand() && form.widest >= WIDE && form.template.slots() == [true]);
-    if let Some(places) = places {
+    if let Some(places) = lessons.way() {
         params.insert("visited".into(), Value::String(places.template.pattern(|_| true)));
         params.insert("reset".into(), ends());
     }
