@@ -104,7 +104,7 @@ fn search(sources: &Sources<'_>) -> Option<Idea> {
         ("likely", Value::Table(likely)),
         ("order", texts(found.places.clone())),
     ]);
-    let mut idea = of(sources, &SEARCH_ORDER, "Look first where such things were seen", params, 1.5);
+    let mut idea = of(sources, &SEARCH_ORDER, "Look first where such things were seen", params, 0.7);
     idea.root_cause = "things are looked for in places that seldom hold them".into();
     idea.claim = "places were searched in these steps, and things of these kinds seen in some of them".into();
     idea.observed = sources.places(std::iter::once(way));
