@@ -80,7 +80,7 @@ impl Bank {
             let (evidence, replicate) = (EvidenceStream::Sealed(epoch), self.next[task.at()].max(from));
             (ControlFrom::Asked(pass.push(Ask::new(Arm::Incumbent, task, evidence, replicate))), evidence, replicate)
         };
-        let evidence = if candidate.is_same_harness { EvidenceStream::Same(epoch) } else { evidence };
+        let evidence = if candidate.is_same_harness { EvidenceStream::Same(candidate.order.1) } else { evidence };
         let played = pass.push(Ask::new(Arm::Candidate(slot), task, evidence, replicate));
         pass.pairs.push(Pair { task, control, played });
     }

@@ -62,7 +62,8 @@ impl Gate {
         let touched = (0..self.tasks.len() as u32).map(|task| Touched::new(TaskIndex(task), true)).collect();
         let candidate = Candidate {
             id: CandidateId::from("incumbent"),
-            order: (self.round, 0),
+            // A repetition plays rollouts of its own.
+            order: (self.round, self.log.iter().filter(|verdict| matches!(verdict.ruling, Ruling::SameHarness { .. })).count() as u32),
             harness: incumbent.harness.clone(),
             variant: 0,
             limits: incumbent.limits.clone(),

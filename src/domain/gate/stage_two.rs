@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 
 /// Fresh rollouts of a suspect, in each arm.
 const FOLLOWUPS: u32 = 4;
-/// Chance, over all suspects, that one is taken for lost though nothing changed.
-const FALSE_ALARM: f64 = 0.10;
+/// Chance, over all suspects, that one is taken for lost though nothing changed; at the first ring and at the second, where what is known of
+/// the suspects is too rosy where a task was never failed before.
+const FALSE_ALARM: (f64, f64) = (0.10, 0.05);
 /// A net gain less likely than this after no pass over the rest, or after the least, is given up.
 const HOPELESS: (f64, f64) = (0.05, 0.25);
 
@@ -94,6 +95,7 @@ impl Gate {
         let history = &mut self.incumbents[pass.variant].history;
         let suspects: BTreeSet<TaskIndex> = pass.pairs.iter().map(|pair| pair.task).collect();
         let mut regressed = Vec::new();
+        let chance = if ring == Ring::First { FALSE_ALARM.0 } else { FALSE_ALARM.1 };
         for task in &suspects {
             let fresh: Vec<(bool, bool)> =
                 pass.pairs.iter().filter(|pair| pair.task == *task).filter_map(|pair| pass.outcome(pair)).collect();
@@ -102,7 +104,7 @@ impl Gate {
             for (control, _) in &fresh {
                 known.add(*control);
             }
-            if !fresh.is_empty() && known.tail(solved, fresh.len() as u32) <= FALSE_ALARM / suspects.len() as f64 {
+            if !fresh.is_empty() && known.tail(solved, fresh.len() as u32) <= chance / suspects.len() as f64 {
                 regressed.push(*task);
             }
             if self.settings.deterministic {
