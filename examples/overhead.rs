@@ -4,13 +4,14 @@
 //! `cargo run --release --example overhead [MOCK-LLM]`; `MOCK-LLM` is the folder or the program of the server `mock-llm`.
 
 mod mock;
+mod table;
 
 use mock::{Mock, Play, Played, program};
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
+use table::Table;
 
 /// Model calls of an episode, and of a long one.
 const CALLS: u32 = 20;
@@ -97,18 +98,4 @@ fn trace_bytes(dir: &Path) -> std::io::Result<u64> {
 /// CPU of the whole process, its start included, a step.
 fn cpu_ms(played: &Played) -> f64 {
     played.usage.cpu_us as f64 / 1000.0 / steps(played)
-}
-
-#[derive(Default)]
-struct Table {
-    text: String,
-    is_over: bool,
-}
-
-impl Table {
-    fn row(&mut self, what: &str, figure: f64, limit: f64, unit: &str) {
-        let verdict = if figure <= limit { "ok" } else { "OVER" };
-        self.is_over |= figure > limit;
-        let _ = writeln!(self.text, "{what:<38} {figure:>9.3} {unit:<6} (limit {limit}) {verdict}");
-    }
 }

@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release --example scripts`
 
+mod table;
+
 use anyhow::Context;
 use futures::executor::block_on;
 use futures::future::join_all;
@@ -12,11 +14,11 @@ use harnessx::domain::request::{Decision, ModelRole, Sampling, Usage};
 use harnessx::domain::task::Tags;
 use harnessx::sandbox::worker::WorkerProgram;
 use harnessx::script::{Instance, Kind, Pool, PoolSettings, ScriptLimits, WORKER};
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
+use table::Table;
 
 /// Events timed one after the other.
 const EVENTS: usize = 4000;
@@ -175,18 +177,4 @@ fn resident(process: &str) -> anyhow::Result<f64> {
 
 fn milliseconds(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1000.0
-}
-
-#[derive(Default)]
-struct Table {
-    text: String,
-    is_over: bool,
-}
-
-impl Table {
-    fn row(&mut self, what: &str, figure: f64, limit: f64, unit: &str) {
-        let verdict = if figure <= limit { "ok" } else { "OVER" };
-        self.is_over |= figure > limit;
-        let _ = writeln!(self.text, "{what:<42} {figure:>9.3} {unit:<4} (limit {limit:.3}) {verdict}");
-    }
 }

@@ -1,5 +1,5 @@
 //! The system calls that no command may make. A list of what is refused: everything else is kept in by namespaces or landlock. Refused calls
-//! answer "not implemented", so that libraries fall back to older ways.
+//! fail with ENOSYS, so that libraries fall back to older ways.
 
 use nix::libc;
 use seccompiler::{BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};

@@ -212,7 +212,7 @@ static LAST_SEEN: Mutex<Protections> = Mutex::new(Protections { limits: false, l
 /// This program as a worker. The test harness is led to the one test that serves.
 fn own_program() -> WorkerProgram {
     let path = std::env::current_exe().unwrap_or_else(|_| "harnessx".into());
-    let arguments: &[&str] = if cfg!(test) { &["--exact", "script::tests::worker", "--ignored", "--nocapture"] } else { &[super::WORKER] };
+    let arguments: &[&str] = if cfg!(test) { &["--exact", "script::tests::worker", "--nocapture"] } else { &[super::WORKER] };
     WorkerProgram { path, arguments: arguments.iter().map(|text| (*text).to_owned()).collect() }
 }
 

@@ -8,9 +8,8 @@ use crate::domain::request::Usage;
 use crate::domain::task::Tags;
 use futures::executor::block_on;
 
-/// Not a test: what the pool starts as its worker.
+/// What the pools of these tests start as their worker, by this name; run among the others it has nothing to do.
 #[test]
-#[ignore = "the pool's own worker, started by it"]
 fn worker() {
     if std::env::args().any(|argument| argument == "script::tests::worker") {
         serve().ok();

@@ -18,8 +18,15 @@ fn set_up(run: &TestRun, tool: &str, call: &str) {
 }
 
 fn play(run: &TestRun, more: &[&str]) -> Ran {
+    play_with(run, more, ("HARNESSX_TOOL_KEY_NONE", ""))
+}
+
+/// The same with a variable of the environment.
+fn play_with(run: &TestRun, more: &[&str], (name, value): (&str, &str)) -> Ran {
     let fixed = ["run", "--bench", "echo", "--harness", "h", "--model", "scripted:s.jsonl", "--limit", "1", "--run", "r"];
-    run.run(&[&fixed, more].concat())
+    let mut command = run.command(&[&fixed, more].concat());
+    command.env(name, value);
+    Ran::of(command)
 }
 
 /// The first trace of the run, as text.
@@ -87,23 +94,7 @@ fn a_missing_program_a_bad_key_and_a_wish_for_the_network_are_said() {
 fn without_protection_nothing_runs_unless_it_was_typed() {
     let run = TestRun::new();
     set_up(&run, UPPER, "{\"name\": \"upper\", \"arguments\": {\"text\": \"hello\", \"to\": \"A-Z\"}}");
-    let mut command = run.command(&[
-        "run",
-        "--bench",
-        "echo",
-        "--harness",
-        "h",
-        "--model",
-        "scripted:s.jsonl",
-        "--limit",
-        "1",
-        "--run",
-        "r",
-        "--sandbox",
-        "bubblewrap",
-    ]);
-    command.env("PATH", "/nowhere");
-    let ran = Ran::of(command);
+    let ran = play_with(&run, &["--sandbox", "bubblewrap"], ("PATH", "/nowhere"));
     assert!(ran.exit == 3 && ran.err.contains("install the package `bubblewrap`"), "{}", ran.err);
     assert_eq!(play(&run, &["--sandbox", "off", "--min-pass-rate", "1"]).exit, 0);
     assert!(run.run(&["run", "--bench", "echo", "--sandbox", "of"]).err.contains("sandbox"));
@@ -220,25 +211,7 @@ fn a_real_server_answers_over_http() {
         "kind = \"mcp\"\nname = \"far\"\nurl = \"http://127.0.0.1:{port}/mcp\"\nkey_env = \"HARNESSX_TOOL_KEY_X\"\ntools = [\"add\"]\n"
     );
     set_up(&run, &tool, "{\"name\": \"far__add\", \"arguments\": {\"a\": 20, \"b\": 22}}, {\"name\": \"far__flood\", \"arguments\": {}}");
-    let mut command = run.command(&[
-        "run",
-        "--bench",
-        "echo",
-        "--harness",
-        "h",
-        "--model",
-        "scripted:s.jsonl",
-        "--limit",
-        "1",
-        "--run",
-        "r",
-        "--set",
-        "tool_network=true",
-        "--min-pass-rate",
-        "1",
-    ]);
-    command.env("HARNESSX_TOOL_KEY_X", "sesame");
-    let ran = Ran::of(command);
+    let ran = play_with(&run, &["--set", "tool_network=true", "--min-pass-rate", "1"], ("HARNESSX_TOOL_KEY_X", "sesame"));
     assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
     let trace = trace(&run);
     assert!(trace.contains("sum is 42") && trace.contains("There is no tool \"far__flood\"") && !trace.contains("sesame"), "{trace}");
