@@ -29,23 +29,36 @@ pub struct Observation {
 #[error("{0}")]
 pub struct WorldFault(pub String);
 
+/// An environment that a higher layer supplies: the workroom of a meta-agent.
+pub trait Hosted {
+    /// What the agent sees first.
+    fn opening(&self) -> String;
+    /// The tools it offers.
+    fn tools(&self) -> &[ToolSpec];
+    /// One call of a tool that it offers.
+    fn call(&mut self, call: &ToolCall) -> Observation;
+}
+
 /// The environment of one task, with its verifier. The set of kinds is closed.
-pub enum World {
+pub enum World<'a> {
     /// The household text world.
     Household(Box<household::HouseholdWorld>),
     /// One tool that answers with its input; for load tests and templates.
     Echo(echo::EchoWorld),
     /// A recorded episode, for dry replays.
-    Recorded(RecordedWorld),
+    Recorded(RecordedWorld<'a>),
+    /// One that a higher layer supplies; nothing is verified in it.
+    Hosted(Box<dyn Hosted + 'a>),
 }
 
-impl World {
+impl World<'_> {
     /// What the agent sees first.
     pub fn opening(&self) -> Observation {
         match self {
             Self::Household(world) => world.opening(),
             Self::Echo(world) => world.opening(),
             Self::Recorded(recorded) => recorded.world.opening(),
+            Self::Hosted(world) => Observation { text: world.opening(), ..Observation::default() },
         }
     }
 
@@ -55,6 +68,7 @@ impl World {
             Self::Household(world) => world.tools(),
             Self::Echo(world) => world.tools(),
             Self::Recorded(recorded) => recorded.world.tools(),
+            Self::Hosted(world) => world.tools(),
         }
     }
 
@@ -62,7 +76,7 @@ impl World {
     pub fn text_tool(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Household(_) => Some((household::TOOL, household::ARGUMENT)),
-            Self::Echo(_) => None,
+            Self::Echo(_) | Self::Hosted(_) => None,
             Self::Recorded(recorded) => recorded.world.text_tool(),
         }
     }
@@ -76,6 +90,7 @@ impl World {
             Self::Household(world) => Ok(world.call(call)),
             Self::Echo(world) => Ok(world.call(call)),
             Self::Recorded(recorded) => recorded.call(call),
+            Self::Hosted(world) => Ok(world.call(call)),
         }
     }
 
@@ -85,6 +100,7 @@ impl World {
             Self::Household(world) => world.score(),
             Self::Echo(world) => world.score(answer),
             Self::Recorded(recorded) => recorded.world.score(answer),
+            Self::Hosted(_) => Score { success: false, reward: 0.0 },
         }
     }
 }

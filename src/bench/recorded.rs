@@ -6,15 +6,15 @@ use crate::domain::message::ToolCall;
 use std::collections::VecDeque;
 
 /// The recorded calls of an episode, over the world they were made in.
-pub struct RecordedWorld {
+pub struct RecordedWorld<'a> {
     /// Never called: it gives the opening, the tools and the form of a text reply.
-    pub(super) world: Box<World>,
+    pub(super) world: Box<World<'a>>,
     calls: VecDeque<(ToolCall, Observation)>,
 }
 
-impl RecordedWorld {
+impl<'a> RecordedWorld<'a> {
     /// Calls with their results, in order; `world` is the task's, fresh.
-    pub fn new(world: World, calls: VecDeque<(ToolCall, Observation)>) -> Self {
+    pub fn new(world: World<'a>, calls: VecDeque<(ToolCall, Observation)>) -> Self {
         Self { world: Box::new(world), calls }
     }
 

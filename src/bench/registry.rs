@@ -163,7 +163,7 @@ impl LoadedTask {
     ///
     /// # Errors
     /// A game file that can no longer be read.
-    pub fn world(&self) -> Result<World, BenchError> {
+    pub fn world(&self) -> Result<World<'static>, BenchError> {
         Ok(match &self.origin {
             Origin::Scene { kind, seed } => household(Arc::new(generate(*seed, *kind).game)),
             Origin::File(path) => household(Arc::new(Game::read(path)?)),
@@ -172,7 +172,7 @@ impl LoadedTask {
     }
 }
 
-fn household(game: Arc<Game>) -> World {
+fn household(game: Arc<Game>) -> World<'static> {
     World::Household(Box::new(HouseholdWorld::new(Play::new(game))))
 }
 

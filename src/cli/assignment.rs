@@ -5,6 +5,7 @@ use super::loop_settings::{LoopFlags, LoopKeys};
 use super::settings::{Layered, layered, layered_loop, layered_run};
 use super::{Shared, assets};
 use crate::bench::{Benchmark, LoadedTask};
+use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::domain::trace::Stream;
 use crate::runtime::desk::Desk;
@@ -47,7 +48,7 @@ impl Assignment {
         let mut assignment = Self::found(layered_loop(shared, flags)?)?;
         let LoopKeys { profile, engine, .. } = &assignment.layered.settings.evolution;
         if assignment.layered.settings.run.is_none() {
-            let (profile, engine) = (profile.unwrap_or_default(), engine.unwrap_or_default());
+            let (profile, engine) = (profile.unwrap_or_default(), engine.clone().unwrap_or_default().to_string().replace(',', "-"));
             let name = assignment.dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             assignment.dir.set_file_name(format!("{name}-{}-{engine}", profile.as_str()));
         }
@@ -66,7 +67,7 @@ impl Assignment {
             ("benchmark".to_owned(), self.benchmark.name.as_str().into()),
             ("benchmark_digest".to_owned(), self.benchmark.digest.to_string().into()),
             ("harness_tree".to_owned(), self.harness.id.as_str().into()),
-            ("policy".to_owned(), desk.main_policy().as_str().into()),
+            ("policy".to_owned(), desk.policy_of(ModelRole::Main).as_str().into()),
         ])
     }
 
@@ -113,7 +114,7 @@ pub(crate) fn stream_of(split: Split) -> Stream {
 }
 
 fn default_dir(layered: &Layered, harness: &str) -> PathBuf {
-    let model = layered.settings.model.get(&crate::domain::request::ModelRole::Main).map_or("model", String::as_str);
+    let model = layered.settings.model.get(&ModelRole::Main).map_or("model", String::as_str);
     let name = format!("{}-{harness}-{model}", layered.settings.bench);
     let slug: String = name.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' }).collect();
     Path::new("runs").join(slug)

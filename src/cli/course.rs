@@ -1,6 +1,7 @@
 //! From the settings of a loop to its rounds: shared by `loop` and by the stages on their own. A run that was begun keeps its settings in
 //! `run.toml`; the stages read them there.
 
+use super::assets::{self, LoadedHarness};
 use super::assignment::Assignment;
 use super::display::Display;
 use super::failure::{Exit, Failure};
@@ -8,6 +9,7 @@ use super::loop_settings::ModeName;
 use super::printer::Printer;
 use super::settings::seconds;
 use super::{desk, estimate, session};
+use crate::domain::engine::Engine;
 use crate::domain::estimate::Part;
 use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
 use crate::domain::request::ModelRole;
@@ -15,6 +17,7 @@ use crate::domain::task::Split;
 use crate::provider::{Provider, Uniform};
 use crate::rounds::{Closing, Course, Event, LoopSettings, Rounds, RoundsError, TaskCounts, Until};
 use crate::runtime::desk::{Desk, Seat};
+use crate::stages::meta::{Member, Role, Staff};
 use crate::stages::plan::ACTIONABILITY;
 use crate::store::episode_folders::{Place, SealedStream};
 use crate::store::record::Recorded;
@@ -61,9 +64,15 @@ pub(crate) fn with_rounds<T>(
     let loop_settings = loop_settings(assignment)?;
     desk::fetch_missing(settings, allowed.yes, printer)?;
     let run_dir = RunDir::open(&assignment.dir)?;
+    let staff = staff(assignment)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
-    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), allowed.force)?;
+    let mut facts = assignment.facts(&desk);
+    facts.extend(staff.iter().map(|(role, member)| (format!("meta_{role}"), member.harness.as_str().into())));
+    if !staff.is_empty() {
+        facts.insert("meta_policy".to_owned(), desk.policy_of(ModelRole::Meta).as_str().into());
+    }
+    run_dir.freeze(&assignment.layered.frozen(facts, true), allowed.force)?;
     let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
     let started = desk.clock.milliseconds();
     let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);
@@ -73,6 +82,7 @@ pub(crate) fn with_rounds<T>(
         run: &run_dir,
         benchmark: &assignment.benchmark,
         desk: &desk,
+        staff: &staff,
         chooser: &chooser,
         baseline: assignment.harness.assembly.harness(),
         settings: &loop_settings,
@@ -106,6 +116,28 @@ pub(crate) fn with_rounds<T>(
         Some(done) => Ok(done?),
         None => Err(Failure::new(Exit::Interrupted, "finish the run: interrupted").hint("the same command continues")),
     }
+}
+
+/// The harnesses of the roles that the engines need, checked; none without a meta-agent.
+fn staff(assignment: &Assignment) -> Result<Staff, Failure> {
+    let settings = &assignment.layered.settings;
+    let engines = settings.evolution.engine.clone().unwrap_or_default();
+    let mut staff = Staff::new();
+    if !engines.needs_meta() {
+        return Ok(staff);
+    }
+    if !settings.model.contains_key(&ModelRole::Meta) {
+        return Err(Failure::settings(format!("seat the meta-agent of {engines}: no model is set for the role `meta`"))
+            .hint("--model meta=SPEC names one, such as --model meta=anthropic:NAME; --engine catalog needs none"));
+    }
+    let folder = settings.evolution.meta_harness.clone().unwrap_or_else(|| "meta".to_owned());
+    for role in Role::ALL {
+        if engines.contains(if role == Role::Single { Engine::Single } else { Engine::Aegis }) {
+            let LoadedHarness { assembly, id } = assets::harness(&format!("{folder}/{role}"))?;
+            staff.insert(role, Member { assembly, harness: id });
+        }
+    }
+    Ok(staff)
 }
 
 /// A desk with a random chooser in the main model's place; it keeps nothing, since it costs nothing.
@@ -147,7 +179,7 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
         return Err(Failure::settings(format!("read settings of the gate: {problem}")));
     }
     Ok(LoopSettings {
-        engine: keys.engine.unwrap_or_default(),
+        engines: keys.engine.clone().unwrap_or_default(),
         gate: judge,
         patience: keys.patience.unwrap_or(idle_rounds),
         tasks,

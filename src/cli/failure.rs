@@ -6,6 +6,7 @@ use crate::provider::ProviderError;
 use crate::rounds::RoundsError;
 use crate::runtime::desk::CallFault;
 use crate::runtime::episode::Abort;
+use crate::stages::meta::MetaError;
 use crate::stages::rollout::RolloutError;
 use crate::store::atomic::FileError;
 use crate::store::harness_dir::HarnessError;
@@ -140,10 +141,25 @@ impl From<RoundsError> for Failure {
             | RoundsError::Edit(_)
             | RoundsError::Gate(_)
             | RoundsError::NoTasks(_)
+            | RoundsError::NoCommand
             | RoundsError::Lost(_) => Self::settings(message),
+            RoundsError::Meta(error) => error.into(),
             RoundsError::Stopped { .. } => {
                 Self::new(Exit::Interrupted, message).hint("the same command continues; finished episodes are kept")
             }
+        }
+    }
+}
+
+impl From<MetaError> for Failure {
+    fn from(error: MetaError) -> Self {
+        let message = error.to_string();
+        match error {
+            MetaError::NoMember(_) => Self::settings(message),
+            MetaError::Outage { .. } => Self::new(Exit::Outside, message).hint("the same command continues where it stopped"),
+            MetaError::Abort { source, .. } => of_abort(source, message),
+            MetaError::RunDir(error) => error.into(),
+            MetaError::Trace(error) => error.0.into(),
         }
     }
 }
@@ -166,11 +182,18 @@ impl From<RolloutError> for Failure {
         match error {
             RolloutError::Bench(error) => error.into(),
             RolloutError::RunDir(error) => error.into(),
-            RolloutError::Trace(error) | RolloutError::Episode { source: Abort::Trace(error), .. } => error.0.into(),
-            RolloutError::Episode { source: Abort::Call(CallFault::Ledger(error)), .. } => error.0.into(),
-            RolloutError::Episode { source: Abort::Call(CallFault::NoSeat(_)), .. } => Self::settings(message),
-            RolloutError::Episode { source: Abort::Call(CallFault::Provider(error)), .. } => of_provider(&error, message),
+            RolloutError::Trace(error) => error.0.into(),
+            RolloutError::Episode { source, .. } => of_abort(source, message),
         }
+    }
+}
+
+fn of_abort(abort: Abort, message: String) -> Failure {
+    match abort {
+        Abort::Trace(error) => error.0.into(),
+        Abort::Call(CallFault::Ledger(error)) => error.0.into(),
+        Abort::Call(CallFault::NoSeat(_)) => Failure::settings(message),
+        Abort::Call(CallFault::Provider(error)) => of_provider(&error, message),
     }
 }
 

@@ -1,15 +1,16 @@
 //! Settings of a loop: a profile, and what replaces parts of it. Flags of `loop`, keys of settings files and of `run.toml`.
 
+use crate::domain::engine::Engines;
 use crate::domain::gate::{Mode, Profile};
 use crate::rounds::Approve;
-use crate::stages::evolve::Engine;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Every key of [`LoopKeys`].
-pub(crate) const LOOP_KEYS: [&str; 14] = [
+pub(crate) const LOOP_KEYS: [&str; 15] = [
     "profile",
     "engine",
+    "meta_harness",
     "mode",
     "rounds",
     "patience",
@@ -31,7 +32,9 @@ pub(crate) struct LoopKeys {
     /// Constants to start from.
     pub profile: Option<ProfileName>,
     /// Who proposes.
-    pub engine: Option<Engine>,
+    pub engine: Option<Engines>,
+    /// Folder of the meta-agent's harnesses, one a role.
+    pub meta_harness: Option<String>,
     /// How candidates are judged.
     pub mode: Option<ModeName>,
     /// Rounds of the run.
@@ -65,10 +68,10 @@ pub(crate) struct LoopFlags {
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<ProfileName>,
-    /// Who proposes edits: catalog, random or best-of-n [default: catalog]
-    #[arg(long, value_name = "ENGINE", value_parser = engine)]
+    /// Who proposes edits: catalog, random, best-of-n, aegis, single or command; several with commas [default: catalog]
+    #[arg(long, value_name = "ENGINES")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    engine: Option<Engine>,
+    engine: Option<Engines>,
     /// How candidates are judged [default: the profile's]
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,11 +95,6 @@ impl LoopFlags {
     pub fn table(&self) -> toml::Table {
         toml::Table::try_from(self).unwrap_or_default()
     }
-}
-
-fn engine(text: &str) -> Result<Engine, String> {
-    let names: Vec<&str> = Engine::ALL.iter().map(|engine| engine.as_str()).collect();
-    Engine::ALL.into_iter().find(|engine| engine.as_str() == text).ok_or_else(|| format!("use one of {}", names.join(", ")))
 }
 
 /// A mode of the gate.

@@ -9,6 +9,7 @@ use super::printer::Printer;
 use super::settings::{Settings, seconds};
 use super::{Done, Shared, desk, session};
 use crate::domain::outcome::Outcome;
+use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
 use crate::stages::rollout::{Progress, Results, Rollout, Tally, episodes, rollout, tally};
@@ -54,7 +55,8 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let run_dir = RunDir::open(dir)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
     desk.workbench.check(harness.assembly.tool_files()).map_err(Failure::settings)?;
-    let agent = Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits };
+    let agent =
+        Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits, role: ModelRole::Main };
     run_dir.freeze(&layered.frozen(assignment.facts(&desk), true), args.allowed.force)?;
     let runtime = session::runtime()?;
     let play_all = || -> Result<f64, Failure> {
@@ -100,7 +102,7 @@ fn play_split(
     display.finish();
     let tally = tally(results.iter());
     let seconds = (clock.milliseconds() - started) as f64 / 1000.0;
-    let policy = plan.agent.desk.main_policy();
+    let policy = plan.agent.desk.policy_of(ModelRole::Main);
     printer.event(&RunEvent {
         event: "run",
         run: dir,

@@ -135,6 +135,13 @@ impl ProcessorName {
     }
 }
 
+impl CandidateId {
+    /// Its number in its round, from 1, where it has the form `C-R<round>-<NN>`.
+    pub fn number(&self) -> Option<usize> {
+        self.0.strip_prefix("C-R")?.rsplit_once('-')?.1.parse().ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The Planner's landscape (`system.md` §6): what fails, what was tried and with what success, what is untried, which bucket must not be
 //! neglected any longer. `R<n>/landscape.{json,md}`; the Evolver works from it.
 
+use super::diagnosis::{Diagnosis, Direction};
 use super::digest::Cluster;
 use super::edit::Bucket;
 use super::id::TaskId;
@@ -39,6 +40,12 @@ pub struct Landscape {
     /// The exploration guard, where it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard: Option<Guard>,
+    /// Why things fail, as the Digester's model sees it; none without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnoses: Vec<Diagnosis>,
+    /// What to work on, most promising first, as the Planner's model sees it; none without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directions: Vec<Direction>,
 }
 
 /// Rejected candidates shown to people.

@@ -2,8 +2,10 @@
 
 pub mod conversation;
 pub mod curves;
+pub mod diagnosis;
 pub mod digest;
 pub mod edit;
+pub mod engine;
 pub mod estimate;
 pub mod event;
 pub mod figures;

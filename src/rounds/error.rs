@@ -4,6 +4,7 @@ use crate::domain::edit::EditError;
 use crate::domain::gate::GateError;
 use crate::domain::harness::Problem;
 use crate::domain::id::HarnessId;
+use crate::stages::meta::MetaError;
 use crate::stages::replay::ReplayError;
 use crate::stages::rollout::RolloutError;
 use crate::store::atomic::FileError;
@@ -60,6 +61,12 @@ pub enum RoundsError {
     /// A file on which rounds agree is missing.
     #[error("continue the run: {0} is missing; remove the round's folder to make it anew")]
     Lost(String),
+    /// A session of the meta-agent.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// The engine `command` without a program.
+    #[error("propose candidates: the engine `command` needs a program: set engine_command")]
+    NoCommand,
     /// It was asked to stop, or its time is up.
     #[error("finish the run: stopped in round {round}")]
     Stopped {

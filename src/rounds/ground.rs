@@ -10,6 +10,7 @@ use crate::domain::harness::Harness;
 use crate::domain::id::HarnessId;
 use crate::domain::task::{Split, Task};
 use crate::runtime::desk::Desk;
+use crate::stages::meta::Staff;
 use crate::stages::replay::Replay;
 use crate::store::audit::Audit;
 use crate::store::harness_repo::{Branch, CommitMessage, HarnessRepo, NewCommit};
@@ -24,6 +25,8 @@ pub struct Course<'a> {
     pub benchmark: &'a Benchmark,
     /// The models.
     pub desk: &'a Desk,
+    /// The harnesses of the meta-agent's roles; empty without one.
+    pub staff: &'a Staff,
     /// The same with a random chooser in the main model's place, for the model share.
     pub chooser: &'a Desk,
     /// The harness to begin with.

@@ -8,6 +8,7 @@ use crate::domain::curves;
 use crate::domain::gate::vetoes;
 use crate::domain::id::HarnessId;
 use crate::domain::outcome::{EpisodeResult, Outcome};
+use crate::domain::request::ModelRole;
 use crate::domain::round::RoundRecord;
 use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Stream};
@@ -98,7 +99,13 @@ impl Rounds<'_> {
 
     async fn heldout_results(&self, harness: &HarnessId, desk: &Desk, stream: &str) -> Result<Results, RoundsError> {
         let known = Known::read(&self.repo, harness)?;
-        let agent = Agent { assembly: &known.assembly, harness: known.id.clone(), desk, limits: self.course.benchmark.limits };
+        let agent = Agent {
+            assembly: &known.assembly,
+            harness: known.id.clone(),
+            desk,
+            limits: self.course.benchmark.limits,
+            role: ModelRole::Main,
+        };
         let dir = self.course.run.sealed(stream, harness.as_str())?;
         let settings = self.course.settings;
         let episodes = episodes(&self.heldout, &Stream(stream.to_owned()), settings.heldout_rollouts);

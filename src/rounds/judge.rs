@@ -10,6 +10,7 @@ use crate::bench::LoadedTask;
 use crate::domain::gate::{Arm, Ask, Demand, EvidenceStream, Pass, Purpose, Stage, TaskIndex, Told};
 use crate::domain::id::{CandidateId, Digest, HarnessId, LimitsId};
 use crate::domain::outcome::Outcome;
+use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::domain::trace::EpisodeKey;
 use crate::runtime::episode::Agent;
@@ -79,7 +80,13 @@ impl Rounds<'_> {
 
     async fn play(&self, known: &Known, wanted: &[Wanted<'_>], dir: &RoundDir) -> Result<Results, RoundsError> {
         let course = &self.course;
-        let agent = Agent { assembly: &known.assembly, harness: known.id.clone(), desk: course.desk, limits: course.benchmark.limits };
+        let agent = Agent {
+            assembly: &known.assembly,
+            harness: known.id.clone(),
+            desk: course.desk,
+            limits: course.benchmark.limits,
+            role: ModelRole::Main,
+        };
         let episodes: Vec<(&LoadedTask, EpisodeKey)> = wanted.iter().map(|wanted| (&*wanted.task, wanted.key.clone())).collect();
         self.play_episodes(&Rollout { agent: &agent, episodes, jobs: course.settings.jobs, dir }).await
     }

@@ -2,17 +2,21 @@
 //! Evolver, Critic, gate, and what was decided. The next step is told by the files that are there: every stage writes its own last, and
 //! what is on file is read and not made again, so that a killed run goes on to the same end.
 //!
-//! Reading order: this file (the plot), `propose` (from traces to candidates), `judge` and `ship` (the gate's demands), `close` (what is
+//! Reading order: this file (the plot), `propose` (from traces to a landscape), `evolve` and `critique` (from a landscape to candidates that
+//! may be judged), `meta` (the meta-agent's part in all of these), `judge` and `ship` (the gate's demands), `close` (what is
 //! told of a round), `heldout`; then `ground`, `standing`, `players` (what all of them stand on).
 
 mod close;
+mod critique;
 mod digest;
 mod error;
+mod evolve;
 mod expiry;
 mod ground;
 mod heldout;
 mod judge;
 mod landscape;
+mod meta;
 mod players;
 mod propose;
 mod same;
@@ -87,15 +91,15 @@ impl Rounds<'_> {
             self.course.run.files(round).forget_plan()?;
         }
         self.play_demanded().await?;
-        self.digest(round)?;
-        let proposals = match self.plan(round)? {
-            Ok(landscape) => self.evolve(round, &landscape)?,
+        self.digest(round).await?;
+        let proposals = match self.plan(round).await? {
+            Ok(landscape) => self.evolve(round, &landscape).await?,
             Err(reason) => Proposals::none(reason),
         };
         if until == Until::Evolved {
             return Ok(None);
         }
-        let proposals = self.critique(round, proposals)?;
+        let proposals = self.critique(round, proposals).await?;
         if until == Until::Critiqued {
             return Ok(None);
         }

@@ -1,15 +1,15 @@
 //! What a loop is told before it starts, and what it says on the way.
 
+use crate::domain::engine::Engines;
 use crate::domain::gate::GateSettings;
 use crate::domain::round::RoundRecord;
-use crate::stages::evolve::Engine;
 use crate::stages::rollout::Progress;
 
 /// Settings of one run's loop, fixed when the run is made.
 #[derive(Clone, Debug)]
 pub struct LoopSettings {
     /// Who proposes.
-    pub engine: Engine,
+    pub engines: Engines,
     /// How candidates are judged; its `rounds` is the length of the run.
     pub gate: GateSettings,
     /// Rounds in a row that ship nothing after which the run ends.

@@ -66,9 +66,9 @@ pub struct Line<'a> {
 }
 
 impl Desk {
-    /// Policy version of the main model.
-    pub fn main_policy(&self) -> PolicyVersion {
-        self.seats.get(&ModelRole::Main).map_or_else(|| PolicyVersion::from("none"), |seat| seat.policy.clone())
+    /// Policy version of the model that plays a role.
+    pub fn policy_of(&self, role: ModelRole) -> PolicyVersion {
+        self.seats.get(&role).map_or_else(|| PolicyVersion::from("none"), |seat| seat.policy.clone())
     }
 
     /// Whether a model plays the role.

@@ -13,7 +13,7 @@ use crate::domain::harness::Limits;
 use crate::domain::id::{HarnessId, ToolName};
 use crate::domain::message::{Arguments, Message, ToolCall, ToolSpec};
 use crate::domain::outcome::{Boundary, Ending, EpisodeResult, Outcome, Score};
-use crate::domain::request::{Reply, RequestHead, Sampling};
+use crate::domain::request::{ModelRole, Reply, RequestHead, Sampling};
 use crate::domain::task::Task;
 use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT, ToolSource};
 use crate::provider::ProviderError;
@@ -33,6 +33,8 @@ pub struct Agent<'a> {
     pub desk: &'a Desk,
     /// The benchmark's own limits.
     pub limits: Limits,
+    /// The role whose model plays: `main` in tasks, `meta` in the sessions of a meta-agent. What a harness calls `main` is this one.
+    pub role: ModelRole,
 }
 
 /// Why an episode could not be finished: it leaves no result, and the run must stop or try again later.
@@ -64,7 +66,7 @@ impl From<Abort> for Stop {
 pub(super) struct Episode<'a> {
     pub(super) agent: &'a Agent<'a>,
     pub(super) task: &'a Task,
-    pub(super) world: World,
+    pub(super) world: World<'a>,
     /// Tools of the harness.
     pub(super) own_tools: Vec<HarnessTool>,
     /// All that are offered, as the model sees them.
@@ -88,13 +90,13 @@ pub(super) struct Episode<'a> {
 ///
 /// # Errors
 /// See [`Abort`]; everything else is an outcome.
-pub async fn play(agent: &Agent<'_>, task: &Task, world: World, key: &EpisodeKey, trace: TraceLog) -> Result<EpisodeResult, Abort> {
+pub async fn play(agent: &Agent<'_>, task: &Task, world: World<'_>, key: &EpisodeKey, trace: TraceLog) -> Result<EpisodeResult, Abort> {
     let mut episode = Episode::new(agent, task, world, key, trace);
     episode.trace.write(&Record::Episode {
         format: TRACE_FORMAT,
         key: key.clone(),
         harness: agent.harness.clone(),
-        policy: agent.desk.main_policy(),
+        policy: agent.desk.policy_of(agent.role),
         seed: agent.desk.seed,
         task_text: task.text.clone(),
         tags: task.tags.clone(),
@@ -114,7 +116,7 @@ pub async fn play(agent: &Agent<'_>, task: &Task, world: World, key: &EpisodeKey
 }
 
 impl<'a> Episode<'a> {
-    pub(super) fn new(agent: &'a Agent<'a>, task: &'a Task, world: World, key: &EpisodeKey, trace: TraceLog) -> Self {
+    pub(super) fn new(agent: &'a Agent<'a>, task: &'a Task, world: World<'a>, key: &EpisodeKey, trace: TraceLog) -> Self {
         let slots = &agent.assembly.harness().manifest.slots;
         Self {
             agent,

@@ -36,8 +36,8 @@ impl Episode<'_> {
             if questions > QUESTIONS_AN_EVENT {
                 return Err(self.blame(station, event.hook(), "asked too many questions about one event"));
             }
-            let request = request_of(question);
-            let checked = self.agent.desk.check_role(request.role).and_then(|()| request.decision.check());
+            let mut request = request_of(question);
+            let checked = self.seated(request.role).map(|role| request.role = role).and_then(|()| request.decision.check());
             if let Err(message) = checked.and_then(|()| request.sampling.check()) {
                 return Err(self.blame(station, event.hook(), &message));
             }
@@ -57,6 +57,16 @@ impl Episode<'_> {
             }
             Action::Pass | Action::Replace(_) | Action::Split(_) | Action::Intercept(_) | Action::Ask(_) => Ok(action),
         }
+    }
+
+    /// The role that answers where a processor asks for one: `main` is whoever plays, and the meta-agent's model is only its own.
+    fn seated(&self, role: ModelRole) -> Result<ModelRole, String> {
+        let plays = self.agent.role;
+        let role = if role == ModelRole::Main { plays } else { role };
+        if role == ModelRole::Meta && plays != ModelRole::Meta {
+            return Err("the role `meta` is the meta-agent's: no task is played with it".to_owned());
+        }
+        self.agent.desk.check_role(role).map(|()| role)
     }
 
     pub(super) fn trigger(&mut self, station: &Station, hook: Hook, change: String) {
@@ -151,7 +161,7 @@ impl Episode<'_> {
                 tools: self.tools.clone(),
                 admitted: self.actions.clone(),
                 actions: self.actions.clone(),
-                role: ModelRole::Main,
+                role: self.agent.role,
                 sampling: self.sampling.clone(),
                 decision: Decision::Free,
             };
@@ -195,8 +205,9 @@ impl Episode<'_> {
             match self.answer(station, &event).await? {
                 Action::Pass => {}
                 Action::Replace(Replace::BeforeModel(change)) => {
-                    let checked = change.role.map_or(Ok(()), |role| self.agent.desk.check_role(role));
-                    match checked.and_then(|()| draft.apply(*change)) {
+                    let mut change = *change;
+                    let checked = change.role.map(|role| self.seated(role)).transpose().map(|role| change.role = role);
+                    match checked.and_then(|()| draft.apply(change)) {
                         Ok(changes) => changes.into_iter().for_each(|change| self.trigger(station, Hook::BeforeModel, change)),
                         Err(message) => return Err(self.blame(station, Hook::BeforeModel, &message)),
                     }

@@ -89,7 +89,7 @@ impl Replay {
             clock: Clock::system(),
             workbench: Workbench::none(),
         };
-        let agent = Agent { assembly, harness: HarnessId::from("replayed"), desk: &desk, limits: self.limits };
+        let agent = Agent { assembly, harness: HarnessId::from("replayed"), desk: &desk, limits: self.limits, role: ModelRole::Main };
         let world = World::Recorded(RecordedWorld::new(world, episode.calls));
         // Nothing in a replay waits.
         let Ok(played) = block_on(play(&agent, &task.task, world, &episode.key, TraceLog::default())) else { return Ok(Touch::Differs) };
@@ -167,7 +167,8 @@ mod tests {
         let desk = Desk { seats, ledger: None, seed: 1, sampling, clock, workbench };
         let (played, dir) = (assembly(CHOICE), tempfile::tempdir().unwrap());
         let path = dir.path().join("t.jsonl");
-        let agent = Agent { assembly: &played, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default() };
+        let agent =
+            Agent { assembly: &played, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default(), role: ModelRole::Main };
         let key = EpisodeKey { task: task.task.id.clone(), stream: crate::domain::trace::Stream::visible(), replicate: 0 };
         block_on(play(&agent, &task.task, task.world().unwrap(), &key, TraceLog::to(TraceFile::create(&path).unwrap()))).unwrap();
 

@@ -51,7 +51,7 @@ impl RoundFiles<'_> {
     /// # Errors
     /// What the operating system refused.
     pub fn forget_plan(&self) -> Result<(), RunDirError> {
-        for name in ["landscape.json", "landscape.md", "overview.json", "overview.md"] {
+        for name in ["landscape.json", "landscape.md", "diagnoses.json", "overview.json", "overview.md"] {
             self.run.remove(&format!("R{}/{name}", self.round))?;
         }
         Ok(())

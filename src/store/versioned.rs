@@ -3,6 +3,7 @@
 
 use super::atomic::FileError;
 use crate::domain::curves::{CURVES_FORMAT, Curves};
+use crate::domain::diagnosis::{DIAGNOSIS_FORMAT, Diagnoses};
 use crate::domain::digest::{DIGEST_FORMAT, Overview, TaskDigest};
 use crate::domain::harness::line_of;
 use crate::domain::landscape::{LANDSCAPE_FORMAT, Landscape};
@@ -31,6 +32,7 @@ versions! {
     CandidateManifest = MANIFEST_FORMAT,
     Curves = CURVES_FORMAT,
     Decision = ROUND_FORMAT,
+    Diagnoses = DIAGNOSIS_FORMAT,
     Landscape = LANDSCAPE_FORMAT,
     Overview = DIGEST_FORMAT,
     RoundRecord = ROUND_FORMAT,

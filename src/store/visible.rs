@@ -21,13 +21,17 @@ const FILES: [&str; 2] = ["scoreboard.json", "journal.md"];
 const FOLDERS: [&str; 1] = ["data"];
 
 /// Files of a round that may be read.
-const ROUND_FILES: [&str; 12] = [
+const ROUND_FILES: [&str; 16] = [
     "overview.json",
     "overview.md",
     "regressions.md",
     "landscape.json",
     "landscape.md",
+    "diagnoses.json",
     "evolved.json",
+    "review-1.json",
+    "revised.json",
+    "review-2.json",
     "critique.json",
     "critique.md",
     "decision.json",

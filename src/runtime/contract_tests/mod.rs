@@ -119,7 +119,7 @@ fn play(script: &[String], mut stations: Vec<Station>) -> Played {
     };
     let (manifest, lines) = parse_manifest("format = 1\nname = \"t\"\n[slots.limits]\nsteps = 6\n").unwrap();
     let assembly = Assembly::new(Harness { manifest, files: BTreeMap::new() }, &lines).ok().unwrap();
-    let agent = Agent { assembly: &assembly, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default() };
+    let agent = Agent { assembly: &assembly, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default(), role: ModelRole::Main };
     let task = Task { id: TaskId::from("t"), text: "go".into(), tags: Tags::new(), group: String::new(), split: Split::Train };
     let key = EpisodeKey { task: task.id.clone(), stream: Stream::visible(), replicate: 0 };
     let trace = dir.path().join("trace.jsonl");

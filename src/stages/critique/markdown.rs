@@ -14,6 +14,8 @@ pub fn markdown(critique: &Critique) -> String {
     lines.extend(critique.rejected.iter().map(|(candidate, reason)| format!("{candidate} is rejected: {reason}.")));
     let remarks = critique.findings.iter().filter(|finding| !finding.rule.rejects());
     lines.extend(remarks.map(|Finding { candidate, place, text, .. }| format!("{candidate}: {text} ({place}).")));
+    let interactions = critique.reviews.iter().filter(|review| !review.interaction.trim().is_empty());
+    lines.extend(interactions.map(|review| format!("{} with what is there: {}", review.candidate, review.interaction)));
     lines.extend(critique.strategy_concern.iter().map(|concern| format!("Concern: {concern}.")));
     lines.iter().flat_map(|line| ["- ".to_owned(), plain(line), "\n".to_owned()]).collect()
 }

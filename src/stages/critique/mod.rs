@@ -3,12 +3,14 @@
 //!
 //! One file a family of rules: `leaks` (sealed and train texts, plain or encoded), `lookup` (tables keyed by task), `output` (answers and
 //! results that nobody worked for), `reach` (paths, sealed files, the outside world), `declared` (manifest against harness), `evidence`,
-//! `overlap`, `history` (levers, regressions, concern). `portfolio` and `ranking` look at all candidates together. The rules read what a
+//! `overlap`, `history` (levers, regressions, concern). `heard` takes in what the
+//! Critic's model says, for which `page` shows a candidate. `portfolio` and `ranking` look at all candidates together. The rules read what a
 //! candidate adds (`pieces`), not what its parent has already. `secrets` holds sealed texts as hashes only, so neither a finding nor a
 //! log can give one away.
 
 mod declared;
 mod evidence;
+mod heard;
 mod history;
 mod leaks;
 mod lookup;
@@ -16,6 +18,7 @@ mod markdown;
 mod model_share;
 mod output;
 mod overlap;
+mod page;
 mod pieces;
 mod portfolio;
 mod ranking;
@@ -26,8 +29,10 @@ mod views;
 
 pub use markdown::markdown;
 pub use model_share::{Contribution, Tally, model_share};
+pub use page::page;
 pub use secrets::{Secrets, TaskTexts};
 
+use crate::domain::diagnosis::Review;
 use crate::domain::digest::{Anchor, TaskDigest};
 use crate::domain::harness::Harness;
 use crate::domain::id::{CandidateId, TaskId};
@@ -206,6 +211,9 @@ pub struct Critique {
     /// What the next Planner must read, verbatim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy_concern: Option<String>,
+    /// What the Critic's model says of candidates that the rules let pass; none without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<Review>,
 }
 
 /// One candidate under the rules.
@@ -274,6 +282,7 @@ pub fn critique(input: &CritiqueInput<'_>) -> Critique {
         strategy_concern: history::concern(input, &left),
         findings: findings.into_iter().collect(),
         no_op,
+        reviews: Vec::new(),
     }
 }
 

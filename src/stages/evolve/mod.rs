@@ -2,7 +2,8 @@
 //! on the incumbent with a change manifest. Pure and synchronous: nothing is read or written here, and everything drawn follows the seed.
 //!
 //! Reading order: this file (the interface, and how candidates are chosen), `experience` (what is kept of traces), `lessons` (what it
-//! teaches: forms of actions, plans, whereabouts), `ideas` (what could be proposed), `shelf` (scripts that it may put in), `steer` (what is tried first), `smoke`, `statement` (the manifest).
+//! teaches: forms of actions, plans, whereabouts), `ideas` (what could be proposed), `shelf` (scripts that it may put in), `steer` (what is
+//! tried first), `smoke`, `statement` (the manifest); `submission` takes candidates that others made: a meta-agent, a program, a person.
 
 mod experience;
 mod ideas;
@@ -13,15 +14,19 @@ mod shelf;
 mod smoke;
 mod statement;
 mod steer;
+mod submission;
 mod templates;
 mod transcripts;
 mod whereabouts;
 
 pub use experience::{Experience, ExperienceBuilder, Played, PlayedStep};
+pub use smoke::smoke;
+pub use submission::{Statement, Submission, accept};
 
 use crate::clock::seeded;
 use crate::domain::digest::TaskDigest;
 use crate::domain::edit::Bundle;
+use crate::domain::engine::Engine;
 use crate::domain::harness::{Harness, Problem};
 use crate::domain::id::{Digest, HarnessId, TaskId, VariantId};
 use crate::domain::landscape::Landscape;
@@ -32,42 +37,32 @@ use lessons::Lessons;
 use rand_chacha::ChaCha8Rng;
 use random::random;
 use serde::{Deserialize, Serialize};
-use smoke::smoke;
 use statement::{Subject, statement};
 use std::collections::BTreeSet;
-use std::fmt;
 use steer::{drawn, steered};
 
-/// Who proposes. All work from the same workshop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Engine {
-    /// Searches over native processors, parameters, mined patterns and demonstrations, steered by the landscape.
-    #[default]
-    Catalog,
+/// How the catalog is searched. All ways work from the same workshop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Steered by the landscape.
+    Steered,
     /// Control: valid random edits.
     Random,
-    /// Control: independent proposals of the catalog, without what earlier rounds taught.
+    /// Control: independent proposals, without what earlier rounds taught.
     BestOfN,
 }
 
-impl Engine {
+impl Search {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Catalog, Self::Random, Self::BestOfN];
+    pub const ALL: [Self; 3] = [Self::Steered, Self::Random, Self::BestOfN];
 
-    /// Its name in settings and manifests.
-    pub fn as_str(self) -> &'static str {
+    /// The engine that searches so.
+    pub fn engine(self) -> Engine {
         match self {
-            Self::Catalog => "catalog",
-            Self::Random => "random",
-            Self::BestOfN => "best-of-n",
+            Self::Steered => Engine::Catalog,
+            Self::Random => Engine::Random,
+            Self::BestOfN => Engine::BestOfN,
         }
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
     }
 }
 
@@ -79,6 +74,8 @@ pub struct Workshop<'a> {
     pub seed: u64,
     /// Most candidates wanted.
     pub count: usize,
+    /// Number of the first of them in the round, from 1.
+    pub first: usize,
     /// The variant to improve.
     pub variant: VariantId,
     /// Its incumbent.
@@ -93,8 +90,8 @@ pub struct Workshop<'a> {
     pub digests: &'a [TaskDigest],
     /// What was kept of visible train traces.
     pub experience: &'a Experience,
-    /// Problems of a harness; none: it can be played.
-    pub check: &'a dyn Fn(&Harness) -> Vec<Problem>,
+    /// Problems of a harness, given the lines of its processors where they are known; none: it can be played.
+    pub check: &'a dyn Fn(&Harness, &[usize]) -> Vec<Problem>,
     /// Identity of a harness; an error is a fragment that says why it cannot be played.
     pub id_of: &'a dyn Fn(&Harness) -> Result<HarnessId, String>,
     /// Train tasks whose recorded episode would differ under a harness; an error is a fragment.
@@ -125,20 +122,21 @@ pub struct SmokeLine {
 }
 
 /// Candidates of one round, at most as many as asked for, each of which passed its smoke test. Empty: the round is idle.
-pub fn evolve(engine: Engine, workshop: &Workshop<'_>) -> Vec<Proposed> {
+pub fn evolve(search: Search, workshop: &Workshop<'_>) -> Vec<Proposed> {
+    let engine = search.engine();
     let lessons = Lessons::of(workshop.experience, workshop.incumbent);
     let sources = Sources { incumbent: workshop.incumbent, lessons: &lessons, digests: workshop.digests };
     let mut chosen = Chosen { engine, workshop, tag: &lessons.tag, proposed: Vec::new() };
-    match engine {
-        Engine::Catalog => {
+    match search {
+        Search::Steered => {
             for idea in steered(ideas(&sources), workshop, &mut chance(engine, workshop, 0)) {
                 if !chosen.has_component(&idea.component) {
                     chosen.offer(idea);
                 }
             }
         }
-        Engine::Random => random(&sources, &mut chance(engine, workshop, 0)).into_iter().for_each(|idea| chosen.offer(idea)),
-        Engine::BestOfN => {
+        Search::Random => random(&sources, &mut chance(engine, workshop, 0)).into_iter().for_each(|idea| chosen.offer(idea)),
+        Search::BestOfN => {
             for number in 0..workshop.count {
                 let before = chosen.proposed.len();
                 for idea in drawn(ideas(&sources), |idea| idea.weight, &mut chance(engine, workshop, number)) {
@@ -179,23 +177,29 @@ impl Chosen<'_> {
         }
         let bundle = Bundle { name: idea.component.clone(), edits: idea.edits.clone() };
         let Ok(harness) = bundle.apply(self.workshop.incumbent, &native::groups()) else { return };
-        let Ok(id) = (self.workshop.id_of)(&harness) else { return };
-        if id == self.workshop.parent
-            || self.workshop.waiting.contains(&id)
-            || self.proposed.iter().any(|proposed| proposed.manifest.harness == id)
-        {
-            return;
-        }
+        let Ok(id) = fresh(&harness, self.workshop, &self.proposed) else { return };
         let (lines, touched) = smoke(&harness, self.workshop);
         if lines.iter().any(|line| !line.passed) {
             return;
         }
         let touched = touched.into_iter().collect();
-        let number = self.proposed.len() + 1;
+        let number = self.workshop.first + self.proposed.len();
         let subject = Subject { engine: self.engine, number, idea, harness: &harness, id, touched: &touched, tag: self.tag };
         let manifest = statement(subject, self.workshop);
         self.proposed.push(Proposed { manifest, harness, smoke: lines });
     }
+}
+
+/// The identity of a harness that is neither the incumbent nor there already; else why it is no candidate.
+fn fresh(harness: &Harness, workshop: &Workshop<'_>, proposed: &[Proposed]) -> Result<HarnessId, String> {
+    let id = (workshop.id_of)(harness)?;
+    if id == workshop.parent {
+        return Err("it is the incumbent: nothing is changed".to_owned());
+    }
+    if workshop.waiting.contains(&id) || proposed.iter().any(|other| other.manifest.harness == id) {
+        return Err("another candidate makes the same harness".to_owned());
+    }
+    Ok(id)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const STEPS: u32 = 4;
 const ODD: &str = "é{a}${1}$1 (x ```json\n- [ ] ü";
 
 /// All checks in order, up to the first that fails; and the train tasks that the harness touches.
-pub(super) fn smoke(harness: &Harness, workshop: &Workshop<'_>) -> (Vec<SmokeLine>, Vec<TaskId>) {
+pub fn smoke(harness: &Harness, workshop: &Workshop<'_>) -> (Vec<SmokeLine>, Vec<TaskId>) {
     let mut lines = vec![line("assemble", assembled(harness, workshop))];
     if lines[0].passed {
         lines.push(line("synthetic", synthetic(harness, workshop)));
@@ -41,7 +41,7 @@ fn line(check: &str, seen: Result<String, String>) -> SmokeLine {
 }
 
 fn assembled(harness: &Harness, workshop: &Workshop<'_>) -> Result<String, String> {
-    match (workshop.check)(harness).first() {
+    match (workshop.check)(harness, &[]).first() {
         Some(problem) => Err(problem.to_string()),
         None => Ok(format!("{} processors", harness.manifest.processors.len())),
     }

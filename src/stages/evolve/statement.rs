@@ -1,10 +1,11 @@
 //! The change manifest of an idea: what it says of itself, from what was observed. Claims cover the tasks that the dry replay says it
 //! touches and that are not solved; where most of a kind is, the claim is about the kind, so that gate tasks are bet on too.
 
+use super::Workshop;
 use super::ideas::Idea;
-use super::{Engine, Workshop};
 use crate::domain::digest::TaskDigest;
 use crate::domain::edit::{Bucket, Edit};
+use crate::domain::engine::Engine;
 use crate::domain::harness::Harness;
 use crate::domain::id::{CandidateId, HarnessId, TaskId};
 use crate::domain::manifest::{CandidateManifest, CapabilityEvidence, Claim, FailureEvidence, MANIFEST_FORMAT, PredictedImpact};

@@ -137,33 +137,34 @@ impl Yard {
         Self { incumbent, digests, experience: builder.finish(), landscape: Landscape { failing, ..Landscape::default() }, count: 4 }
     }
 
-    fn evolve(&self, engine: Engine, seed: u64) -> Vec<Proposed> {
-        self.evolve_where(engine, seed, &|_| Ok(self.digests.iter().map(|digest| digest.task.clone()).collect()))
+    fn evolve(&self, search: Search, seed: u64) -> Vec<Proposed> {
+        self.evolve_where(search, seed, &|_| Ok(self.digests.iter().map(|digest| digest.task.clone()).collect()))
     }
 
-    fn evolve_where(&self, engine: Engine, seed: u64, replay: &dyn Fn(&Harness) -> Result<Vec<TaskId>, String>) -> Vec<Proposed> {
+    fn evolve_where(&self, search: Search, seed: u64, replay: &dyn Fn(&Harness) -> Result<Vec<TaskId>, String>) -> Vec<Proposed> {
         let waiting = BTreeSet::new();
         let workshop = Workshop {
             waiting: &waiting,
             round: 2,
             seed,
             count: self.count,
+            first: 1,
             variant: "main".into(),
             incumbent: &self.incumbent,
             parent: id_of(&self.incumbent).unwrap(),
             landscape: &self.landscape,
             digests: &self.digests,
             experience: &self.experience,
-            check: &|harness| Assembly::new(harness.clone(), &[]).err().unwrap_or_default(),
+            check: &|harness, lines| Assembly::new(harness.clone(), lines).err().unwrap_or_default(),
             id_of: &id_of,
             replay,
         };
-        evolve(engine, &workshop)
+        evolve(search, &workshop)
     }
 
     /// The parameters that the catalog gives a processor, at the first seed that proposes it.
     fn given(&self, native: &str) -> toml::Table {
-        let specs = (0..200).flat_map(|seed| self.evolve(Engine::Catalog, seed)).map(|proposed| proposed.harness.manifest.processors);
+        let specs = (0..200).flat_map(|seed| self.evolve(Search::Steered, seed)).map(|proposed| proposed.harness.manifest.processors);
         specs.flatten().find(|spec| spec.label() == native).unwrap().params
     }
 }
@@ -200,7 +201,7 @@ fn the_catalog_turns_what_was_mined_into_parameters() {
 fn a_script_comes_with_its_file_and_what_was_mined() {
     let yard = Yard::new();
     let path = "processors/subgoal_planner.js";
-    let found = (0..200).flat_map(|seed| yard.evolve(Engine::Catalog, seed)).find(|proposed| proposed.manifest.component == path).unwrap();
+    let found = (0..200).flat_map(|seed| yard.evolve(Search::Steered, seed)).find(|proposed| proposed.manifest.component == path).unwrap();
     assert_eq!(found.manifest.buckets, [Bucket::Processor]);
     assert_eq!(found.manifest.file_changes, ["harness.toml", path]);
     assert!(found.harness.files.contains_key(path));
@@ -211,10 +212,10 @@ fn a_script_comes_with_its_file_and_what_was_mined() {
     assert!(wash.contains("act = \"^drop (.+) at (.+)$\"\nat = [\"{task}\"]"), "{wash}");
     assert_eq!(params["go"].as_str(), Some("^walk to (.+)$"));
     // Both controls can put scripts in too.
-    for engine in [Engine::Random, Engine::BestOfN] {
+    for search in [Search::Random, Search::BestOfN] {
         let scripts =
-            (0..60).flat_map(|seed| yard.evolve(engine, seed)).filter(|proposed| proposed.manifest.component.starts_with("processors/"));
-        assert!(scripts.count() > 0, "{engine}");
+            (0..60).flat_map(|seed| yard.evolve(search, seed)).filter(|proposed| proposed.manifest.component.starts_with("processors/"));
+        assert!(scripts.count() > 0, "{search:?}");
     }
 }
 
@@ -239,9 +240,10 @@ fn every_script_of_the_shelf_passes_its_check() {
 #[test]
 fn candidates_differ_in_component_and_say_what_they_do() {
     let yard = Yard::new();
-    for engine in Engine::ALL {
-        let proposed = yard.evolve(engine, 3);
-        assert_eq!(proposed, yard.evolve(engine, 3), "{engine}");
+    for search in Search::ALL {
+        let engine = search.engine();
+        let proposed = yard.evolve(search, 3);
+        assert_eq!(proposed, yard.evolve(search, 3), "{engine}");
         assert_eq!(proposed.len(), 4, "{engine}");
         for candidate in &proposed {
             let manifest = &candidate.manifest;
@@ -256,21 +258,21 @@ fn candidates_differ_in_component_and_say_what_they_do() {
         }
     }
     let components: std::collections::BTreeSet<String> =
-        yard.evolve(Engine::Catalog, 3).into_iter().map(|candidate| candidate.manifest.component).collect();
+        yard.evolve(Search::Steered, 3).into_iter().map(|candidate| candidate.manifest.component).collect();
     assert_eq!(components.len(), 4);
 }
 
 #[test]
 fn what_touches_nothing_is_not_proposed() {
     let yard = Yard::new();
-    assert!(yard.evolve_where(Engine::Catalog, 1, &|_| Ok(Vec::new())).is_empty());
-    assert!(yard.evolve_where(Engine::Catalog, 1, &|_| Err("unreadable".into())).is_empty());
+    assert!(yard.evolve_where(Search::Steered, 1, &|_| Ok(Vec::new())).is_empty());
+    assert!(yard.evolve_where(Search::Steered, 1, &|_| Err("unreadable".into())).is_empty());
 }
 
 #[test]
 fn edits_rejected_since_the_last_ship_are_not_proposed_again() {
     let mut yard = Yard::new();
-    let first = yard.evolve(Engine::Catalog, 1);
+    let first = yard.evolve(Search::Steered, 1);
     yard.landscape.rejected = first
         .iter()
         .map(|candidate| RejectedCandidate {
@@ -285,7 +287,7 @@ fn edits_rejected_since_the_last_ship_are_not_proposed_again() {
         })
         .collect();
     for seed in 0..20 {
-        let again = yard.evolve(Engine::Catalog, seed);
+        let again = yard.evolve(Search::Steered, seed);
         assert!(again.iter().all(|candidate| first.iter().all(|old| old.manifest.edits != candidate.manifest.edits)));
     }
 }
@@ -295,7 +297,7 @@ fn the_guard_makes_a_neglected_bucket_be_used() {
     let mut yard = Yard::new();
     yard.landscape.guard = Some(Guard { overused: Bucket::Processor, neglected: vec![Bucket::Prompt] });
     for seed in 0..20 {
-        let proposed = yard.evolve(Engine::Catalog, seed);
+        let proposed = yard.evolve(Search::Steered, seed);
         assert!(proposed.iter().any(|candidate| candidate.manifest.buckets.contains(&Bucket::Prompt)), "{seed}");
     }
 }
@@ -303,7 +305,7 @@ fn the_guard_makes_a_neglected_bucket_be_used() {
 #[test]
 fn what_promises_most_is_found_within_few_rounds() {
     let yard = Yard::new();
-    let found = |seed: &u64| yard.evolve(Engine::Catalog, *seed).iter().any(|candidate| candidate.manifest.component == "goal_term_filter");
+    let found = |seed: &u64| yard.evolve(Search::Steered, *seed).iter().any(|candidate| candidate.manifest.component == "goal_term_filter");
     let hits = (0..40).filter(found).count();
     assert!(hits >= 32, "{hits} of 40");
 }
@@ -311,7 +313,7 @@ fn what_promises_most_is_found_within_few_rounds() {
 #[test]
 fn limits_are_declared() {
     let yard = Yard { count: 100, ..Yard::new() };
-    let raised = yard.evolve(Engine::Catalog, 1).into_iter().find(|candidate| candidate.manifest.component == "limits").unwrap();
+    let raised = yard.evolve(Search::Steered, 1).into_iter().find(|candidate| candidate.manifest.component == "limits").unwrap();
     assert_eq!(raised.manifest.resources.unwrap().steps, Some(9));
     assert!(matches!(&raised.manifest.edits[0], Edit::Set { key, .. } if key == "slots.limits.steps"));
 }

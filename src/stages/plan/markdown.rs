@@ -33,7 +33,9 @@ pub fn landscape_markdown(landscape: &Landscape) -> String {
         );
     }
     _ = writeln!(text, "\n{:.0} % of the tasks fail for a typed, anchored cause.", 100.0 * landscape.actionability);
+    directions(&mut text, landscape);
     failing(&mut text, landscape);
+    diagnoses(&mut text, landscape);
     regressions(&mut text, landscape);
     tried(&mut text, landscape);
     if !landscape.untried.is_empty() {
@@ -62,6 +64,30 @@ fn failing(text: &mut String, landscape: &Landscape) {
         _ = writeln!(text, "| {tag} | {kind} | {tasks} | {solved} of {scored} | {} |", named.join(", "));
     }
     more(text, landscape.failing.len(), CLUSTERS);
+}
+
+/// What the Planner's model says.
+fn directions(text: &mut String, landscape: &Landscape) {
+    if !landscape.directions.is_empty() {
+        text.push_str("\n## What to work on\n\n");
+    }
+    for (number, direction) in landscape.directions.iter().enumerate() {
+        let (title, why) = (quoted_piece(&direction.title), quoted_piece(&direction.why));
+        _ = writeln!(text, "{}. {title} ({}): {why}", number + 1, direction.bucket);
+    }
+}
+
+/// What the Digester's model says.
+fn diagnoses(text: &mut String, landscape: &Landscape) {
+    if !landscape.diagnoses.is_empty() {
+        text.push_str("\n## Why\n\n");
+    }
+    for diagnosis in &landscape.diagnoses {
+        let (about, cause) = (quoted_piece(&diagnosis.about), quoted_piece(&diagnosis.cause));
+        let (bucket, element) = (diagnosis.bias.bucket, quoted_piece(&diagnosis.bias.element));
+        let places: Vec<String> = diagnosis.evidence.iter().map(|piece| quoted(&piece.anchor.to_string())).collect();
+        _ = writeln!(text, "- {about}: {cause} Suspected: {bucket}, {element}. Seen at {}.", places.join(", "));
+    }
 }
 
 fn regressions(text: &mut String, landscape: &Landscape) {

@@ -75,6 +75,8 @@ pub fn plan(input: &PlanInput<'_>) -> Planned {
         rejected,
         buckets,
         components,
+        diagnoses: Vec::new(),
+        directions: Vec::new(),
     })
 }
 

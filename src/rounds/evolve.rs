@@ -1,0 +1,224 @@
+//! The Evolver on the files of a run: each engine fills its share of the round's places, and what it makes becomes branches with complete
+//! manifests. Written last: `evolved.json`.
+
+use super::Rounds;
+use super::error::RoundsError;
+use super::players::Known;
+use super::propose::{Proposals, standing_digests};
+use crate::domain::digest::TaskDigest;
+use crate::domain::engine::Engine;
+use crate::domain::gate::{Demand, Stage};
+use crate::domain::harness::{Harness, Problem};
+use crate::domain::history::{History, PastRound};
+use crate::domain::id::{CandidateId, HarnessId, TaskId, VariantId};
+use crate::domain::landscape::Landscape;
+use crate::runtime::assembly::Assembly;
+use crate::stages::evolve::{Experience, ExperienceBuilder, Proposed, Search, Workshop, evolve};
+use crate::stages::meta::{self, Said};
+use crate::stages::replay::Touch;
+use crate::store::harness_repo::{Branch, CommitMessage};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `R<n>/evolved.json`: the Evolver is done.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Evolved {
+    format: u32,
+    candidates: Vec<CandidateId>,
+    /// Tasks that got worse and need no candidate, with why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub justified: BTreeMap<TaskId, String>,
+}
+
+/// What the engines of a round made.
+#[derive(Default)]
+struct Made {
+    proposed: Vec<Proposed>,
+    justified: BTreeMap<TaskId, String>,
+}
+
+impl Rounds<'_> {
+    /// Candidates as branches with complete manifests.
+    pub(super) async fn evolve(&self, round: u32, landscape: &Landscape) -> Result<Proposals, RoundsError> {
+        let name = format!("R{round}/evolved.json");
+        if self.visible.find_text(&name)?.is_none() {
+            let count = match self.gate.demand() {
+                Demand::Candidates(room) => room,
+                Demand::Round | Demand::Rollouts(_) | Demand::Confirmation(..) | Demand::Touched(_) => 0,
+            };
+            let Made { proposed, justified } = self.made(round, landscape, count).await?;
+            for candidate in &proposed {
+                self.keep(round, candidate)?;
+            }
+            let candidates = proposed.iter().map(|candidate| candidate.manifest.candidate_id.clone()).collect();
+            self.course.run.write_json(&name, &Evolved { format: 1, candidates, justified })?;
+        }
+        let manifests = self.visible.candidates(round)?;
+        let is_full = self.gate.candidates().iter().any(|candidate| candidate.stage != Stage::Closed);
+        let why = if is_full { "parked candidates are judged first" } else { "the engine proposed nothing" };
+        let idle = manifests.is_empty().then(|| why.to_owned());
+        Ok(Proposals { manifests, idle, ..Proposals::default() })
+    }
+
+    /// Lets each engine fill its share of `count` places. The numbers of its candidates are its own, whatever the others make.
+    async fn made(&self, round: u32, landscape: &Landscape, count: usize) -> Result<Made, RoundsError> {
+        let stock = self.stock(round, landscape)?;
+        let shares = self.course.settings.engines.shares(count, &self.visible.scoreboard()?.unwrap_or_default().engines);
+        let mut made = Made::default();
+        let mut first = 1;
+        for (engine, places) in shares {
+            if places > 0 {
+                self.say(round, format!("{engine} proposes candidates"));
+                let taken: BTreeSet<HarnessId> = made.proposed.iter().map(|other| other.manifest.harness.clone()).collect();
+                let more = self.made_by(engine, &stock, (first, places), taken).await?;
+                made.proposed.extend(more.proposed);
+                made.justified.extend(more.justified);
+            }
+            first += places;
+        }
+        Ok(made)
+    }
+
+    /// What one engine makes; `taken` are harnesses that others made.
+    async fn made_by(
+        &self,
+        engine: Engine,
+        stock: &Stock<'_>,
+        (first, count): (usize, usize),
+        taken: BTreeSet<HarnessId>,
+    ) -> Result<Made, RoundsError> {
+        let round = stock.round;
+        let search = match engine {
+            Engine::Catalog => Search::Steered,
+            Engine::Random => Search::Random,
+            Engine::BestOfN => Search::BestOfN,
+            Engine::Aegis => {
+                let made = self.at_workshop(stock, (first, count), taken, async |workshop| {
+                    self.in_office(round, async |office| meta::propose(office, workshop).await).await
+                });
+                let (proposed, justified) = made.await?;
+                return Ok(Made { proposed, justified });
+            }
+            Engine::Single => {
+                let said = self.at_workshop(stock, (first, count), taken, async |workshop| {
+                    self.in_office(round, async |office| meta::propose_all(office, workshop).await).await
+                });
+                let Said { proposed, justified, .. } = said.await?;
+                return Ok(Made { proposed, justified });
+            }
+            Engine::Command => return Err(RoundsError::NoCommand),
+        };
+        let proposed = self.at_workshop(stock, (first, count), taken, async |workshop| Ok(evolve(search, workshop))).await?;
+        Ok(Made { proposed, ..Made::default() })
+    }
+
+    /// Does something with everything that an engine works with; `taken` are harnesses that may not be made again.
+    pub(super) async fn at_workshop<T>(
+        &self,
+        stock: &Stock<'_>,
+        (first, count): (usize, usize),
+        mut taken: BTreeSet<HarnessId>,
+        work: impl AsyncFnOnce(&Workshop<'_>) -> Result<T, RoundsError>,
+    ) -> Result<T, RoundsError> {
+        let before_gate = self.gate.candidates().iter().filter(|candidate| candidate.stage != Stage::Closed);
+        taken.extend(before_gate.map(|candidate| candidate.harness.clone()));
+        let id_of = |harness: &Harness| -> Result<HarnessId, String> {
+            Known::new(harness.clone()).map(|known| known.id).map_err(|error| error.to_string())
+        };
+        let replay = |harness: &Harness| self.touched_train(harness);
+        let workshop = Workshop {
+            round: stock.round,
+            seed: self.course.desk.seed,
+            count,
+            first,
+            variant: VariantId::from("main"),
+            incumbent: &stock.incumbent,
+            parent: self.incumbent(),
+            waiting: &taken,
+            landscape: stock.landscape,
+            digests: &stock.digests,
+            experience: &stock.experience,
+            check: &problems,
+            id_of: &id_of,
+            replay: &replay,
+        };
+        work(&workshop).await
+    }
+
+    /// What the engines of a round work from.
+    pub(super) fn stock<'l>(&self, round: u32, landscape: &'l Landscape) -> Result<Stock<'l>, RoundsError> {
+        let past = self.visible.past_rounds()?;
+        let (digests, experience) = (standing_digests(&History::new(&past)), self.experience(&past)?);
+        Ok(Stock { round, landscape, digests, experience, incumbent: self.repo.read(self.incumbent().as_str())? })
+    }
+
+    /// Train tasks whose recorded episodes a harness would make others; an error, as a fragment, where a part of it breaks in one.
+    pub(super) fn touched_train(&self, harness: &Harness) -> Result<Vec<TaskId>, String> {
+        let known = Known::new(harness.clone()).map_err(|error| error.to_string())?;
+        let incumbent = self.incumbent();
+        let mut touched = Vec::new();
+        for (index, task) in self.train() {
+            let mut is_touched = self.standings.of(&incumbent, index).is_empty();
+            for trace in self.standings.of(&incumbent, index) {
+                match self.replay.touches(&known.assembly, task, &self.course.run.path().join(trace)) {
+                    Ok(Touch::None) => {}
+                    Ok(Touch::Differs) => is_touched = true,
+                    Ok(Touch::Breaks(how)) => return Err(format!("led through an episode of {}, {how}", task.task.id)),
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            if is_touched {
+                touched.push(task.task.id.clone());
+            }
+        }
+        Ok(touched)
+    }
+
+    /// What is kept of the train traces that speak for the incumbent.
+    pub(super) fn experience(&self, past: &[PastRound]) -> Result<Experience, RoundsError> {
+        let mut builder = ExperienceBuilder::default();
+        for standing in History::new(past).standings() {
+            for rollout in &standing.digest.rollouts {
+                builder.read(&self.visible.trace_path(standing.round, &rollout.trace)?, &rollout.trace)?;
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    /// A candidate's branch, manifest and smoke lines.
+    pub(super) fn keep(&self, round: u32, candidate: &Proposed) -> Result<(), RoundsError> {
+        let manifest = &candidate.manifest;
+        let id = &manifest.candidate_id;
+        let known = Known::new(candidate.harness.clone())?;
+        let message = CommitMessage {
+            title: manifest.title.clone(),
+            body: manifest.targeted_fix.clone(),
+            trailers: vec![
+                ("Round".to_owned(), round.to_string()),
+                ("Candidate".to_owned(), id.to_string()),
+                ("Parent".to_owned(), manifest.parent.to_string()),
+            ],
+        };
+        let parents: Vec<_> = self.repo.tip(&Branch::Main)?.into_iter().collect();
+        let commit = self.commit(&Branch::Candidate(id.clone()), &known, &parents, &message)?;
+        let files = self.course.run.files(round);
+        files.write_smoke(id, &candidate.smoke)?;
+        files.write_candidate(manifest, &self.repo.diff(manifest.parent.as_str(), known.id.as_str())?)?;
+        self.audited("evolve", round, "commit", format!("{id} as {commit}"))
+    }
+}
+
+/// What all engines of a round work from.
+pub(super) struct Stock<'a> {
+    round: u32,
+    landscape: &'a Landscape,
+    digests: Vec<TaskDigest>,
+    experience: Experience,
+    incumbent: Harness,
+}
+
+/// Problems of a harness; `lines` are those of its processors where they are known.
+pub(super) fn problems(harness: &Harness, lines: &[usize]) -> Vec<Problem> {
+    Assembly::new(harness.clone(), lines).err().unwrap_or_default()
+}

@@ -1,0 +1,110 @@
+//! The meta-agent on the files of a run: what its sessions stand on, and what is made of the Digester's, the Planner's and a second-time
+//! Evolver's words. Sessions are episodes under `R<n>/meta`; replies received before come from the ledger.
+
+use super::Rounds;
+use super::error::RoundsError;
+use crate::domain::diagnosis::{Diagnoses, Review};
+use crate::domain::digest::Anchor;
+use crate::domain::engine::Engine;
+use crate::domain::history::History;
+use crate::domain::id::TaskId;
+use crate::domain::landscape::Landscape;
+use crate::domain::manifest::CandidateManifest;
+use crate::stages::evolve::Proposed;
+use crate::stages::meta::{self, MetaError, Office, Revision};
+use crate::stages::plan::landscape_markdown;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+impl Rounds<'_> {
+    /// Does something in the office of a round's sessions.
+    pub(super) async fn in_office<T>(
+        &self,
+        round: u32,
+        work: impl AsyncFnOnce(&Office<'_>) -> Result<T, MetaError>,
+    ) -> Result<T, RoundsError> {
+        let past = self.visible.past_rounds()?;
+        let mut traces: BTreeMap<String, PathBuf> = BTreeMap::new();
+        for standing in History::new(&past).standings() {
+            for rollout in &standing.digest.rollouts {
+                traces.insert(rollout.trace.clone(), self.visible.trace_path(standing.round, &rollout.trace)?);
+            }
+        }
+        let tasks: BTreeSet<TaskId> = self.train().map(|(_, task)| task.task.id.clone()).collect();
+        let verify = |anchor: &Anchor, words: &str| self.stands_at(&past, anchor, words);
+        let sessions = self.course.run.folder(&format!("R{round}/meta"))?;
+        let office = Office {
+            desk: self.course.desk,
+            staff: self.course.staff,
+            round,
+            sessions: &sessions,
+            visible: &self.visible,
+            audit: &self.audit,
+            tasks: &tasks,
+            traces: &traces,
+            verify: &verify,
+        };
+        Ok(work(&office).await?)
+    }
+
+    /// Layer C of the digest, where the meta-agent sits and something is there to act on: `diagnoses.json`.
+    pub(super) async fn diagnose(&self, round: u32) -> Result<(), RoundsError> {
+        let name = format!("R{round}/diagnoses.json");
+        let Some(overview) = self.visible.overview(round)? else { return Ok(()) };
+        let is_idle = overview.clusters.is_empty() || overview.actionability < self.course.settings.actionability;
+        if !self.course.settings.engines.contains(Engine::Aegis) || is_idle || self.visible.find_text(&name)?.is_some() {
+            return Ok(());
+        }
+        self.say(round, "the Digester's model says why things fail");
+        let past = self.visible.past_rounds()?;
+        let digests = super::propose::standing_digests(&History::new(&past));
+        let incumbent = self.repo.read(self.incumbent().as_str())?;
+        let sit = async |office: &Office<'_>| meta::diagnose(office, &incumbent, &overview, &digests).await;
+        let diagnoses = self.in_office(round, sit).await?;
+        self.course.run.write_json(&name, &diagnoses)?;
+        self.audited("digest", round, "wrote", name)
+    }
+
+    /// The landscape with what the meta-agent's Digester and Planner say, where they sit.
+    pub(super) async fn directed(&self, round: u32, mut landscape: Landscape) -> Result<Landscape, RoundsError> {
+        if !self.course.settings.engines.contains(Engine::Aegis) || !landscape.directions.is_empty() {
+            return Ok(landscape);
+        }
+        let diagnoses: Option<Diagnoses> = self.visible.find_json(&format!("R{round}/diagnoses.json"))?;
+        landscape.diagnoses = diagnoses.map(|said| said.diagnoses).unwrap_or_default();
+        self.say(round, "the Planner's model says what to work on");
+        let incumbent = self.repo.read(self.incumbent().as_str())?;
+        let sit = async |office: &Office<'_>| meta::direct(office, &incumbent, &landscape).await;
+        let directions = self.in_office(round, sit).await?;
+        landscape.directions = directions;
+        self.course.run.files(round).write_landscape(&landscape, &landscape_markdown(&landscape))?;
+        self.audited("plan", round, "wrote", format!("R{round}/landscape.json"))?;
+        Ok(landscape)
+    }
+
+    /// Candidates that the Critic sent back, changed as it asked; those that nobody changed are left out.
+    pub(super) async fn revisions(
+        &self,
+        round: u32,
+        manifests: &[CandidateManifest],
+        sent_back: &[Review],
+        landscape: &Landscape,
+    ) -> Result<Vec<Proposed>, RoundsError> {
+        let stock = self.stock(round, landscape)?;
+        let mut revised = Vec::new();
+        for review in sent_back {
+            let Some(manifest) = manifests.iter().find(|manifest| manifest.candidate_id == review.candidate) else { continue };
+            let (Some(number), Ok(engine)) = (manifest.candidate_id.number(), manifest.engine.parse()) else { continue };
+            let harness = self.repo.read(review.harness.as_ref().unwrap_or(&manifest.harness).as_str())?;
+            let revision = Revision { candidate: &manifest.candidate_id, number, harness: &harness, request: &review.reason, engine };
+            self.say(round, format!("{} goes back to an Evolver", manifest.candidate_id));
+            let others = manifests.iter().filter(|other| other.candidate_id != manifest.candidate_id);
+            let taken = others.map(|other| other.harness.clone()).collect();
+            let made = self.at_workshop(&stock, (number, 1), taken, async |workshop| {
+                self.in_office(round, async |office| meta::revise(office, workshop, &revision).await).await
+            });
+            revised.extend(made.await?);
+        }
+        Ok(revised)
+    }
+}

@@ -1,0 +1,200 @@
+//! What a role may read of the run: by the run's allow-list, and within it nothing that others make in this very round. Every access is in
+//! the audit, every refusal too.
+
+use super::window::lines_of;
+use super::{Office, Role};
+use crate::store::trace_file::TraceReader;
+use crate::store::trace_lines::{TraceLine, read_trace_lines};
+use serde_json::value::RawValue;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Most places that a search gives.
+const HITS: usize = 40;
+
+/// Letters shown around what was searched for.
+const AROUND: usize = 80;
+
+/// Most letters of one line of a trace.
+const LINE: usize = 1_200;
+
+/// A run as one role sees it.
+pub(super) struct Files<'a> {
+    pub(super) office: &'a Office<'a>,
+    pub(super) role: Role,
+}
+
+impl Files<'_> {
+    /// Names in a folder of the run.
+    ///
+    /// # Errors
+    /// Refused, in words for the model.
+    pub(super) fn list(&self, folder: &str) -> Result<String, String> {
+        let folder = folder.trim_end_matches('/');
+        self.scope(folder)?;
+        let names = self.office.visible.list(folder).map_err(|error| error.to_string())?;
+        self.audit("list", folder);
+        Ok(if names.is_empty() { "[nothing there]".to_owned() } else { names.join("\n") })
+    }
+
+    /// Lines of a text file of the run.
+    ///
+    /// # Errors
+    /// Refused, or not there.
+    pub(super) fn read(&self, path: &str, from: usize, count: usize) -> Result<String, String> {
+        self.scope(path)?;
+        let text = self.office.visible.read_text(path).map_err(|error| error.to_string())?;
+        self.audit("read", path);
+        Ok(lines_of(&text, from, count))
+    }
+
+    /// Steps of a visible trace, as they happened.
+    ///
+    /// # Errors
+    /// No such trace among those that speak for the incumbent.
+    pub(super) fn trace(&self, name: &str, from: u32, steps: u32) -> Result<String, String> {
+        let path = self.trace_path(name)?;
+        self.audit("trace", name);
+        let mut text = String::new();
+        let last = from.saturating_add(steps.max(1)) - 1;
+        each_line(path, |line| {
+            if line.record == "outcome" || (from..=last).contains(&line.step) || (line.step == 0 && from <= 1) {
+                shown(line, &mut text);
+            }
+        })?;
+        Ok(text)
+    }
+
+    /// Places where words stand in visible traces, whatever their case.
+    ///
+    /// # Errors
+    /// Nothing to search for, or a trace that cannot be read.
+    pub(super) fn search(&self, words: &str, within: Option<&str>) -> Result<String, String> {
+        if words.trim().is_empty() {
+            return Err("words is empty".to_owned());
+        }
+        self.audit("search", words);
+        let wanted = words.to_lowercase();
+        let (mut found, mut total) = (String::new(), 0_usize);
+        for (name, path) in self.office.traces {
+            if within.is_some_and(|part| !name.contains(part)) {
+                continue;
+            }
+            each_line(path, |line| {
+                for text in texts(line) {
+                    let Some(snippet) = around(&text, &wanted) else { continue };
+                    total += 1;
+                    if total <= HITS {
+                        _ = writeln!(found, "{name}#step_{} ({}): {snippet}", line.step, line.record);
+                    }
+                }
+            })?;
+        }
+        let more = total.saturating_sub(HITS);
+        if more > 0 {
+            _ = writeln!(found, "[{more} more; name a part of the trace's name in `within`]");
+        }
+        Ok(if total == 0 { "[found nowhere]".to_owned() } else { found })
+    }
+
+    fn trace_path(&self, name: &str) -> Result<&Path, String> {
+        let found = self.office.traces.get(name.split('#').next().unwrap_or(name));
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            self.audit("refused", &format!("trace {name}"));
+            format!("there is no visible trace {name:?}; names are those of anchors, such as trajectories/FILE.jsonl")
+        })
+    }
+
+    /// What others make in this round is for the Critic alone: candidates are built side by side, each without sight of the others.
+    fn scope(&self, path: &str) -> Result<(), String> {
+        let made = [
+            "candidates",
+            "verdicts",
+            "evolved.json",
+            "review-1.json",
+            "revised.json",
+            "review-2.json",
+            "critique.json",
+            "critique.md",
+            "decision.json",
+            "decision.md",
+        ];
+        let own = format!("R{}/", self.office.round);
+        let is_made = path.strip_prefix(&own).and_then(|rest| rest.split('/').next()).is_some_and(|name| made.contains(&name));
+        if is_made && self.role != Role::Critic {
+            self.audit("refused", path);
+            return Err(format!("read {path:?}: refused, it is made in this round by others"));
+        }
+        Ok(())
+    }
+
+    /// A line of the audit. One that cannot be written is the run's trouble at its next write, not the model's.
+    pub(super) fn audit(&self, what: &str, on: &str) {
+        let recorded =
+            self.office.audit.record(self.role.as_str(), Some(self.office.round), what, on.chars().take(200).collect::<String>());
+        if let Err(error) = recorded {
+            tracing::warn!(%error, "the audit has no line of an access");
+        }
+    }
+}
+
+fn each_line(path: &Path, mut visit: impl FnMut(&TraceLine<'_>)) -> Result<(), String> {
+    let mut reader = TraceReader::open(path).map_err(|error| error.to_string())?;
+    let read = read_trace_lines(&mut reader, |line, _| {
+        visit(line);
+        Ok(())
+    });
+    read.map_err(|error| error.to_string())
+}
+
+/// The texts of a line that a model or an environment wrote.
+fn texts(line: &TraceLine<'_>) -> Vec<String> {
+    let raw = |raw: &RawValue| raw.get().to_owned();
+    let call = line.call.as_ref().map(|call| raw(call.arguments));
+    let result = line.result.as_ref().map(|result| result.text.clone().into_owned());
+    [line.text.as_ref().map(|text| text.clone().into_owned()), call, result].into_iter().flatten().collect()
+}
+
+/// The words with what stands around them, on one line.
+fn around(text: &str, wanted: &str) -> Option<String> {
+    let letters: Vec<char> = text.chars().collect();
+    let lower: String = letters.iter().map(|letter| letter.to_lowercase().next().unwrap_or(*letter)).collect();
+    let at = lower[..lower.find(wanted)?].chars().count();
+    let from = at.saturating_sub(AROUND);
+    let to = (at + wanted.chars().count() + AROUND).min(letters.len());
+    Some(letters[from..to].iter().collect::<String>().replace(['\n', '\r'], " "))
+}
+
+/// One line of a trace, for a model.
+fn shown(line: &TraceLine<'_>, text: &mut String) {
+    let cut = |text: &str| text.chars().take(LINE).collect::<String>();
+    let step = line.step;
+    match &*line.record {
+        "episode" => _ = writeln!(text, "task: {}", cut(line.task_text.as_deref().unwrap_or_default())),
+        "reply" => _ = writeln!(text, "[{step}] model: {}", cut(line.text.as_deref().unwrap_or_default())),
+        "tool" => {
+            let (call, result) = (line.call.as_ref(), line.result.as_ref());
+            let called = call.map_or_else(String::new, |call| format!("{} {}", call.name, cut(call.arguments.get())));
+            let came = result.map_or_else(String::new, |result| cut(&result.text));
+            _ = writeln!(text, "[{step}] {called}\n     → {came}");
+            if let Some(actions) = &line.actions {
+                _ = writeln!(text, "     actions now: {}", cut(&actions.join(" | ")));
+            }
+        }
+        "trigger" => _ = writeln!(text, "[{step}] {} acted", line.processor.as_deref().unwrap_or("a processor")),
+        "outcome" => _ = writeln!(text, "outcome: {}", line.outcome.as_deref().unwrap_or("unknown")),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::around;
+
+    #[test]
+    fn words_are_found_whatever_their_case() {
+        assert_eq!(around("You see a MUG 1.\nIt is empty", "mug 1").unwrap(), "You see a MUG 1. It is empty");
+        assert_eq!(around("nothing", "mug"), None);
+        assert!(around(&format!("{}mug{}", "ä".repeat(500), "ß".repeat(500)), "mug").unwrap().chars().count() <= 163);
+    }
+}

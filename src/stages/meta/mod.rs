@@ -1,0 +1,105 @@
+//! The meta-agent (`system.md` §6): Digester, Planner, Evolver, Critic — and `single`, who does all — as sessions of a model. A session is
+//! an episode under a harness of its own (`harnesses/meta/<role>`), in a workroom whose tools hold the rules: what may be read, where may be
+//! written, what counts as said. Whatever a model says becomes a typed artifact or is dropped; code checks every place it points to.
+//!
+//! Reading order: this file (who sits, on what), `roles` (what each is asked and what comes of it), `brief` (what each is shown first),
+//! `session` (one sitting), `room` (the tools at work), `tool` (their list), `files`, `natives` and `scratch` (what they read and write),
+//! `said` (what was said), `window` (the cap on what a model sees).
+
+mod brief;
+mod files;
+mod natives;
+mod roles;
+mod room;
+mod said;
+mod scratch;
+mod session;
+mod tool;
+mod window;
+
+pub use roles::{Judged, Revision, diagnose, direct, propose, propose_all, review, revise};
+pub use said::Said;
+pub use session::MetaError;
+
+use crate::domain::digest::Anchor;
+use crate::domain::id::{HarnessId, TaskId};
+use crate::runtime::assembly::Assembly;
+use crate::runtime::desk::Desk;
+use crate::store::audit::Audit;
+use crate::store::run_dir::RoundDir;
+use crate::store::visible::Visible;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A part that the meta-agent's model plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Says why things fail.
+    Digester,
+    /// Says what to work on.
+    Planner,
+    /// Makes a candidate.
+    Evolver,
+    /// Judges candidates.
+    Critic,
+    /// Does all of it in one session.
+    Single,
+}
+
+impl Role {
+    /// All of them, in the order in which they sit.
+    pub const ALL: [Self; 5] = [Self::Digester, Self::Planner, Self::Evolver, Self::Critic, Self::Single];
+
+    /// Lower-case name: that of its harness within the folder of meta harnesses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Digester => "digester",
+            Self::Planner => "planner",
+            Self::Evolver => "evolver",
+            Self::Critic => "critic",
+            Self::Single => "single",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// The harness that a role works under.
+pub struct Member {
+    /// Checked and ordered.
+    pub assembly: Assembly,
+    /// Its identity.
+    pub harness: HarnessId,
+}
+
+/// The harnesses of the roles that a run needs.
+pub type Staff = BTreeMap<Role, Member>;
+
+/// What every session of a round stands on.
+pub struct Office<'a> {
+    /// The models: `meta` plays.
+    pub desk: &'a Desk,
+    /// Who works under which harness.
+    pub staff: &'a Staff,
+    /// Round.
+    pub round: u32,
+    /// Where sessions are kept, as episodes.
+    pub sessions: &'a RoundDir,
+    /// What may be read of the run; refusals are on record.
+    pub visible: &'a Visible,
+    /// Where every access is put down.
+    pub audit: &'a Audit,
+    /// Train tasks.
+    pub tasks: &'a BTreeSet<TaskId>,
+    /// Visible traces that speak for the incumbent: their names in anchors, and where they lie.
+    pub traces: &'a BTreeMap<String, PathBuf>,
+    /// Whether these words stand verbatim at this place of a visible trace; empty words: whether there is such a place.
+    pub verify: &'a dyn Fn(&Anchor, &str) -> bool,
+}

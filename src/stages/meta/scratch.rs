@@ -1,0 +1,94 @@
+//! An Evolver's working copy of the incumbent: files in memory, nothing else. What is written there reaches no disk before it is a
+//! candidate.
+
+use super::window::lines_of;
+use crate::domain::harness::{FILE_LIMIT, HARNESS_FILE, Harness, check_path};
+use crate::stages::evolve::Workshop;
+use crate::store::harness_dir::from_files;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Most files of a working copy.
+const FILES: usize = 400;
+
+/// The copy.
+pub(super) struct Scratch {
+    base: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Scratch {
+    /// A copy of a harness.
+    pub(super) fn of(harness: &Harness) -> Self {
+        let manifest = toml::to_string(&harness.manifest).unwrap_or_default();
+        let mut files = harness.files.clone();
+        files.insert(HARNESS_FILE.to_owned(), manifest.into_bytes());
+        Self { base: files.clone(), files }
+    }
+
+    /// Back to the incumbent.
+    pub(super) fn reset(&mut self) {
+        self.files.clone_from(&self.base);
+    }
+
+    /// Every file with its size; those that differ from the incumbent are marked.
+    pub(super) fn list(&self) -> String {
+        let line = |(path, bytes): (&String, &Vec<u8>)| {
+            let mark = if self.base.get(path) == Some(bytes) { "" } else { "  (changed)" };
+            format!("{path}  {} bytes{mark}\n", bytes.len())
+        };
+        self.files.iter().map(line).collect()
+    }
+
+    /// Lines of a text file.
+    ///
+    /// # Errors
+    /// There is no such file, or it is no text.
+    pub(super) fn read(&self, path: &str, from: usize, count: usize) -> Result<String, String> {
+        let bytes = self.files.get(path).ok_or_else(|| format!("the harness has no file {path:?}"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| format!("{path:?} is no text"))?;
+        Ok(lines_of(text, from, count))
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// A path that a harness cannot have, or too much.
+    pub(super) fn write(&mut self, path: &str, text: &str) -> Result<(), String> {
+        if path != HARNESS_FILE {
+            check_path(path)?;
+        }
+        if text.len() as u64 > FILE_LIMIT {
+            return Err(format!("{} bytes; a file of a harness has at most {FILE_LIMIT}", text.len()));
+        }
+        if self.files.len() >= FILES && !self.files.contains_key(path) {
+            return Err(format!("{FILES} files are there already"));
+        }
+        self.files.insert(path.to_owned(), text.as_bytes().to_vec());
+        Ok(())
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// There is no such file, or a harness cannot be without it.
+    pub(super) fn remove(&mut self, path: &str) -> Result<(), String> {
+        if path == HARNESS_FILE {
+            return Err(format!("a harness without {HARNESS_FILE} is none"));
+        }
+        self.files.remove(path).map(|_| ()).ok_or_else(|| format!("the harness has no file {path:?}"))
+    }
+
+    /// The harness that it makes, checked.
+    ///
+    /// # Errors
+    /// Every problem, a line each with file, line and column.
+    pub(super) fn harness(&self, workshop: &Workshop<'_>) -> Result<Harness, String> {
+        let (harness, lines) = from_files(self.files.clone(), Path::new("harness")).map_err(|error| error.to_string())?;
+        let problems = (workshop.check)(&harness, &lines);
+        if problems.is_empty() {
+            return Ok(harness);
+        }
+        Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+}
