@@ -51,7 +51,7 @@ impl Rounds<'_> {
         match plan_round(self.course.run, &self.visible, (round, self.course.settings.actionability), incumbent)? {
             Planned::Work(landscape) => {
                 self.audited("plan", round, "wrote", format!("R{round}/landscape.json"))?;
-                Ok(Ok(self.directed(round, landscape).await?))
+                Ok(Ok(self.directed(round, *landscape).await?))
             }
             Planned::NoOp { reason } => Ok(Err(reason)),
         }

@@ -77,11 +77,11 @@ impl<'a> Room<'a> {
         match tool {
             Tool::ListFiles => self.files.list(&read::<Folder>(arguments)?.folder).map(data),
             Tool::ReadFile => {
-                let Lines { path, from, lines } = read(arguments)?;
+                let Part { path, from, lines } = read(arguments)?;
                 self.files.read(&path, from.unwrap_or(1), lines.unwrap_or(LINES)).map(data)
             }
             Tool::ReadTrace => {
-                let Steps { trace, from, steps } = read(arguments)?;
+                let Stretch { trace, from, steps } = read(arguments)?;
                 self.files.trace(&trace, from.unwrap_or(1), steps.unwrap_or(STEPS)).map(data)
             }
             Tool::SearchTraces => {
@@ -95,7 +95,7 @@ impl<'a> Room<'a> {
             Tool::ScriptTypes => Ok(declarations()),
             Tool::ListHarness => Ok(self.scratch.borrow().list()),
             Tool::ReadHarness => {
-                let Lines { path, from, lines } = read(arguments)?;
+                let Part { path, from, lines } = read(arguments)?;
                 self.scratch.borrow().read(&path, from.unwrap_or(1), lines.unwrap_or(LINES))
             }
             Tool::WriteHarness => {
@@ -187,7 +187,7 @@ impl<'a> Room<'a> {
                 })
             }
             Tool::Rank => {
-                let held = read::<Order>(arguments).and_then(|order| self.ranked(order.order));
+                let held = read::<Order>(arguments).and_then(|order| self.ranked(order));
                 said.take("rank", held, |said, order| {
                     said.ranking = order;
                     "taken".to_owned()
@@ -247,9 +247,9 @@ impl<'a> Room<'a> {
         Ok(review)
     }
 
-    fn ranked(&self, order: Vec<CandidateId>) -> Result<Vec<CandidateId>, String> {
-        let stranger = order.iter().find(|id| !self.reviewed.0.contains(id));
-        stranger.map_or(Ok(order.clone()), |id| Err(format!("there is no candidate {:?}", id.as_str())))
+    fn ranked(&self, Order { order }: Order) -> Result<Vec<CandidateId>, String> {
+        let stranger = order.iter().find(|id| !self.reviewed.0.contains(id)).cloned();
+        stranger.map_or(Ok(order), |id| Err(format!("there is no candidate {:?}", id.as_str())))
     }
 }
 
@@ -291,7 +291,7 @@ struct Folder {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Lines {
+struct Part {
     path: String,
     from: Option<usize>,
     lines: Option<usize>,
@@ -299,7 +299,7 @@ struct Lines {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Steps {
+struct Stretch {
     trace: String,
     from: Option<u32>,
     steps: Option<u32>,
