@@ -61,7 +61,7 @@ pub(crate) fn with_rounds<T>(
     let loop_settings = loop_settings(assignment)?;
     desk::fetch_missing(settings, allowed.yes, printer)?;
     let run_dir = RunDir::open(&assignment.dir)?;
-    let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
+    let desk = desk::open(assignment, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
     run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), allowed.force)?;
     let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);

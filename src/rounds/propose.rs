@@ -5,7 +5,7 @@ use super::Rounds;
 use super::digest::digest_up_to;
 use super::error::RoundsError;
 use super::landscape::plan_round;
-use super::players::Known;
+use super::players::{Known, problems};
 use crate::domain::digest::{Anchor, TaskDigest};
 use crate::domain::gate::{Claims, Demand, Proposal, Stage, TaskIndex};
 use crate::domain::harness::{Harness, Problem};
@@ -14,7 +14,6 @@ use crate::domain::id::{CandidateId, HarnessId, TaskId, VariantId};
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::{CandidateManifest, Claim};
 use crate::domain::task::Split;
-use crate::runtime::assembly::Assembly;
 use crate::stages::critique::{self, Critique, CritiqueInput, Progress, Secrets, TaskTexts, critique};
 use crate::stages::evolve::{Experience, ExperienceBuilder, Proposed, Workshop, evolve};
 use crate::stages::plan::Planned;
@@ -104,7 +103,7 @@ impl Rounds<'_> {
         let past = self.visible.past_rounds()?;
         let digests = standing_digests(&History::new(&past));
         let experience = self.experience(&past)?;
-        let problems = |harness: &Harness| -> Vec<Problem> { Assembly::new(harness.clone(), &[]).err().unwrap_or_default() };
+        let problems = |harness: &Harness| -> Vec<Problem> { problems(harness, &self.course.desk.workbench) };
         let id_of = |harness: &Harness| -> Result<HarnessId, String> {
             Known::new(harness.clone()).map(|known| known.id).map_err(|error| error.to_string())
         };

@@ -1,7 +1,7 @@
 //! One command from start to end: input given, output kept up to its limit, stopped at the first limit that it passes.
 
 use super::limits::CommandLimits;
-use super::protection::{Sandbox, SandboxError};
+use super::protection::{Protection, Sandbox, SandboxError};
 use super::spawn::{Started, spawn};
 use super::watch::{Group, TICK};
 use super::workspace::Workspace;
@@ -19,7 +19,10 @@ use tokio::time::timeout;
 const FLOOD: usize = 16 << 20;
 
 /// How long the pipes of a command that has ended are still read.
-const REST: Duration = Duration::from_millis(200);
+pub(super) const REST: Duration = Duration::from_millis(200);
+
+/// What bubblewrap says where the program itself does not start.
+const NOT_STARTED: &str = "bwrap: execvp ";
 
 /// What to run. The first word is the program; none of them passes through a shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,13 +89,20 @@ pub struct Finished {
 
 /// One stream: what is kept of it, and how much there was.
 #[derive(Default)]
-struct Stream {
+pub(super) struct Stream {
     kept: Vec<u8>,
     total: usize,
 }
 
 /// More output than anyone will read.
-struct Flood;
+pub(super) struct Flood;
+
+impl Finished {
+    /// From the two streams of a command.
+    pub(super) fn new(end: End, out: &Stream, err: &Stream) -> Self {
+        Self { end, is_cut: out.total > out.kept.len(), stdout: plain(&out.kept), stderr: plain(&err.kept) }
+    }
+}
 
 impl Sandbox {
     /// Runs one command to its end. Dropping the future ends the command.
@@ -129,7 +139,14 @@ impl Sandbox {
             }
         };
         group.end().await;
-        Ok(Finished { end, is_cut: out.total > out.kept.len(), stdout: plain(&out.kept), stderr: plain(&err.kept) })
+        let finished = Finished::new(end, &out, &err);
+        match finished.stderr.strip_prefix(NOT_STARTED) {
+            Some(problem) if self.protection() == Protection::Bubblewrap && end == End::Exit(1) => {
+                let program = command.argv.first().cloned().unwrap_or_default();
+                Err(SandboxError::NoProgram { program, problem: problem.trim().to_owned() })
+            }
+            Some(_) | None => Ok(finished),
+        }
     }
 }
 
@@ -165,14 +182,17 @@ impl Stream {
         let Some(Ok(mut receiver)) = pipe.map(pipe::Receiver::from_owned_fd) else { return Ok(()) };
         let mut piece = vec![0; 16 << 10];
         while let Ok(length @ 1..) = receiver.read(&mut piece).await {
-            let room = most.saturating_sub(self.kept.len()).min(length);
-            self.kept.extend_from_slice(&piece[..room]);
-            self.total += length;
-            if self.total > FLOOD.max(most) {
-                return Err(Flood);
-            }
+            self.take(&piece[..length], most)?;
         }
         Ok(())
+    }
+
+    /// Keeps what there is room for.
+    pub(super) fn take(&mut self, piece: &[u8], most: usize) -> Result<(), Flood> {
+        let room = most.saturating_sub(self.kept.len()).min(piece.len());
+        self.kept.extend_from_slice(&piece[..room]);
+        self.total += piece.len();
+        if self.total > FLOOD.max(most) { Err(Flood) } else { Ok(()) }
     }
 }
 

@@ -53,7 +53,7 @@ async fn files_of_a_harness_are_read_only_inside() {
     for bed in beds() {
         let workspace = Workspace::new().unwrap();
         workspace.add_tool("say.sh", b"echo said").unwrap();
-        let script = workspace.tools_inside(bed.sandbox.protection()).join("say.sh").display().to_string();
+        let script = workspace.tools_inside(bed.sandbox.protection().root()).join("say.sh").display().to_string();
         let command = ToolCommand { argv: vec!["sh".into(), script], ..ToolCommand::default() };
         assert_eq!(bed.sandbox.run(&command, &workspace, &bed.limits).await.unwrap().stdout, "said\n");
     }
