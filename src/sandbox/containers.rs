@@ -15,15 +15,21 @@ use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerState, ContainerStateStatusEnum, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
+    SystemInfoCgroupVersionEnum,
 };
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StatsOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::StreamExt;
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::fmt;
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -86,27 +92,30 @@ impl Containers {
     /// The daemon that listens there.
     ///
     /// # Errors
-    /// A fragment: none does.
+    /// A fragment: none does, or it cannot hold what runs in its containers.
     pub async fn at(socket: &Path) -> Result<Self, String> {
-        match timeout(HELLO, Self::greet(socket)).await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(format!("{}: {}", socket.display(), plain(error.to_string().as_bytes()))),
-            Err(_) => Err(format!("{}: no answer", socket.display())),
-        }
+        let answer = timeout(HELLO, Self::greet(socket)).await.unwrap_or(Err("no answer".to_owned()));
+        answer.map_err(|problem| format!("{}: {problem}", socket.display()))
     }
 
-    async fn greet(socket: &Path) -> Result<Self, Error> {
-        let docker = Docker::connect_with_unix(&socket.display().to_string(), PATIENCE, API_DEFAULT_VERSION)?;
-        let docker = docker.negotiate_version().await?;
-        let (version, info) = (docker.version().await?, docker.info().await?);
+    async fn greet(socket: &Path) -> Result<Self, String> {
+        let said = |error: Error| plain(error.to_string().as_bytes());
+        let docker = Docker::connect_with_unix(&socket.display().to_string(), PATIENCE, API_DEFAULT_VERSION).map_err(said)?;
+        let docker = docker.negotiate_version().await.map_err(said)?;
+        let (version, info) = (docker.version().await.map_err(said)?, docker.info().await.map_err(said)?);
+        let is_rootless = fs::metadata(socket).is_ok_and(|data| data.uid() != 0);
+        // With the old cgroups a daemon without root takes limits and holds none of them.
+        let is_held = !(is_rootless && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1));
+        if !is_held || info.memory_limit != Some(YES) || info.pids_limit != Some(YES) {
+            return Err("it cannot limit memory and processes".to_owned());
+        }
         let engine = version.components.iter().flatten().next().map_or("Docker", |component| component.name.as_str());
-        let name = format!("{} {} at {}", engine, version.version.as_deref().unwrap_or_default(), socket.display());
+        let name = format!("{engine} {} at {}", version.version.as_deref().unwrap_or_default(), socket.display());
         // A daemon without root takes its own user for the root of its containers.
-        let is_rootless = info.security_options.iter().flatten().any(|option| option.contains("rootless"));
         let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
         let user = if is_rootless { "0:0".to_owned() } else { format!("{user}:{group}") };
         let found = Self { docker, user, name: plain(name.as_bytes()) };
-        found.sweep().await?;
+        found.sweep().await.map_err(said)?;
         Ok(found)
     }
 
@@ -115,9 +124,7 @@ impl Containers {
         let ours = HashMap::from([("label", vec![OWNER])]);
         let options = ListContainersOptionsBuilder::default().all(YES).filters(&ours).build();
         for container in self.docker.list_containers(Some(options)).await? {
-            let owner = container.labels.and_then(|mut labels| labels.remove(OWNER));
-            let is_left =
-                owner.and_then(|owner| owner.parse::<u32>().ok()).is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists());
+            let is_left = container.labels.as_ref().and_then(|labels| labels.get(OWNER)).is_some_and(|owner| is_gone(owner));
             if let Some(id) = container.id.filter(|_| is_left) {
                 Held { docker: self.docker.clone(), id, is_removed: false }.remove().await;
             }
@@ -244,7 +251,7 @@ impl Containers {
             entrypoint: Some(command.argv.clone()),
             cmd: Some(Vec::new()),
             env: Some(environment.map(|(name, value)| format!("{name}={value}")).to_vec()),
-            labels: Some(HashMap::from([(OWNER.to_owned(), std::process::id().to_string())])),
+            labels: Some(HashMap::from([(OWNER.to_owned(), owner(std::process::id()))])),
             user: Some(self.user.clone()),
             working_dir: Some(WORK_INSIDE.to_owned()),
             open_stdin: Some(YES),
@@ -297,6 +304,20 @@ fn host_config(command: &ToolCommand, workspace: &Workspace, limits: &CommandLim
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         ..HostConfig::default()
     }
+}
+
+/// A process, and the namespace in which its number means it: a daemon may serve several.
+fn owner(process: u32) -> String {
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{process}@{}", namespace.display())
+}
+
+/// Whether the process that an owner's label means is known to be no more.
+fn is_gone(label: &str) -> bool {
+    let number = label.split_once('@').and_then(|(number, _)| number.parse::<u32>().ok());
+    let process =
+        number.filter(|number| owner(*number) == label).and_then(|number| i32::try_from(number).ok()).filter(|number| *number > 0);
+    process.is_some_and(|number| kill(Pid::from_raw(number), None) == Err(Errno::ESRCH))
 }
 
 /// Where a daemon listens: where the user says, else in the usual places.

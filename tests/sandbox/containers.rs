@@ -21,7 +21,14 @@ impl Yard {
     fn new() -> Option<Self> {
         let daemon = Daemon::start()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let containers = runtime.block_on(Containers::at(&daemon.socket())).unwrap();
+        let containers = match runtime.block_on(Containers::at(&daemon.socket())) {
+            Ok(containers) => containers,
+            Err(problem) => {
+                assert!(problem.contains("it cannot limit"), "{problem}");
+                println!("skipped: no containers here: {problem}");
+                return None;
+            }
+        };
         println!("{containers}");
         let workspace = Workspace::new().unwrap();
         workspace.add_tool("say.sh", b"#!/bin/sh\necho said\n").unwrap();
@@ -119,7 +126,8 @@ fn floods(yard: &Yard) {
     let cases = [
         ("sleeping", "sleep 60", Some(Stopped::Time)),
         ("ignoring signals", "trap '' TERM INT HUP; while :; do sleep 1; done", Some(Stopped::Time)),
-        ("memory", "tail /dev/zero", Some(Stopped::Memory)),
+        // Which daemons know whether it was memory, differs.
+        ("memory", "tail /dev/zero", None),
         ("output flood", "yes", Some(Stopped::Output)),
         ("output flood on stderr", "yes >&2", Some(Stopped::Output)),
         ("many files", "i=0; while :; do i=$((i+1)); dd if=/dev/zero of=f$i bs=1M count=4 2>/dev/null; done", Some(Stopped::Disk)),
@@ -160,13 +168,20 @@ fn a_dropped_command_ends(yard: &Yard) {
 
 fn what_a_killed_process_left_is_removed(yard: &Yard) {
     let limits = ["--network=none", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
-    for (owner, is_removed) in [("4194305", true), (std::process::id().to_string().as_str(), false)] {
-        let label = format!("--label=harnessx.owner={owner}");
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap();
+    let own = std::process::id();
+    let owners = [
+        (4_194_305, namespace.display().to_string(), true),
+        (own, namespace.display().to_string(), false),
+        (4_194_305, "pid:[1]".to_owned(), false),
+    ];
+    for (process, namespace, is_removed) in owners {
+        let label = format!("--label=harnessx.owner={process}@{namespace}");
         yard.daemon.said(&[&["create", &label], &limits[..], &[IMAGE, "sleep", "60"]].concat()).unwrap();
         yard.runtime.block_on(Containers::at(&yard.daemon.socket())).unwrap();
-        assert_eq!(yard.left().is_empty(), is_removed, "{owner}");
+        assert_eq!(yard.left().is_empty(), is_removed, "{process}@{namespace}");
+        yard.daemon.said(&["rm", "--all", "--force"]).unwrap();
     }
-    yard.daemon.said(&["rm", "--all", "--force"]).unwrap();
 }
 
 fn an_episode(yard: &Yard) {

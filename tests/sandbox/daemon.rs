@@ -44,10 +44,11 @@ impl Daemon {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| error.to_string())?;
-        let daemon = Self { dir, service };
+        let mut daemon = Self { dir, service };
         let started = Instant::now();
         while !socket.exists() {
-            if started.elapsed() > Duration::from_secs(20) {
+            let has_ended = daemon.service.try_wait().is_ok_and(|status| status.is_some());
+            if has_ended || started.elapsed() > Duration::from_secs(20) {
                 return Err("podman's service did not start".to_owned());
             }
             std::thread::sleep(Duration::from_millis(20));
