@@ -290,7 +290,7 @@ fn host_config(command: &ToolCommand, workspace: &Workspace, limits: &CommandLim
         memory_swap: Some(bytes(limits.memory_mb)),
         pids_limit: Some(i64::from(limits.processes)),
         ulimits: Some(vec![
-            ulimit("nofile", OPEN_FILES as i64),
+            ulimit("nofile", OPEN_FILES.cast_signed()),
             ulimit("nproc", USER_PROCESSES),
             ulimit("core", 0),
             ulimit("fsize", bytes(limits.disk_mb)),

@@ -141,7 +141,8 @@ fn touch(run: &TestRun) -> Touch {
     let text = include_str!("../../benchmarks/echo/benchmark.toml");
     let benchmark = Benchmark::parse(text, Path::new("benchmarks/echo")).unwrap();
     let trace = std::fs::read_dir(run.path().join("r/R0/trajectories")).unwrap().next().unwrap().unwrap().path();
-    let Record::Episode { key, .. } = TraceReader::open(&trace).unwrap().next().unwrap().unwrap() else { panic!("no episode") };
+    let key_of = |record| if let Record::Episode { key, .. } = record { Some(key) } else { None };
+    let key = TraceReader::open(&trace).unwrap().map(Result::unwrap).find_map(key_of).unwrap();
     let task = benchmark.tasks.iter().find(|task| task.task.id == key.task).unwrap();
     let replay = Replay { roles: [ModelRole::Main].into(), seed: 1, sampling: Sampling::default(), limits: benchmark.limits };
     let (harness, lines) = harness_dir::read(&run.path().join("h")).unwrap();

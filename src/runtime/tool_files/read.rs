@@ -80,10 +80,11 @@ impl ToolFile {
     /// The program of this machine that it starts, if it starts one.
     pub fn program(&self) -> Option<&str> {
         let argv = match self {
-            Self::Command(CommandFile { image: Some(_), .. }) => return None,
-            Self::Command(tool) => &tool.argv,
-            Self::Server(Server { transport: Transport::Program { argv, .. }, .. }) => argv,
-            Self::Server(Server { transport: Transport::Http { .. }, .. }) => return None,
+            Self::Command(CommandFile { argv, image: None, .. })
+            | Self::Server(Server { transport: Transport::Program { argv, .. }, .. }) => argv,
+            Self::Command(CommandFile { image: Some(_), .. }) | Self::Server(Server { transport: Transport::Http { .. }, .. }) => {
+                return None;
+            }
         };
         argv.first().map(String::as_str).filter(|program| !program.contains('{'))
     }

@@ -14,14 +14,14 @@ use crate::sandbox::{
     CommandLimits, Containers, End, Finished, Root, Sandbox, SandboxError, Stopped, ToolCommand, Wanted, Workspace, apart,
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Where the tools of harnesses get their answers: one a run, shared by all episodes.
 pub enum Workbench {
     /// From their programs and servers.
-    Programs(Programs),
+    Programs(Box<Programs>),
     /// From the record of an episode.
     Recorded(RecordedTools),
 }
@@ -37,8 +37,8 @@ pub struct Programs {
     pub(super) environment: fn(&str) -> Option<String>,
     sandbox: OnceLock<Result<Sandbox, String>>,
     containers: OnceLock<Result<Containers, String>>,
-    /// What came of starting a tool once, by its body.
-    tried: Mutex<BTreeMap<Digest, Result<(), String>>>,
+    /// Bodies of the files that were started once, and did.
+    started: Mutex<BTreeSet<Digest>>,
 }
 
 /// What one file of `tools/` brings into an episode.
@@ -54,8 +54,9 @@ pub struct Brought {
 impl Workbench {
     /// `hidden` are folders that no command may see; `network`: whether tools that ask for the network get it.
     pub fn new(wanted: Wanted, hidden: Vec<PathBuf>, network: bool, client: Client, environment: fn(&str) -> Option<String>) -> Arc<Self> {
-        let (sandbox, containers, tried) = (OnceLock::new(), OnceLock::new(), Mutex::default());
-        Arc::new(Self::Programs(Programs { wanted, hidden, network, client, environment, sandbox, containers, tried }))
+        let (sandbox, containers, started) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        let programs = Programs { wanted, hidden, network, client, environment, sandbox, containers, started };
+        Arc::new(Self::Programs(Box::new(programs)))
     }
 
     /// For dry replays, where nothing runs.
@@ -74,7 +75,7 @@ impl Workbench {
         }
     }
 
-    /// What keeps the tools of a harness from running here: each is started once a run, without arguments.
+    /// What keeps the tools of a harness from running here. Each is started, without arguments; one that did is not tried again.
     pub fn try_out(&self, harness: &Harness, files: &[ToolFile]) -> Vec<Problem> {
         match self {
             Self::Programs(programs) => {
@@ -123,8 +124,13 @@ impl Programs {
     }
 
     fn try_once(&self, harness: &Harness, file: &ToolFile) -> Result<(), String> {
-        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        tried.entry(file.body(harness)).or_insert_with(|| self.try_now(harness, file)).clone()
+        let body = file.body(harness);
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if !started.contains(&body) {
+            self.try_now(harness, file)?;
+            started.insert(body);
+        }
+        Ok(())
     }
 
     fn try_now(&self, harness: &Harness, file: &ToolFile) -> Result<(), String> {
@@ -138,7 +144,7 @@ impl Programs {
             Ok::<(), ToolFault>(())
         });
         match tried {
-            Ok(Ok(())) | Ok(Err(ToolFault::Stop(_))) => Ok(()),
+            Ok(Ok(()) | Err(ToolFault::Stop(_))) => Ok(()),
             Ok(Err(ToolFault::Harness(message) | ToolFault::Host(message))) => Err(message),
             Err(error) => Err(error.to_string()),
         }
