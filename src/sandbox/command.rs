@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Bytes of output after which a command is stopped for flooding; up to here what passes the limit is read and dropped.
 const FLOOD: usize = 16 << 20;
@@ -112,6 +112,7 @@ impl Sandbox {
     pub async fn run(&self, command: &ToolCommand, workspace: &Workspace, limits: &CommandLimits) -> Result<Finished, SandboxError> {
         let stdin = if command.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
         let Started { mut group, stdin, stdout, stderr } = spawn(self, command, workspace, limits, stdin)?;
+        let late = deadline(Duration::from_secs(limits.seconds));
         let (mut out, mut err) = (Stream::default(), Stream::default());
         let end = {
             let reading = async {
@@ -126,7 +127,7 @@ impl Sandbox {
             tokio::pin!(reading);
             tokio::select! {
                 biased;
-                end = watched(&mut group, limits, workspace) => {
+                end = watched(&mut group, limits, workspace, late) => {
                     // What is still in the pipes; a process that holds them open is gone by then.
                     group.end().await;
                     let _ = timeout(REST, reading).await;
@@ -134,7 +135,7 @@ impl Sandbox {
                 }
                 read = &mut reading => match read {
                     Err(Flood) => End::Stopped(Stopped::Output),
-                    Ok(_) => watched(&mut group, limits, workspace).await,
+                    Ok(_) => watched(&mut group, limits, workspace, late).await,
                 },
             }
         };
@@ -151,8 +152,7 @@ impl Sandbox {
 }
 
 /// Looks at a command until it ends or passes a limit.
-async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspace) -> End {
-    let late = deadline(Duration::from_secs(limits.seconds));
+async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspace, late: Instant) -> End {
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = group.ended() {
@@ -162,7 +162,7 @@ async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspac
         if let Some(limit) = group.passed(limits, &workspace.work()) {
             return End::Stopped(limit);
         }
-        if tokio::time::Instant::now() >= late {
+        if Instant::now() >= late {
             return End::Stopped(Stopped::Time);
         }
         tokio::time::sleep(pause).await;

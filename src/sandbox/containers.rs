@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How to get containers, in one sentence.
 pub const CURE: &str = "start Docker or Podman (apt-get install -y podman; podman system service --time=0 &), or let DOCKER_HOST name its \
@@ -167,12 +167,14 @@ impl Containers {
         let AttachContainerResults { mut output, mut input } =
             attached.map_err(|error| refused(&error, program, "speak to a container"))?;
         self.docker.start_container(id, None).await.map_err(|error| refused(&error, program, "start a container"))?;
+        let late = deadline(Duration::from_secs(limits.seconds));
         let (mut out, mut err) = (Stream::default(), Stream::default());
         let end = {
             let write = async {
                 // A command that does not read its input is its own affair.
                 let _ = input.write_all(&command.stdin).await;
                 let _ = input.shutdown().await;
+                Ok(())
             };
             let read = async {
                 while let Some(Ok(piece)) = output.next().await {
@@ -184,16 +186,16 @@ impl Containers {
                 }
                 Ok::<(), Flood>(())
             };
-            let mut reading = pin!(async { tokio::join!(write, read).1 });
+            let mut reading = pin!(async { tokio::try_join!(write, read) });
             tokio::select! {
                 biased;
-                end = self.watched(id, workspace, limits) => {
+                end = self.watched(id, workspace, limits, late) => {
                     let _ = timeout(REST, reading).await;
                     end
                 }
                 read = &mut reading => match read {
                     Err(Flood) => Ok(End::Stopped(Stopped::Output)),
-                    Ok(()) => self.watched(id, workspace, limits).await,
+                    Ok(((), ())) => self.watched(id, workspace, limits, late).await,
                 },
             }
         };
@@ -201,8 +203,7 @@ impl Containers {
     }
 
     /// Looks at a container until its command ends or passes a limit. Memory and processes are the kernel's to keep.
-    async fn watched(&self, id: &str, workspace: &Workspace, limits: &CommandLimits) -> Result<End, Error> {
-        let late = deadline(Duration::from_secs(limits.seconds));
+    async fn watched(&self, id: &str, workspace: &Workspace, limits: &CommandLimits, late: Instant) -> Result<End, Error> {
         let mut looks = 0_u32;
         loop {
             let state = match self.docker.inspect_container(id, None).await {
@@ -221,7 +222,7 @@ impl Containers {
                 });
             }
             looks += 1;
-            if tokio::time::Instant::now() >= late {
+            if Instant::now() >= late {
                 return Ok(End::Stopped(Stopped::Time));
             }
             if looks.is_multiple_of(LOOKS_A_COUNT) {
