@@ -85,6 +85,7 @@ fn each_danger_has_one_door() {
         ("rquickjs::", "script"),
         ("oxc_parser::", "script"),
         ("rmcp::", "runtime"),
+        ("bollard::", "sandbox"),
     ];
     let mut wrong = Vec::new();
     for (path, text) in all() {

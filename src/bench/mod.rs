@@ -5,7 +5,7 @@ pub mod household;
 mod recorded;
 mod registry;
 
-pub use recorded::RecordedWorld;
+pub use recorded::{RecordedCall, RecordedCalls, RecordedWorld};
 pub use registry::{BenchError, Benchmark, LoadedTask};
 
 use crate::domain::message::{ToolCall, ToolSpec};

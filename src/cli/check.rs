@@ -1,13 +1,14 @@
 //! `check`: a harness or benchmark folder, a settings file, or agreement with recorded transcripts.
 
 use super::failure::{Exit, Failure};
-use super::finding::sandbox;
+use super::finding::{containers, sandbox};
 use super::printer::Printer;
 use super::settings::{layered, model_spec};
 use super::{Done, Shared, assets};
 use crate::bench::household::replay;
 use crate::domain::harness::Problem;
 use crate::runtime::tool_files::{ToolFile, check_program};
+use crate::sandbox::Containers;
 use crate::script::declarations;
 use clap::Args;
 use serde::Serialize;
@@ -88,20 +89,29 @@ fn types(printer: &Printer) {
     printer.line(text.trim_end());
 }
 
-/// Programs of command tools and servers must be here, and something to keep them in; which, is said.
+/// Programs of command tools and servers, and images where a daemon can say, must be here; what would keep them in, is said.
 fn tools(target: &str, files: &[ToolFile], printer: &Printer) -> Result<(), Failure> {
-    let problem = |file: &ToolFile| Some(Problem::at(file.file(), 0, check_program(file).err()?));
+    let daemon = if files.iter().any(|file| file.image().is_some()) { Containers::find().ok() } else { None };
+    let check_image = |file: &ToolFile| match (file.image(), &daemon) {
+        (Some(image), Some(daemon)) => daemon.check_image(image).map_err(|error| error.to_string()),
+        (Some(_), None) | (None, _) => Ok(()),
+    };
+    let problem = |file: &ToolFile| Some(Problem::at(file.file(), 0, check_program(file).and_then(|()| check_image(file)).err()?));
     let problems: Vec<Problem> = files.iter().filter_map(problem).collect();
     if !problems.is_empty() {
         return Err(Failure::problems(target, &problems));
     }
+    let mut findings = Vec::new();
     if files.iter().any(ToolFile::needs_sandbox) {
-        let settings = layered(&Shared::default())?.settings;
-        for finding in sandbox(settings.sandbox) {
-            printer.note(&format!("{}: {}", finding.name, finding.found));
-            if let (false, Some(cure)) = (finding.ok, &finding.cure) {
-                printer.note(&format!("  cure: {cure}"));
-            }
+        findings.extend(sandbox(layered(&Shared::default())?.settings.sandbox));
+    }
+    if files.iter().any(|file| file.image().is_some()) {
+        findings.push(containers());
+    }
+    for finding in findings {
+        printer.note(&format!("{}: {}", finding.name, finding.found));
+        if let (false, Some(cure)) = (finding.ok, &finding.cure) {
+            printer.note(&format!("  cure: {cure}"));
         }
     }
     Ok(())

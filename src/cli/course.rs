@@ -65,7 +65,7 @@ pub(crate) fn with_rounds<T>(
     desk::fetch_missing(settings, allowed.yes, printer)?;
     let run_dir = RunDir::open(&assignment.dir)?;
     let staff = staff(assignment)?;
-    let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
+    let desk = desk::open(assignment, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
     let mut facts = assignment.facts(&desk);
     facts.extend(staff.iter().map(|(role, member)| (format!("meta_{role}"), member.harness.as_str().into())));

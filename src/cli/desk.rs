@@ -1,5 +1,6 @@
 //! From settings to the models of a run, with the ledger between.
 
+use super::assignment::Assignment;
 use super::failure::Failure;
 use super::fetch::{confirmed, fetch_smollm2};
 use super::printer::Printer;
@@ -20,9 +21,12 @@ const SMOLLM2: &str = "harnessx/smollm2-135m-instruct.gguf";
 /// Key-value cache of a local policy.
 const CACHE_BYTES: usize = 1 << 30;
 
-/// Opens every model of the settings and the ledger.
-pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Result<Desk, Failure> {
+/// Opens every model of the settings and the ledger. A harness whose tools cannot run here is refused first: nothing is loaded for it.
+pub(crate) fn open(assignment: &Assignment, ledger: &Path, printer: &Printer) -> Result<Desk, Failure> {
+    let settings = &assignment.layered.settings;
     let client = Client::new();
+    let workbench = workbench(settings, client.clone());
+    workbench.check(assignment.harness.assembly.tool_files()).map_err(Failure::settings)?;
     let clock = Clock::system();
     let meter = Arc::new(Meter::new(Caps { max_tokens: settings.max_tokens, max_cost: settings.max_cost }));
     let environment = |name: &str| std::env::var(name).ok();
@@ -41,7 +45,6 @@ pub(crate) fn open(settings: &Settings, ledger: &Path, printer: &Printer) -> Res
         let policy = provider.version();
         seats.insert(*role, Seat { provider, policy });
     }
-    let workbench = workbench(settings, client.clone());
     // Last, so that a model that cannot be opened leaves nothing behind.
     let ledger = Ledger::open(ledger).map_err(|error| Failure::from(error.0))?;
     // Caps hold for the whole run, whatever it was interrupted by.

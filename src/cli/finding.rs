@@ -5,7 +5,7 @@ use super::fetch::WEIGHTS_SHA256;
 use super::settings::Settings;
 use crate::policy::simd::vectors;
 use crate::sandbox::protection::CURE;
-use crate::sandbox::{ProcessError, Protection, Sandbox, Wanted, probe};
+use crate::sandbox::{Containers, ProcessError, Protection, Sandbox, Wanted, containers, probe};
 use crate::script::Pool;
 use crate::store::disk::free_bytes;
 use crate::store::weights::{is_gguf, sha256};
@@ -58,6 +58,7 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
     found.push(package_client());
     found.push(Finding::of("git", probe::answers("git"), "install git to read the histories of evolved harnesses; a run needs none"));
     found.extend(sandbox(settings.sandbox));
+    found.push(containers());
     found.push(scripts());
     found.extend(keys(settings));
     found.extend(network());
@@ -130,6 +131,15 @@ pub(crate) fn sandbox(wanted: Wanted) -> Vec<Finding> {
         landlock,
         seccomp,
     ]
+}
+
+/// The daemon that commands with an image run by.
+pub(crate) fn containers() -> Finding {
+    const NAME: &str = "container daemon";
+    match Containers::find() {
+        Ok(found) => Finding::yes(NAME, found.to_string()),
+        Err(error) => Finding::no(NAME, error.to_string(), format!("{}; only tools that name an image need one", containers::CURE)),
+    }
 }
 
 /// A script worker as it starts here, and what holds it.

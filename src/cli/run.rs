@@ -53,8 +53,7 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
     desk::fetch_missing(settings, args.allowed.yes, printer)?;
     let run_dir = RunDir::open(dir)?;
-    let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
-    desk.workbench.check(harness.assembly.tool_files()).map_err(Failure::settings)?;
+    let desk = desk::open(&assignment, &run_dir.ledger_path(), printer)?;
     let agent =
         Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits, role: ModelRole::Main };
     run_dir.freeze(&layered.frozen(assignment.facts(&desk), true), args.allowed.force)?;

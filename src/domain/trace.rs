@@ -76,6 +76,15 @@ pub enum Record {
         /// The task's tags.
         tags: super::task::Tags,
     },
+    /// What one file of `tools/` brought into the episode, before its first step.
+    Brought {
+        /// The file, within the harness.
+        file: String,
+        /// Digest of all that decides what its tools do.
+        body: Digest,
+        /// Its tools, as they are offered.
+        offers: Vec<ToolSpec>,
+    },
     /// A model request: turns after the `kept` leading ones that it shares with the request before it.
     Request {
         /// Step, from 1.
@@ -154,8 +163,10 @@ pub enum ToolSource {
     /// The environment.
     #[default]
     Environment,
-    /// A processor in its place, or a tool of the harness (whose own calls into the environment stand before it).
+    /// A processor in its place, or a composed tool of the harness (whose own calls into the environment stand before it).
     Harness,
+    /// A command or a server of the harness.
+    Program,
 }
 
 impl ToolSource {

@@ -226,7 +226,11 @@ fn copy(from: &Path, key: &EpisodeKey, dir: &RoundDir) -> Result<(), RoundsError
                 result = Some(outcome.clone());
                 Record::Outcome(outcome)
             }
-            other @ (Record::Request { .. } | Record::Reply { .. } | Record::Tool { .. } | Record::Trigger { .. }) => other,
+            other @ (Record::Brought { .. }
+            | Record::Request { .. }
+            | Record::Reply { .. }
+            | Record::Tool { .. }
+            | Record::Trigger { .. }) => other,
         };
         file.append(&record)?;
     }

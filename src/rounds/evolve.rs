@@ -3,16 +3,15 @@
 
 use super::Rounds;
 use super::error::RoundsError;
-use super::players::Known;
+use super::players::{Known, problems};
 use super::propose::{Proposals, standing_digests};
 use crate::domain::digest::TaskDigest;
 use crate::domain::engine::Engine;
 use crate::domain::gate::{Demand, Stage};
-use crate::domain::harness::{Harness, Problem};
+use crate::domain::harness::Harness;
 use crate::domain::history::{History, PastRound};
 use crate::domain::id::{CandidateId, HarnessId, TaskId, VariantId};
 use crate::domain::landscape::Landscape;
-use crate::runtime::assembly::Assembly;
 use crate::stages::evolve::{Experience, ExperienceBuilder, Proposed, Search, Workshop, evolve};
 use crate::stages::meta::{self, Said};
 use crate::stages::replay::Touch;
@@ -126,6 +125,7 @@ impl Rounds<'_> {
         let id_of = |harness: &Harness| -> Result<HarnessId, String> {
             Known::new(harness.clone()).map(|known| known.id).map_err(|error| error.to_string())
         };
+        let check = |harness: &Harness, lines: &[usize]| problems(harness, lines, &self.course.desk.workbench);
         let replay = |harness: &Harness| self.touched_train(harness);
         let workshop = Workshop {
             round: stock.round,
@@ -139,7 +139,7 @@ impl Rounds<'_> {
             landscape: stock.landscape,
             digests: &stock.digests,
             experience: &stock.experience,
-            check: &problems,
+            check: &check,
             id_of: &id_of,
             replay: &replay,
         };
@@ -216,9 +216,4 @@ pub(super) struct Stock<'a> {
     digests: Vec<TaskDigest>,
     experience: Experience,
     incumbent: Harness,
-}
-
-/// Problems of a harness; `lines` are those of its processors where they are known.
-pub(super) fn problems(harness: &Harness, lines: &[usize]) -> Vec<Problem> {
-    Assembly::new(harness.clone(), lines).err().unwrap_or_default()
 }

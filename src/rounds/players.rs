@@ -1,9 +1,10 @@
 //! From a harness's identity to an agent that plays: harnesses are read from the run's repository, under the limits the gate compares at.
 
 use super::error::RoundsError;
-use crate::domain::harness::{Harness, Limits};
+use crate::domain::harness::{Harness, Limits, Problem};
 use crate::domain::id::{HarnessId, LimitsId};
 use crate::runtime::assembly::Assembly;
+use crate::runtime::tool_files::Workbench;
 use crate::store::harness_dir::tree_id;
 use crate::store::harness_repo::HarnessRepo;
 
@@ -40,9 +41,18 @@ impl Known {
     }
 }
 
+/// What keeps a harness from being played here: what is wrong with it, and tools of it that do not start. `lines` are those of its
+/// processors, where they are known.
+pub(super) fn problems(harness: &Harness, lines: &[usize], workbench: &Workbench) -> Vec<Problem> {
+    match Assembly::new(harness.clone(), lines) {
+        Ok(assembly) => workbench.try_out(harness, assembly.tool_files()),
+        Err(problems) => problems,
+    }
+}
+
 fn assemble(harness: Harness, id: &HarnessId) -> Result<Assembly, RoundsError> {
     Assembly::new(harness, &[]).map_err(|problems| {
-        let problem = problems.into_iter().next().unwrap_or_else(|| crate::domain::harness::Problem::at("harness.toml", 0, "unknown"));
+        let problem = problems.into_iter().next().unwrap_or_else(|| Problem::at("harness.toml", 0, "unknown"));
         RoundsError::Unplayable { harness: id.clone(), problem }
     })
 }

@@ -87,6 +87,7 @@ impl Assembly {
                 Err(Wrong::There(found)) => problems.extend(found),
             }
         }
+        problems.extend(check_spare_scripts(&harness, &get_pool));
         problems.extend(check_groups(&harness.manifest, &known, lines));
         let order = match running_order(&harness.manifest, &known) {
             Ok(order) => order,
@@ -228,6 +229,13 @@ fn check_processor(spec: &ProcessorSpec, harness: &Harness, pool: &dyn Fn() -> P
         }
         _ => Err(Wrong::Here("a processor needs exactly one of `use` and `script`".to_owned())),
     }
+}
+
+/// Scripts under processors/ that the manifest does not name: an edit may, so they are looked over like the others.
+fn check_spare_scripts(harness: &Harness, pool: &dyn Fn() -> Pool) -> Vec<Problem> {
+    let is_named = |path: &str| harness.manifest.processors.iter().any(|spec| spec.script.as_deref() == Some(path));
+    let spare = harness.files.keys().filter(|path| path.starts_with("processors/") && is_script(path) && !is_named(path));
+    spare.filter_map(|path| Script::of(path, harness, &pool()).err()).flatten().collect()
 }
 
 fn check_native(name: &str, spec: &ProcessorSpec, harness: &Harness) -> Result<&'static Native, String> {

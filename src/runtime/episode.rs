@@ -4,6 +4,7 @@ use super::assembly::{Assembly, Station};
 use super::call_ids::CallIds;
 use super::desk::{CallFault, Desk, Line};
 use super::processor::Fault;
+use super::tool_files::runner::Brought;
 use super::tools::{HarnessTool, ToolFault, offered};
 use super::trace_log::TraceLog;
 use crate::bench::{Observation, World, WorldFault};
@@ -142,7 +143,11 @@ impl<'a> Episode<'a> {
     async fn bring(&mut self, mut tools: Vec<HarnessTool>) -> Result<(), Ending> {
         let assembly = self.agent.assembly;
         let opened = self.agent.desk.workbench.open(assembly.harness(), assembly.tool_files()).await;
-        tools.extend(opened.map_err(ToolFault::at_start)?);
+        for Brought { file, body, tools: brought } in opened.map_err(ToolFault::at_start)? {
+            let offers = brought.iter().map(|tool| tool.spec().clone()).collect();
+            self.trace.write(&Record::Brought { file, body, offers });
+            tools.extend(brought);
+        }
         let named = self.agent.assembly.harness().manifest.slots.tools.as_deref();
         self.tools = offered(self.world.tools(), &tools, named);
         self.own_tools = tools;

@@ -3,6 +3,7 @@
 use super::episode::{Episode, Stop, not_called};
 #[cfg(feature = "mcp")]
 use super::tool_files::mcp::ServerTool;
+use super::tool_files::recorded::RecordedTool;
 use super::tool_files::runner::CommandTool;
 use crate::domain::event::ToolResult;
 use crate::domain::id::{CallId, ToolName};
@@ -20,6 +21,8 @@ pub enum HarnessTool {
     /// A tool of an MCP server: `tools/*.toml`.
     #[cfg(feature = "mcp")]
     Server(ServerTool),
+    /// A command or a tool of a server, in a dry replay.
+    Recorded(RecordedTool),
 }
 
 /// A composed tool: a script that calls the environment's own tools.
@@ -66,6 +69,17 @@ impl HarnessTool {
             Self::Command(tool) => &tool.spec,
             #[cfg(feature = "mcp")]
             Self::Server(tool) => &tool.spec,
+            Self::Recorded(tool) => &tool.spec,
+        }
+    }
+
+    /// Who answers its calls.
+    fn source(&self) -> ToolSource {
+        match self {
+            Self::Script(_) => ToolSource::Harness,
+            Self::Command(_) | Self::Recorded(_) => ToolSource::Program,
+            #[cfg(feature = "mcp")]
+            Self::Server(_) => ToolSource::Program,
         }
     }
 }
@@ -92,11 +106,13 @@ impl Episode<'_> {
             HarnessTool::Command(tool) => tool.call(&call.arguments).await.map(|result| (result, false)),
             #[cfg(feature = "mcp")]
             HarnessTool::Server(tool) => Ok((tool.call(&call.arguments).await, false)),
+            HarnessTool::Recorded(tool) => tool.call(call).map(|result| (result, false)),
         };
+        let source = own[index].source();
         self.own_tools = own;
         match called {
             Ok((result, done)) => {
-                let (source, call) = (ToolSource::Harness, call.clone());
+                let call = call.clone();
                 self.trace.write(&Record::Tool { step: self.step, call, result: result.clone(), actions: None, source });
                 Ok((result, done))
             }

@@ -2,13 +2,13 @@
 
 use super::limits::CommandLimits;
 use super::view::View;
-use super::workspace::Workspace;
+use super::workspace::{TOOLS_INSIDE, WORK_INSIDE, Workspace};
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
 /// Bytes of memory that /tmp and /dev/shm may hold, each.
-const SCRATCH: u64 = 64 << 20;
+pub(super) const SCRATCH: u64 = 64 << 20;
 
 /// The whole command line, `bwrap` first. `filter` is the file descriptor of a seccomp program.
 pub(super) fn command_line(
@@ -39,9 +39,9 @@ pub(super) fn command_line(
             Ok(_) | Err(_) => line.extend(["--ro-bind-try".into(), path.into(), path.into()]),
         }
     }
-    line.extend(["--bind".into(), workspace.work().into_os_string(), "/workspace".into()]);
-    line.extend(["--ro-bind".into(), workspace.tools().into_os_string(), "/tools".into()]);
-    put(&mut line, ["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/workspace"]);
+    line.extend(["--bind".into(), workspace.work().into_os_string(), WORK_INSIDE.into()]);
+    line.extend(["--ro-bind".into(), workspace.tools().into_os_string(), TOOLS_INSIDE.into()]);
+    put(&mut line, ["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK_INSIDE]);
     if let Some(filter) = filter {
         put(&mut line, ["--seccomp", &filter.to_string()]);
     }

@@ -1,7 +1,7 @@
 //! One command from start to end: input given, output kept up to its limit, stopped at the first limit that it passes.
 
 use super::limits::CommandLimits;
-use super::protection::{Sandbox, SandboxError};
+use super::protection::{Protection, Sandbox, SandboxError};
 use super::spawn::{Started, spawn};
 use super::watch::{Group, TICK};
 use super::workspace::Workspace;
@@ -13,13 +13,16 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Bytes of output after which a command is stopped for flooding; up to here what passes the limit is read and dropped.
 const FLOOD: usize = 16 << 20;
 
 /// How long the pipes of a command that has ended are still read.
-const REST: Duration = Duration::from_millis(200);
+pub(super) const REST: Duration = Duration::from_millis(200);
+
+/// What bubblewrap says where the program itself does not start.
+const NOT_STARTED: &str = "bwrap: execvp ";
 
 /// What to run. The first word is the program; none of them passes through a shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,13 +89,20 @@ pub struct Finished {
 
 /// One stream: what is kept of it, and how much there was.
 #[derive(Default)]
-struct Stream {
+pub(super) struct Stream {
     kept: Vec<u8>,
     total: usize,
 }
 
 /// More output than anyone will read.
-struct Flood;
+pub(super) struct Flood;
+
+impl Finished {
+    /// From the two streams of a command.
+    pub(super) fn new(end: End, out: &Stream, err: &Stream) -> Self {
+        Self { end, is_cut: out.total > out.kept.len(), stdout: plain(&out.kept), stderr: plain(&err.kept) }
+    }
+}
 
 impl Sandbox {
     /// Runs one command to its end. Dropping the future ends the command.
@@ -102,6 +112,7 @@ impl Sandbox {
     pub async fn run(&self, command: &ToolCommand, workspace: &Workspace, limits: &CommandLimits) -> Result<Finished, SandboxError> {
         let stdin = if command.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
         let Started { mut group, stdin, stdout, stderr } = spawn(self, command, workspace, limits, stdin)?;
+        let late = deadline(Duration::from_secs(limits.seconds));
         let (mut out, mut err) = (Stream::default(), Stream::default());
         let end = {
             let reading = async {
@@ -116,7 +127,7 @@ impl Sandbox {
             tokio::pin!(reading);
             tokio::select! {
                 biased;
-                end = watched(&mut group, limits, workspace) => {
+                end = watched(&mut group, limits, workspace, late) => {
                     // What is still in the pipes; a process that holds them open is gone by then.
                     group.end().await;
                     let _ = timeout(REST, reading).await;
@@ -124,18 +135,24 @@ impl Sandbox {
                 }
                 read = &mut reading => match read {
                     Err(Flood) => End::Stopped(Stopped::Output),
-                    Ok(_) => watched(&mut group, limits, workspace).await,
+                    Ok(_) => watched(&mut group, limits, workspace, late).await,
                 },
             }
         };
         group.end().await;
-        Ok(Finished { end, is_cut: out.total > out.kept.len(), stdout: plain(&out.kept), stderr: plain(&err.kept) })
+        let finished = Finished::new(end, &out, &err);
+        match finished.stderr.strip_prefix(NOT_STARTED) {
+            Some(problem) if self.protection() == Protection::Bubblewrap && end == End::Exit(1) => {
+                let program = command.argv.first().cloned().unwrap_or_default();
+                Err(SandboxError::NoProgram { program, problem: problem.trim().to_owned() })
+            }
+            Some(_) | None => Ok(finished),
+        }
     }
 }
 
 /// Looks at a command until it ends or passes a limit.
-async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspace) -> End {
-    let late = deadline(Duration::from_secs(limits.seconds));
+async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspace, late: Instant) -> End {
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = group.ended() {
@@ -145,7 +162,7 @@ async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspac
         if let Some(limit) = group.passed(limits, &workspace.work()) {
             return End::Stopped(limit);
         }
-        if tokio::time::Instant::now() >= late {
+        if Instant::now() >= late {
             return End::Stopped(Stopped::Time);
         }
         tokio::time::sleep(pause).await;
@@ -165,14 +182,17 @@ impl Stream {
         let Some(Ok(mut receiver)) = pipe.map(pipe::Receiver::from_owned_fd) else { return Ok(()) };
         let mut piece = vec![0; 16 << 10];
         while let Ok(length @ 1..) = receiver.read(&mut piece).await {
-            let room = most.saturating_sub(self.kept.len()).min(length);
-            self.kept.extend_from_slice(&piece[..room]);
-            self.total += length;
-            if self.total > FLOOD.max(most) {
-                return Err(Flood);
-            }
+            self.take(&piece[..length], most)?;
         }
         Ok(())
+    }
+
+    /// Keeps what there is room for.
+    pub(super) fn take(&mut self, piece: &[u8], most: usize) -> Result<(), Flood> {
+        let room = most.saturating_sub(self.kept.len()).min(piece.len());
+        self.kept.extend_from_slice(&piece[..room]);
+        self.total += piece.len();
+        if self.total > FLOOD.max(most) { Err(Flood) } else { Ok(()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What keeps a command in its place: found out once by trying it, never by files under /sys.
 
 use super::probe;
+use super::workspace::Root;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -29,6 +30,16 @@ pub enum Protection {
     Landlock,
     /// Limits only.
     Off,
+}
+
+impl Protection {
+    /// Whose root folder commands have under it.
+    pub fn root(self) -> Root {
+        match self {
+            Self::Bubblewrap => Root::Own,
+            Self::Landlock | Self::Off => Root::Machine,
+        }
+    }
 }
 
 impl fmt::Display for Protection {

@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 /// Most files that one process may have open.
-const OPEN_FILES: u64 = 1024;
+pub(super) const OPEN_FILES: u64 = 1024;
 
 /// How much a command yields to this program.
 const NICE: i32 = 10;
@@ -40,7 +40,7 @@ pub(super) fn spawn(
     if command.argv.iter().any(|word| word.contains('\0')) {
         return Err(SandboxError::NoProgram { program: name.to_owned(), problem: "a zero byte in its command line".to_owned() });
     }
-    let inside = [workspace.tools_inside(protection), workspace.work_inside(protection)];
+    let inside = [workspace.tools_inside(protection.root()), workspace.work_inside(protection.root())];
     let view = view(name, command.network, &sandbox.hidden, &inside.each_ref().map(AsRef::as_ref), protection)?;
     let filter = filter_pipe(protection, command.network)?;
     let line = line(protection, &view, arguments, command, workspace, limits, filter.as_ref());
@@ -88,7 +88,7 @@ fn environment(protection: Protection, view: &View, workspace: &Workspace) -> Ve
         Protection::Bubblewrap => "/tmp".into(),
         Protection::Landlock | Protection::Off => workspace.tmp().into_os_string(),
     };
-    let home = workspace.work_inside(protection).into_os_string();
+    let home = workspace.work_inside(protection.root()).into_os_string();
     vec![
         ("PATH", view.path.clone().into()),
         ("HOME", home),

@@ -27,7 +27,7 @@ const FIRST_KILLED: usize = 16;
 const PATIENCE: u32 = 300;
 
 /// Looks between two counts of the files in its workspace.
-const LOOKS_A_COUNT: u32 = 20;
+pub(super) const LOOKS_A_COUNT: u32 = 20;
 
 /// Most files in a workspace.
 const FILES: u64 = 50_000;

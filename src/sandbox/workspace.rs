@@ -1,14 +1,29 @@
 //! The one place that the commands of an episode may write to. A folder in the system's temporary folder, removed when dropped: `work` is the
 //! commands' own, `tools` holds what the harness brings and is read-only inside, `tmp` is their TMPDIR where they have no /tmp of their own.
 
-use super::protection::{Protection, SandboxError};
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use super::protection::SandboxError;
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tells the workspaces of one process apart.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// Where commands with a root of their own find the files of the harness.
+pub(super) const TOOLS_INSIDE: &str = "/tools";
+
+/// Where they find their workspace.
+pub(super) const WORK_INSIDE: &str = "/workspace";
+
+/// Whose root folder a command has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// One of its own: paths inside are other ones than outside.
+    Own,
+    /// The machine's.
+    Machine,
+}
 
 /// A private folder.
 #[derive(Debug)]
@@ -44,7 +59,7 @@ impl Workspace {
         }
     }
 
-    /// Puts a file of the harness where commands can read it; `path` is relative and has passed the harness's own check.
+    /// Puts a file of the harness where commands can read and start it; `path` is relative and has passed the harness's own check.
     ///
     /// # Errors
     /// What the operating system refused.
@@ -52,7 +67,8 @@ impl Workspace {
         let target = self.tools().join(path);
         let parent = target.parent().unwrap_or(&target);
         fs::create_dir_all(parent).map_err(SandboxError::system(format!("make {}", parent.display())))?;
-        fs::write(&target, bytes).map_err(SandboxError::system(format!("write {}", target.display())))
+        fs::write(&target, bytes).map_err(SandboxError::system(format!("write {}", target.display())))?;
+        fs::set_permissions(&target, Permissions::from_mode(0o700)).map_err(SandboxError::system(format!("write {}", target.display())))
     }
 
     /// What the commands write to, as this process sees it.
@@ -69,18 +85,18 @@ impl Workspace {
     }
 
     /// Where a command finds the files of the harness.
-    pub fn tools_inside(&self, protection: Protection) -> PathBuf {
-        match protection {
-            Protection::Bubblewrap => PathBuf::from("/tools"),
-            Protection::Landlock | Protection::Off => self.tools(),
+    pub fn tools_inside(&self, root: Root) -> PathBuf {
+        match root {
+            Root::Own => PathBuf::from(TOOLS_INSIDE),
+            Root::Machine => self.tools(),
         }
     }
 
     /// Where a command finds its workspace.
-    pub fn work_inside(&self, protection: Protection) -> PathBuf {
-        match protection {
-            Protection::Bubblewrap => PathBuf::from("/workspace"),
-            Protection::Landlock | Protection::Off => self.work(),
+    pub fn work_inside(&self, root: Root) -> PathBuf {
+        match root {
+            Root::Own => PathBuf::from(WORK_INSIDE),
+            Root::Machine => self.work(),
         }
     }
 }
@@ -98,7 +114,6 @@ mod tests {
 
     #[test]
     fn a_workspace_is_private_and_goes_away() {
-        use std::os::unix::fs::PermissionsExt;
         let one = Workspace::new().unwrap();
         let two = Workspace::new().unwrap();
         assert_ne!(one.work(), two.work());

@@ -1,12 +1,13 @@
 //! Dry replay (`gate.md` §2): a harness is led through a recorded episode of another one, with replies and results from the record. Where
-//! every model request, every call and the ending are those on record, the episode is untouched: playing it would give the same, so it is
-//! not played. Reads one trace; plays nothing and writes nothing.
+//! every model request, every call and the ending are those on record, and no tool that is called was changed, the episode is untouched:
+//! playing it would give the same, so it is not played. Composed tools run, since all that they do is call; programs and servers do not.
+//! Reads one trace; plays nothing and writes nothing.
 
-use crate::bench::{BenchError, LoadedTask, Observation, RecordedWorld, World};
+use crate::bench::{BenchError, LoadedTask, Observation, RecordedCall, RecordedCalls, RecordedWorld, World};
 use crate::clock::Clock;
 use crate::domain::harness::Limits;
 use crate::domain::id::{Digest, HarnessId};
-use crate::domain::message::ToolCall;
+use crate::domain::message::ToolSpec;
 use crate::domain::outcome::{Ending, EpisodeResult};
 use crate::domain::request::{ModelRole, Reply, Sampling};
 use crate::domain::trace::{EpisodeKey, Record, ReplySource, ToolSource};
@@ -14,11 +15,11 @@ use crate::provider::{Provider, Recorded};
 use crate::runtime::assembly::Assembly;
 use crate::runtime::desk::{Desk, Seat};
 use crate::runtime::episode::{Agent, play};
-use crate::runtime::tool_files::Workbench;
+use crate::runtime::tool_files::{RecordedTools, Workbench};
 use crate::runtime::trace_log::TraceLog;
 use crate::store::trace_file::{TraceError, TraceReader};
 use futures::executor::block_on;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 /// What a replay takes from the run, besides the harness.
@@ -61,7 +62,9 @@ pub enum ReplayError {
 struct Episode {
     key: EpisodeKey,
     replies: VecDeque<(Digest, Reply)>,
-    calls: VecDeque<(ToolCall, Observation)>,
+    /// Into the environment, and to programs and servers of the harness.
+    calls: VecDeque<RecordedCall>,
+    brought: BTreeMap<String, (Digest, Vec<ToolSpec>)>,
     result: EpisodeResult,
 }
 
@@ -77,24 +80,21 @@ impl Replay {
     /// A trace that cannot be read, or a task whose world cannot be made.
     pub fn touches(&self, assembly: &Assembly, task: &LoadedTask, trace: &Path) -> Result<Touch, ReplayError> {
         let world = task.world()?;
-        let Some(episode) = read(trace, world.opening().actions)? else { return Ok(Touch::Differs) };
+        let Some(episode) = read(trace, &world)? else { return Ok(Touch::Differs) };
         let recorded = Recorded::new(episode.replies);
         let seat = || Seat { provider: Provider::Recorded(recorded.clone()), policy: recorded.version() };
         let seats = self.roles.iter().map(|role| (*role, seat())).collect();
-        let desk = Desk {
-            seats,
-            ledger: None,
-            seed: self.seed,
-            sampling: self.sampling.clone(),
-            clock: Clock::system(),
-            workbench: Workbench::none(),
-        };
+        let calls = RecordedCalls::new(episode.calls);
+        let workbench = Workbench::recorded(RecordedTools::new(episode.brought, calls.clone()));
+        let (sampling, clock) = (self.sampling.clone(), Clock::system());
+        let desk = Desk { seats, ledger: None, seed: self.seed, sampling, clock, workbench };
         let agent = Agent { assembly, harness: HarnessId::from("replayed"), desk: &desk, limits: self.limits, role: ModelRole::Main };
-        let world = World::Recorded(RecordedWorld::new(world, episode.calls));
+        let world = World::Recorded(RecordedWorld::new(world, calls.clone()));
         // Nothing in a replay waits.
         let Ok(played) = block_on(play(&agent, &task.task, world, &episode.key, TraceLog::default())) else { return Ok(Touch::Differs) };
         let before = &episode.result;
-        let is_same = played.end == before.end && played.steps == before.steps && played.calls == before.calls && recorded.left() == 0;
+        let is_spent = recorded.left() == 0 && calls.left() == 0;
+        let is_same = played.end == before.end && played.steps == before.steps && played.calls == before.calls && is_spent;
         Ok(match played.end {
             _ if is_same => Touch::None,
             Ending::HarnessFault { part, message } if !recorded.has_strayed() => Touch::Breaks(format!("{part}: {message}")),
@@ -109,33 +109,37 @@ impl Replay {
 }
 
 /// Reads a trace; `None` where it has no end.
-fn read(path: &Path, mut actions: Vec<String>) -> Result<Option<Episode>, ReplayError> {
+fn read(path: &Path, world: &World) -> Result<Option<Episode>, ReplayError> {
     let (mut key, mut asked, mut result) = (None, None, None);
-    let (mut replies, mut calls) = (VecDeque::new(), VecDeque::new());
+    let (mut replies, mut calls, mut brought) = (VecDeque::new(), VecDeque::new(), BTreeMap::new());
+    let mut actions = world.opening().actions;
     for record in TraceReader::open(path)? {
         match record? {
             Record::Episode { key: of, .. } => key = Some(of),
+            Record::Brought { file, body, offers } => drop(brought.insert(file, (body, offers))),
             Record::Request { digest, .. } => asked = Some(digest),
             Record::Reply { reply, source, .. } => match (source, asked.take()) {
                 (ReplySource::Model | ReplySource::Ledger, Some(digest)) => replies.push_back((digest, reply)),
                 (ReplySource::Model | ReplySource::Ledger | ReplySource::Processor | ReplySource::Forced, _) => {}
             },
             Record::Tool { source: ToolSource::Harness, .. } | Record::Trigger { .. } => {}
-            Record::Tool { call, result, actions: changed, source: ToolSource::Environment, .. } => {
+            Record::Tool { call, result, actions: changed, source: source @ (ToolSource::Environment | ToolSource::Program), .. } => {
                 actions = changed.unwrap_or(actions);
-                let observation = Observation { text: result.text, is_error: result.is_error, actions: actions.clone(), done: false };
-                calls.push_back((call, observation));
+                // A tool that nobody has is answered before it reaches the environment.
+                if source == ToolSource::Program || world.tools().iter().any(|tool| tool.name == call.name) {
+                    let observation = Observation { text: result.text, is_error: result.is_error, actions: actions.clone(), done: false };
+                    calls.push_back(RecordedCall { source, call, observation });
+                }
             }
             Record::Outcome(end) => result = Some(end),
         }
     }
     let Some((key, result)) = key.zip(result) else { return Ok(None) };
-    if result.end == Ending::EnvironmentDone
-        && let Some((_, last)) = calls.back_mut()
-    {
-        last.done = true;
+    let ended_by = calls.iter_mut().rfind(|call| call.source == ToolSource::Environment);
+    if let (Ending::EnvironmentDone, Some(last)) = (&result.end, ended_by) {
+        last.observation.done = true;
     }
-    Ok(Some(Episode { key, replies, calls, result }))
+    Ok(Some(Episode { key, replies, calls, brought, result }))
 }
 
 #[cfg(test)]
@@ -145,7 +149,6 @@ mod tests {
     use crate::domain::harness::{Harness, parse_manifest};
     use crate::provider::Uniform;
     use crate::store::trace_file::TraceFile;
-    use std::collections::BTreeMap;
 
     const CHOICE: &str = "[[processors]]\nuse = \"admissible_choice\"\n";
 
@@ -163,7 +166,8 @@ mod tests {
         let provider = Provider::Uniform(Uniform);
         let policy = provider.version();
         let seats = [(ModelRole::Main, Seat { provider, policy })].into();
-        let (sampling, clock, workbench) = (Sampling::default(), Clock::stepped(1), Workbench::none());
+        let (sampling, clock) = (Sampling::default(), Clock::stepped(1));
+        let workbench = Workbench::recorded(RecordedTools::new(BTreeMap::new(), RecordedCalls::new(VecDeque::new())));
         let desk = Desk { seats, ledger: None, seed: 1, sampling, clock, workbench };
         let (played, dir) = (assembly(CHOICE), tempfile::tempdir().unwrap());
         let path = dir.path().join("t.jsonl");

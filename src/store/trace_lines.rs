@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// What facts need of one line. Fields that a record does not have are absent; see [`crate::domain::trace::Record`] for all of them.
 #[derive(Debug, Deserialize)]
 pub struct TraceLine<'a> {
-    /// Kind of record: `episode`, `request`, `reply`, `tool`, `trigger`, `outcome`.
+    /// Kind of record: `episode`, `brought`, `request`, `reply`, `tool`, `trigger`, `outcome`.
     #[serde(borrow)]
     pub record: Cow<'a, str>,
     /// Step, from 1; 0 before the first.

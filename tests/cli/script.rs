@@ -80,6 +80,21 @@ fn a_broken_script_is_refused_with_its_line_and_nothing_runs() {
 }
 
 #[test]
+fn a_script_that_the_manifest_does_not_name_is_looked_over_too() {
+    let run = TestRun::new();
+    with(&run, GREET);
+    run.write("h/processors/spare.js", "export const hooks = {\n  step_start(event) {\n    return evnt.step;\n  },\n};\n");
+    let ran = run.run(&["check", "h"]);
+    assert_eq!(ran.exit, 3, "{}", ran.out);
+    assert!(ran.err.contains("h/processors/spare.js:3:12: `evnt` is not defined; did you mean \"event\"?"), "{}", ran.err);
+    run.write("h/processors/spare.js", "export const hooks = { step_begin() {} };\n");
+    let ran = run.run(&["check", "h"]);
+    assert!(ran.exit == 3 && ran.err.contains("h/processors/spare.js:1:24: "), "{}", ran.err);
+    run.write("h/processors/spare.js", "export const hooks = { step_start() {} };\n");
+    assert_eq!(run.run(&["check", "h"]).exit, 0);
+}
+
+#[test]
 fn what_a_script_breaks_is_the_failure_of_its_harness() {
     let run = TestRun::new();
     with(&run, &GREET.replace("state.calls = (state.calls ?? 0) + 1;", "while (event.step > 1) {}"));

@@ -101,7 +101,11 @@ pub fn traces(run: &Path) -> BTreeMap<String, Vec<Record>> {
                         }
                     }
                     Record::Outcome(result) => result.retries = 0,
-                    Record::Episode { .. } | Record::Request { .. } | Record::Tool { .. } | Record::Trigger { .. } => {}
+                    Record::Episode { .. }
+                    | Record::Brought { .. }
+                    | Record::Request { .. }
+                    | Record::Tool { .. }
+                    | Record::Trigger { .. } => {}
                 }
             }
             (path.file_name().unwrap().to_string_lossy().into_owned(), records)

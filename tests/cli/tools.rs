@@ -2,6 +2,17 @@
 //! package `mcp`, where `HARNESSX_MCP_PYTHON` names an interpreter that has it (CI installs it), over stdin and stdout and over HTTP.
 
 use crate::test_run::{Ran, TestRun};
+use harnessx::bench::Benchmark;
+use harnessx::domain::request::{ModelRole, Sampling};
+use harnessx::domain::trace::Record;
+use harnessx::net::Client;
+use harnessx::runtime::assembly::Assembly;
+use harnessx::runtime::tool_files::Workbench;
+use harnessx::sandbox::Wanted;
+use harnessx::stages::replay::{Replay, Touch};
+use harnessx::store::harness_dir;
+use harnessx::store::trace_file::TraceReader;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -100,6 +111,130 @@ fn without_protection_nothing_runs_unless_it_was_typed() {
     assert!(run.run(&["run", "--bench", "echo", "--sandbox", "of"]).err.contains("sandbox"));
 }
 
+#[test]
+fn a_loop_refuses_up_front_what_a_run_refuses() {
+    let run = TestRun::new();
+    set_up(&run, UPPER, "{\"name\": \"upper\", \"arguments\": {\"text\": \"hello\", \"to\": \"A-Z\"}}");
+    for stage in ["run", "loop"] {
+        let mut command = run.command(&[
+            stage,
+            "--bench",
+            "echo",
+            "--harness",
+            "h",
+            "--model",
+            "scripted:s.jsonl",
+            "--run",
+            "l",
+            "--sandbox",
+            "bubblewrap",
+        ]);
+        command.env("PATH", "/nowhere");
+        let ran = Ran::of(command);
+        assert!(ran.exit == 3 && ran.err.contains("install the package `bubblewrap`"), "{stage}: {}", ran.err);
+        assert!(!run.path().join("l/R0").exists(), "{stage}: nothing was played");
+    }
+}
+
+/// What a harness folder makes of the first recorded episode.
+fn touch(run: &TestRun) -> Touch {
+    let text = include_str!("../../benchmarks/echo/benchmark.toml");
+    let benchmark = Benchmark::parse(text, Path::new("benchmarks/echo")).unwrap();
+    let trace = std::fs::read_dir(run.path().join("r/R0/trajectories")).unwrap().next().unwrap().unwrap().path();
+    let key_of = |record| if let Record::Episode { key, .. } = record { Some(key) } else { None };
+    let key = TraceReader::open(&trace).unwrap().map(Result::unwrap).find_map(key_of).unwrap();
+    let task = benchmark.tasks.iter().find(|task| task.task.id == key.task).unwrap();
+    let replay = Replay { roles: [ModelRole::Main].into(), seed: 1, sampling: Sampling::default(), limits: benchmark.limits };
+    let (harness, lines) = harness_dir::read(&run.path().join("h")).unwrap();
+    replay.touches(&Assembly::new(harness, &lines).ok().unwrap(), task, &trace).unwrap()
+}
+
+#[test]
+fn a_dry_replay_takes_the_results_of_unchanged_tools_from_the_record() {
+    let run = TestRun::new();
+    if !has_sandbox(&run) {
+        return;
+    }
+    let clock = "name = \"clock\"\ndescription = \"The time.\"\nargv = [\"sh\", \"{tools}/clock.sh\"]\n";
+    set_up(&run, clock, "{\"name\": \"clock\", \"arguments\": {}}, {\"name\": \"nobody\", \"arguments\": {}}");
+    run.write("h/tools/clock.sh", "date +%s.%N\n");
+    run.write("h/tools/upper.toml", UPPER);
+    assert_eq!(play(&run, &[]).exit, 0);
+    assert_eq!(touch(&run), Touch::None, "its result would be another one now");
+    run.write("h/tools/upper.toml", &UPPER.replace("a-z", "b-z"));
+    assert_eq!(touch(&run), Touch::None, "a tool that is not called may change");
+    run.write("h/tools/upper.toml", &UPPER.replace("Upper case", "Capitals"));
+    assert_eq!(touch(&run), Touch::Differs, "but not what the model reads of it");
+    run.write("h/tools/upper.toml", UPPER);
+    run.write("h/tools/clock.sh", "date +%s\n");
+    assert_eq!(touch(&run), Touch::Differs, "a file that a called tool reads was changed");
+    run.write("h/tools/clock.sh", "date +%s.%N\n");
+    run.write("h/tools/t.toml", &format!("{clock}[limits]\nseconds = 3\n"));
+    assert_eq!(touch(&run), Touch::Differs, "a called tool was changed");
+    run.write("h/tools/t.toml", clock);
+    run.write("h/tools/m.toml", "kind = \"mcp\"\nname = \"m\"\nargv = [\"true\"]\n");
+    assert_eq!(touch(&run), Touch::Differs, "nobody knows what a new server offers");
+}
+
+#[test]
+fn tools_are_started_once_before_a_candidate_is_proposed() {
+    let run = TestRun::new();
+    if !has_sandbox(&run) {
+        return;
+    }
+    let bench = Workbench::new(Wanted::Auto, vec![run.path().to_owned()], false, Client::new(), |_| None);
+    let problems = |tool: &str| {
+        run.write("h/harness.toml", HEAD);
+        run.write("h/tools/t.toml", tool);
+        let (harness, lines) = harness_dir::read(&run.path().join("h")).unwrap();
+        let assembly = Assembly::new(harness.clone(), &lines).ok().unwrap();
+        bench.try_out(&harness, assembly.tool_files()).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(UPPER), Vec::<String>::new());
+    let own = "name = \"own\"\ndescription = \"d\"\nargv = [\"{tools}/own.sh\"]\n";
+    run.write("h/tools/own.sh", "#!/bin/sh\necho own\n");
+    assert_eq!(problems(own), Vec::<String>::new(), "a program that the harness brings starts");
+    run.write("h/tools/own.sh", "#!/no/such/shell\n");
+    assert!(problems(own)[0].contains("tools/t.toml: start \""), "{:?}", problems(own));
+    run.write("h/program", "#!/bin/sh\n");
+    std::fs::set_permissions(run.path().join("h/program"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let hidden = format!("name = \"t\"\ndescription = \"d\"\nargv = [\"{}\"]\n", run.path().join("h/program").display());
+    assert!(problems(&hidden)[0].contains("it lies in a folder that commands may not see"), "{:?}", problems(&hidden));
+    let absent = problems("name = \"t\"\ndescription = \"d\"\nargv = [\"no-such-program\"]\n");
+    assert!(absent[0].contains("is not on this machine"), "{absent:?}");
+    let server = problems("kind = \"mcp\"\nname = \"m\"\nargv = [\"true\"]\n");
+    assert!(server[0].contains("tools/t.toml: start \"true\""), "{server:?}");
+    let network = problems("name = \"t\"\ndescription = \"d\"\nnetwork = true\nargv = [\"cat\"]\n");
+    assert!(network[0].contains("tool_network=true"), "{network:?}");
+}
+
+#[test]
+fn a_tool_that_names_an_image_is_refused_where_no_daemon_is() {
+    let run = TestRun::new();
+    set_up(&run, &UPPER.replace("argv", "image = \"alpine:3\"\nargv"), "{\"name\": \"upper\", \"arguments\": {}}");
+    let nobody = ("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    if cfg!(not(feature = "containers")) {
+        let ran = run.run(&["check", "h"]);
+        assert!(ran.exit == 3 && ran.err.contains("h/tools/t.toml:3: image: this build lacks containers"), "{}", ran.err);
+        return;
+    }
+    let ran = play_with(&run, &[], nobody);
+    assert!(ran.exit == 3 && ran.err.contains("no container daemon has a socket here; start Docker or Podman"), "{}", ran.err);
+    for command in [["check", "h"].as_slice(), &["doctor"]] {
+        let mut command = run.command(command);
+        command.env(nobody.0, nobody.1);
+        let ran = Ran::of(command);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(said.contains("container daemon: ") && said.contains("cure: start Docker or Podman"), "{said}");
+    }
+    let ran = play_with(&run, &[], ("DOCKER_HOST", "tcp://far:2375"));
+    assert!(ran.exit == 3 && ran.err.contains("DOCKER_HOST names no socket of this machine"), "{}", ran.err);
+    run.write("h/tools/t.toml", "kind = \"mcp\"\nname = \"m\"\nimage = \"alpine\"\nargv = [\"x\"]\n");
+    assert!(run.run(&["check", "h"]).err.contains("h/tools/t.toml:3: image: only a command has it"));
+    run.write("h/tools/t.toml", "name = \"t\"\ndescription = \"d\"\nimage = \"--privileged\"\nargv = [\"x\"]\n");
+    assert!(run.run(&["check", "h"]).err.contains("h/tools/t.toml:3: image \"--privileged\": a name such as"));
+}
+
 /// A small server of our own on the package `mcp`: adds, floods, dies.
 const SERVER: &str = r#"
 import os, sys
@@ -169,6 +304,9 @@ fn a_real_server_in_the_sandbox_answers_floods_and_dies() {
             assert!(trace.contains(part), "{kind}: {part}: {trace}");
         }
         eprintln!("{kind}: an episode with a server took {} ms", started.elapsed().as_millis());
+        assert_eq!(touch(&run), Touch::None, "{kind}: what it offered and answered is on record");
+        run.write("h/tools/server.py", &SERVER.replace("Says too much", "Says more"));
+        assert_eq!(touch(&run), Touch::Differs, "{kind}: a changed server may offer anything");
     }
 }
 

@@ -17,6 +17,7 @@ fn cases() -> Vec<(&'static str, String, Expected)> {
         ),
         ("sleeping", "sleep 60".to_owned(), Expected::Limit(Stopped::Time)),
         ("ignoring signals", "trap '' TERM INT HUP; while :; do sleep 1; done".to_owned(), Expected::Limit(Stopped::Time)),
+        ("closing its output before it sleeps", "sleep 3.5; exec >/dev/null 2>&1; sleep 60".to_owned(), Expected::Limit(Stopped::Time)),
         ("spinning on many processors", "for i in 1 2 3; do (while :; do :; done) & done; wait".to_owned(), Expected::Any),
         ("output flood", "yes".to_owned(), Expected::Limit(Stopped::Output)),
         ("output flood on stderr", "yes >&2".to_owned(), Expected::Limit(Stopped::Output)),

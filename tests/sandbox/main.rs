@@ -5,6 +5,10 @@
 #![expect(clippy::print_stdout, reason = "the table is what the suite reports")]
 
 mod bed;
+#[cfg(feature = "containers")]
+mod containers;
+#[cfg(feature = "containers")]
+mod daemon;
 mod escapes;
 mod floods;
 mod ordinary;

@@ -53,8 +53,26 @@ async fn files_of_a_harness_are_read_only_inside() {
     for bed in beds() {
         let workspace = Workspace::new().unwrap();
         workspace.add_tool("say.sh", b"echo said").unwrap();
-        let script = workspace.tools_inside(bed.sandbox.protection()).join("say.sh").display().to_string();
+        let script = workspace.tools_inside(bed.sandbox.protection().root()).join("say.sh").display().to_string();
         let command = ToolCommand { argv: vec!["sh".into(), script], ..ToolCommand::default() };
         assert_eq!(bed.sandbox.run(&command, &workspace, &bed.limits).await.unwrap().stdout, "said\n");
+    }
+}
+
+#[tokio::test]
+async fn a_program_of_a_harness_is_started_and_one_that_does_not_start_is_said() {
+    for bed in beds() {
+        let workspace = Workspace::new().unwrap();
+        workspace.add_tool("say", b"#!/bin/sh\necho said\n").unwrap();
+        workspace.add_tool("broken", b"#!/no/such/shell\n").unwrap();
+        let tool = |name: &str| {
+            let path = workspace.tools_inside(bed.sandbox.protection().root()).join(name).display().to_string();
+            ToolCommand { argv: vec![path], ..ToolCommand::default() }
+        };
+        assert_eq!(bed.sandbox.run(&tool("say"), &workspace, &bed.limits).await.unwrap().stdout, "said\n");
+        for absent in ["broken", "absent"] {
+            let refused = bed.sandbox.run(&tool(absent), &workspace, &bed.limits).await;
+            assert!(matches!(refused, Err(SandboxError::NoProgram { .. })), "{} {absent}: {refused:?}", bed.sandbox.protection());
+        }
     }
 }

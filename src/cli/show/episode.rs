@@ -85,6 +85,10 @@ impl View {
                 format!("harness {harness} · policy {policy}"),
                 format!("task: {task_text}"),
             ],
+            Record::Brought { file, offers, .. } => {
+                let names: Vec<&str> = offers.iter().map(|tool| tool.name.as_str()).collect();
+                vec![format!("{file} brings {}", names.join(", "))]
+            }
             Record::Request { step, turns, system, decision, asked_by, .. } => {
                 let mut lines = self.heading(*step);
                 if let Some(who) = asked_by {

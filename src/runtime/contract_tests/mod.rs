@@ -115,7 +115,13 @@ fn play(script: &[String], mut stations: Vec<Station>) -> Played {
         seed: 1,
         sampling: Sampling::default(),
         clock,
-        workbench: crate::runtime::tool_files::Workbench::none(),
+        workbench: crate::runtime::tool_files::Workbench::new(
+            crate::sandbox::Wanted::Auto,
+            Vec::new(),
+            false,
+            crate::net::Client::new(),
+            |_| None,
+        ),
     };
     let (manifest, lines) = parse_manifest("format = 1\nname = \"t\"\n[slots.limits]\nsteps = 6\n").unwrap();
     let assembly = Assembly::new(Harness { manifest, files: BTreeMap::new() }, &lines).ok().unwrap();

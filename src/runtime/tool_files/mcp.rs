@@ -3,7 +3,7 @@
 
 use super::http::HttpDoor;
 use super::read::{Server, Transport};
-use super::runner::{Shop, Workbench};
+use super::runner::{Programs, Shop};
 use super::schema::fill;
 use crate::domain::event::ToolResult;
 use crate::domain::id::ToolName;
@@ -62,7 +62,7 @@ pub struct ServerTool {
 }
 
 /// Starts a server and lists its tools.
-pub(super) async fn open(server: &Server, bench: &Workbench, shop: &Arc<Shop>) -> Result<Vec<ServerTool>, ToolFault> {
+pub(super) async fn open(server: &Server, bench: &Programs, shop: &Arc<Shop>) -> Result<Vec<ServerTool>, ToolFault> {
     let patience = START.max(Duration::from_secs(server.limits.seconds));
     let (running, tools) = match timeout(patience, start(server, bench, shop)).await {
         Ok(started) => started?,
@@ -97,11 +97,11 @@ fn fault(server: &Server, problem: &str) -> ToolFault {
     ToolFault::Harness(format!("{}: start {named:?}: {problem}", server.file))
 }
 
-async fn start(server: &Server, bench: &Workbench, shop: &Arc<Shop>) -> Result<(Running, Vec<Tool>), ToolFault> {
+async fn start(server: &Server, bench: &Programs, shop: &Arc<Shop>) -> Result<(Running, Vec<Tool>), ToolFault> {
     let (service, session, secret) = match &server.transport {
         Transport::Program { argv, network } => {
             let sandbox = shop.sandbox()?;
-            let argv = fill(argv, &|name| shop.standing(sandbox, name));
+            let argv = fill(argv, &|name| shop.standing(sandbox.protection().root(), name));
             let command = ToolCommand { argv, stdin: Vec::new(), network: *network };
             let (receiver, sender, session) = sandbox.open(&command, &shop.workspace, &server.limits).map_err(|error| match error {
                 SandboxError::NoProgram { .. } => fault(server, &error.to_string()),

@@ -22,6 +22,9 @@ const NAME_LIMIT: usize = 32;
 /// Longest description of a tool, in bytes.
 const DESCRIPTION_LIMIT: usize = 2000;
 
+/// Longest name of an image.
+const IMAGE_LIMIT: usize = 200;
+
 /// One file of `tools/`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToolFile {
@@ -74,12 +77,14 @@ impl ToolFile {
         }
     }
 
-    /// The program that it starts, if it starts one that the harness does not bring itself.
+    /// The program of this machine that it starts, if it starts one.
     pub fn program(&self) -> Option<&str> {
         let argv = match self {
-            Self::Command(tool) => &tool.argv,
-            Self::Server(Server { transport: Transport::Program { argv, .. }, .. }) => argv,
-            Self::Server(Server { transport: Transport::Http { .. }, .. }) => return None,
+            Self::Command(CommandFile { argv, image: None, .. })
+            | Self::Server(Server { transport: Transport::Program { argv, .. }, .. }) => argv,
+            Self::Command(CommandFile { image: Some(_), .. }) | Self::Server(Server { transport: Transport::Http { .. }, .. }) => {
+                return None;
+            }
         };
         argv.first().map(String::as_str).filter(|program| !program.contains('{'))
     }
@@ -95,7 +100,18 @@ impl ToolFile {
 
     /// Whether it runs in the sandbox.
     pub fn needs_sandbox(&self) -> bool {
-        !matches!(self, Self::Server(Server { transport: Transport::Http { .. }, .. }))
+        match self {
+            Self::Command(tool) => tool.image.is_none(),
+            Self::Server(server) => matches!(server.transport, Transport::Program { .. }),
+        }
+    }
+
+    /// The image in a container of which it runs.
+    pub fn image(&self) -> Option<&str> {
+        match self {
+            Self::Command(tool) => tool.image.as_deref(),
+            Self::Server(_) => None,
+        }
     }
 }
 
@@ -108,6 +124,7 @@ struct Written {
     name: Spanned<String>,
     description: Option<Spanned<String>>,
     argv: Option<Spanned<Vec<String>>>,
+    image: Option<Spanned<String>>,
     stdin: Option<Spanned<String>>,
     schema: Option<Spanned<toml::Table>>,
     url: Option<Spanned<String>>,
@@ -152,7 +169,8 @@ pub fn read_all(harness: &Harness) -> Result<Vec<ToolFile>, Vec<Problem>> {
     if problems.is_empty() { Ok(tools) } else { Err(problems) }
 }
 
-fn is_tool_file(path: &str) -> bool {
+/// Whether a file of a harness describes a command or a server.
+pub(super) fn is_tool_file(path: &str) -> bool {
     path.strip_prefix("tools/").and_then(|name| name.strip_suffix(".toml")).is_some_and(|name| !name.contains('/'))
 }
 
@@ -209,6 +227,7 @@ impl File<'_> {
         self.absent(written.key_env.as_ref(), "key_env", only)?;
         self.absent(written.tools.as_ref(), "tools", only)?;
         let argv = self.argv(written.argv.as_ref())?;
+        let image = written.image.as_ref().map(|image| self.image(image)).transpose()?;
         let description =
             written.description.ok_or_else(|| Problem::at(self.path, 1, "missing key `description`: what the model reads"))?;
         if description.get_ref().trim().is_empty() || description.get_ref().len() > DESCRIPTION_LIMIT {
@@ -238,10 +257,23 @@ impl File<'_> {
             description: description.into_inner(),
             schema: Arguments(schema),
             argv,
+            image,
             stdin,
             network: written.network,
             limits: written.limits.map(Spanned::into_inner).unwrap_or_default(),
         })
+    }
+
+    /// A name of an image: no option of a daemon begins with a letter or digit.
+    fn image(&self, image: &Spanned<String>) -> Result<String, Problem> {
+        if !cfg!(feature = "containers") {
+            return Err(self.at(image, "image: this build lacks containers: build with --features containers"));
+        }
+        let name = image.get_ref();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte);
+        let is_name =
+            name.len() <= IMAGE_LIMIT && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(is_plain);
+        if is_name { Ok(name.clone()) } else { Err(self.at(image, format!("image {name:?}: a name such as \"alpine:3\""))) }
     }
 
     fn schema(&self, table: &Spanned<toml::Table>) -> Result<serde_json::Value, Problem> {
@@ -262,6 +294,7 @@ impl File<'_> {
     fn server(&self, written: Written) -> Result<Server, Problem> {
         let only = "only a command has it; a server says itself what its tools are";
         self.absent(written.description.as_ref(), "description", only)?;
+        self.absent(written.image.as_ref(), "image", only)?;
         self.absent(written.stdin.as_ref(), "stdin", only)?;
         self.absent(written.schema.as_ref(), "schema", only)?;
         let transport = match (&written.argv, &written.url) {

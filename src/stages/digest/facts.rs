@@ -87,7 +87,8 @@ impl Facts {
                 self.read.rollout.verdict = Some(verdict);
             }
             // A last line without its verdict is an episode without an end: said by the absent verdict.
-            Ok(Record::Request { .. } | Record::Reply { .. } | Record::Tool { .. } | Record::Trigger { .. }) | Err(_) => {}
+            Ok(Record::Brought { .. } | Record::Request { .. } | Record::Reply { .. } | Record::Tool { .. } | Record::Trigger { .. })
+            | Err(_) => {}
         }
     }
 

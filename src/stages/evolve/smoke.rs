@@ -1,5 +1,5 @@
-//! The smoke test of a candidate (`system.md` §6): it assembles, its processors answer synthetic events of every hook they listen to
-//! without a fault, and a dry replay shows that it changes at least one recorded train episode.
+//! The smoke test of a candidate (`system.md` §6): it assembles and its tools start, its processors answer synthetic events of every hook
+//! they listen to without a fault, and a dry replay shows that it changes at least one recorded train episode.
 
 use super::{SmokeLine, Workshop};
 use crate::domain::event::{Action, Event, Scene, ToolResult};
