@@ -53,7 +53,7 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     desk::fetch_missing(settings, args.allowed.yes, printer)?;
     let run_dir = RunDir::open(dir)?;
     let desk = desk::open(settings, &run_dir.ledger_path(), printer)?;
-    desk.workbench.check(harness.assembly.tool_files()).map_err(Failure::settings)?;
+    desk.workbench.check(&harness.assembly.all_tool_files()).map_err(Failure::settings)?;
     let agent = Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits };
     run_dir.freeze(&layered.frozen(assignment.facts(&desk), true), args.allowed.force)?;
     let runtime = session::runtime()?;

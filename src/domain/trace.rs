@@ -1,7 +1,7 @@
 //! The trace of an episode: one JSON record a line, requests as deltas (`system.md` §4).
 
 use super::event::{Hook, ToolResult};
-use super::id::{Digest, HarnessId, PolicyVersion, ProcessorName, TaskId};
+use super::id::{Digest, HarnessId, PolicyVersion, ProcessorName, TaskId, ToolName};
 use super::message::{Message, ToolCall, ToolSpec};
 use super::outcome::EpisodeResult;
 use super::request::{Decision, ModelRole, Reply, Sampling};
@@ -54,7 +54,8 @@ impl EpisodeKey {
     }
 }
 
-/// One line of a trace file.
+/// One line of a trace file. Steps are counted through the whole episode, those of its sub-agents among them; what a sub-agent did says so
+/// in `within` and stands before the record of the call that it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
@@ -76,10 +77,13 @@ pub enum Record {
         /// The task's tags.
         tags: super::task::Tags,
     },
-    /// A model request: turns after the `kept` leading ones that it shares with the request before it.
+    /// A model request: turns after the `kept` leading ones that it shares with the request before it, of the same call of the same agent.
     Request {
         /// Step, from 1.
         step: u32,
+        /// The sub-agent that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<ToolName>,
         /// Leading turns shared with the request before.
         kept: usize,
         /// The turns after those.
@@ -106,6 +110,9 @@ pub enum Record {
     Reply {
         /// Step.
         step: u32,
+        /// The sub-agent that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<ToolName>,
         /// The reply.
         #[serde(flatten)]
         reply: Reply,
@@ -121,6 +128,9 @@ pub enum Record {
     Tool {
         /// Step.
         step: u32,
+        /// The sub-agent that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<ToolName>,
         /// The call as it was made.
         call: ToolCall,
         /// The result as the tool gave it.
@@ -136,6 +146,9 @@ pub enum Record {
     Trigger {
         /// Step.
         step: u32,
+        /// The sub-agent that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<ToolName>,
         /// Where.
         hook: Hook,
         /// Who.
@@ -147,6 +160,19 @@ pub enum Record {
     Outcome(EpisodeResult),
 }
 
+impl Record {
+    /// Step and sub-agent that it belongs to; `None` for the first line and the last.
+    pub fn place(&self) -> Option<(u32, Option<&ToolName>)> {
+        match self {
+            Self::Request { step, within, .. }
+            | Self::Reply { step, within, .. }
+            | Self::Tool { step, within, .. }
+            | Self::Trigger { step, within, .. } => Some((*step, within.as_ref())),
+            Self::Episode { .. } | Self::Outcome(_) => None,
+        }
+    }
+}
+
 /// Who answered a tool call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -156,6 +182,8 @@ pub enum ToolSource {
     Environment,
     /// A processor in its place, or a tool of the harness (whose own calls into the environment stand before it).
     Harness,
+    /// A sub-agent.
+    Agent,
 }
 
 impl ToolSource {

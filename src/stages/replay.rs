@@ -120,7 +120,7 @@ fn read(path: &Path, mut actions: Vec<String>) -> Result<Option<Episode>, Replay
                 (ReplySource::Model | ReplySource::Ledger, Some(digest)) => replies.push_back((digest, reply)),
                 (ReplySource::Model | ReplySource::Ledger | ReplySource::Processor | ReplySource::Forced, _) => {}
             },
-            Record::Tool { source: ToolSource::Harness, .. } | Record::Trigger { .. } => {}
+            Record::Tool { source: ToolSource::Harness | ToolSource::Agent, .. } | Record::Trigger { .. } => {}
             Record::Tool { call, result, actions: changed, source: ToolSource::Environment, .. } => {
                 actions = changed.unwrap_or(actions);
                 let observation = Observation { text: result.text, is_error: result.is_error, actions: actions.clone(), done: false };
