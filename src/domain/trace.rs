@@ -206,3 +206,16 @@ pub enum ReplySource {
     /// One option was left, so no model was asked.
     Forced,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_from_before_there_were_sub_agents_reads_and_is_written_as_it_was() {
+        let old = r#"{"record":"trigger","step":2,"hook":"step_end","processor":"p","change":"c"}"#;
+        let read: Record = serde_json::from_str(old).unwrap();
+        assert_eq!(read.place(), Some((2, None)));
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+    }
+}

@@ -125,7 +125,7 @@ impl<'a, 'g> Episode<'a, 'g> {
             agent,
             task,
             within: None,
-            opening: ground.opening.clone(),
+            opening: std::mem::take(&mut ground.opening),
             granted: None,
             tools: offered(ground.world.tools(), &[], slots.tools.as_deref()),
             own_tools: Vec::new(),
@@ -204,7 +204,7 @@ impl<'a, 'g> Episode<'a, 'g> {
     /// Runs until something stops it.
     async fn steps(&mut self, stations: &mut [Station]) -> Result<std::convert::Infallible, Stop> {
         self.on_task_start(stations).await?;
-        self.conversation.push(Message::user(self.opening.clone()));
+        self.conversation.push(Message::user(std::mem::take(&mut self.opening)));
         loop {
             self.check_limits()?;
             self.ground.steps += 1;
@@ -341,12 +341,12 @@ impl<'a, 'g> Episode<'a, 'g> {
 
     /// What is left of the limits.
     pub(super) fn left(&self) -> Limits {
-        let (used, scene) = (self.used(), self.scene());
+        let used = self.used();
         Limits {
             steps: Some(self.limits.steps.unwrap_or(STEPS_BY_DEFAULT).saturating_sub(self.ground.steps - self.before.steps)),
             tokens: self.limits.tokens.map(|most| most.saturating_sub(used.tokens())),
             cost: self.limits.cost.map(|most| most - used.cost),
-            seconds: self.limits.seconds.map(|most| most.saturating_sub(scene.elapsed_ms / 1000)),
+            seconds: self.limits.seconds.map(|most| most.saturating_sub(self.scene().elapsed_ms / 1000)),
         }
     }
 }

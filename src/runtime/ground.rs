@@ -12,7 +12,7 @@ pub(super) struct Ground<'a> {
     pub(super) world: World,
     /// Actions that it admits now.
     pub(super) actions: Vec<String>,
-    /// What it showed first.
+    /// What it showed first, until the agent takes it up.
     pub(super) opening: String,
     pub(super) line: Line<'a>,
     pub(super) trace: TraceLog,

@@ -45,8 +45,9 @@ impl SubAgent {
     ) -> Result<Vec<Self>, Vec<Problem>> {
         let (mut agents, mut problems) = (Vec::new(), Vec::new());
         for (index, (name, grant)) in harness.manifest.agents.iter().enumerate() {
-            let at =
-                |message: String| Problem::at(HARNESS_FILE, lines.get(index).copied().unwrap_or(0), format!("agents.{name}: {message}"));
+            let at = |message: String| {
+                Problem::at(HARNESS_FILE, lines.get(index).copied().unwrap_or(0), format!("agents.{}: {message}", name.escape_debug()))
+            };
             let checked = check_entry(name, grant, harness, taken).map_err(|message| vec![at(message)]);
             match checked.and_then(|()| assemble(grant, harness, pool)) {
                 Ok(assembly) => agents.push(Self { spec: tool(name, grant), grant: grant.clone(), assembly }),

@@ -47,11 +47,11 @@ fn records(path: &Path) -> Vec<Record> {
 }
 
 fn answer(condition: Value, reply: Value) -> String {
-    json!({ "match": condition, "reply": reply }).to_string()
+    serde_json::Map::from_iter([("match".to_owned(), condition), ("reply".to_owned(), reply)]).into_iter().collect::<Value>().to_string()
 }
 
-/// A model that sends the scout for the first half of a shortest way and goes the rest itself.
-fn script() -> String {
+/// A model that sends the scout ahead on a shortest way, of which it leaves a share, and goes the rest itself.
+fn script(left: usize) -> String {
     let mut lines = vec![
         answer(json!({ "contains": "Do not act yet" }), json!({ "text": "1. send the scout\n2. do the rest" })),
         answer(json!({ "contains": "Does the answer say" }), json!({ "text": "yes" })),
@@ -60,7 +60,7 @@ fn script() -> String {
         let play = Play::new(Arc::new(generate(0, kind).game));
         let task = play.game().task_sentence().to_owned();
         let way = plan(&play, 30).unwrap();
-        let (ahead, rest) = way.split_at(way.len() / 2);
+        let (ahead, rest) = way.split_at(way.len() - way.len() / left);
         let scouted = |turn: usize| json!({ "task_contains": task, "system_contains": "You are a scout", "turn": turn });
         for (turn, action) in ahead.iter().enumerate() {
             lines.push(answer(scouted(turn), json!({ "text": action })));
@@ -75,12 +75,37 @@ fn script() -> String {
     lines.join("\n")
 }
 
+const BENCH: &str = "format = 1\nname = \"b\"\nkind = \"household\"\n[source]\ngenerated = 1\n[limits]\nsteps = 30\n";
+
+#[test]
+fn an_environment_that_is_done_in_a_sub_agent_ends_the_episode() {
+    let run = TestRun::new();
+    example(&run);
+    let manifest = std::fs::read_to_string(run.path().join("h/harness.toml")).unwrap();
+    run.write("h/harness.toml", &manifest.replace("limits = { steps = 12 }", "tools = [\"act\"]"));
+    run.write("s.jsonl", &script(100));
+    run.write("b/benchmark.toml", BENCH);
+    let ran = run.run(&["run", "--bench", "b", "--harness", "h", "--model", "scripted:s.jsonl", "--run", "r", "--min-pass-rate", "1"]);
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let path = trace(&run, "r");
+    let records = records(&path);
+    let before = |back: usize| records[records.len() - back].place().and_then(|(_, within)| within.cloned());
+    assert!(before(2).is_none() && before(3).is_some(), "the call, then what was within: {records:?}");
+    let benchmark = Benchmark::parse(BENCH, Path::new("b")).unwrap();
+    let Record::Episode { key, .. } = &records[0] else { panic!("no episode") };
+    let task = benchmark.tasks.iter().find(|task| task.task.id == key.task).unwrap();
+    let roles = [ModelRole::Main].into();
+    let replay = Replay { roles, seed: 1, sampling: Sampling::default(), limits: Limits { steps: Some(30), ..Limits::default() } };
+    let (harness, lines) = harness_dir::read(&run.path().join("h")).unwrap();
+    assert_eq!(replay.touches(&Assembly::new(harness, &lines).ok().unwrap(), task, &path).unwrap(), Touch::None);
+}
+
 #[test]
 fn the_example_plays_household_with_plan_memory_and_scout() {
     let run = TestRun::new();
     example(&run);
-    run.write("s.jsonl", &script());
-    run.write("b/benchmark.toml", "format = 1\nname = \"b\"\nkind = \"household\"\n[source]\ngenerated = 1\n[limits]\nsteps = 30\n");
+    run.write("s.jsonl", &script(2));
+    run.write("b/benchmark.toml", BENCH);
     let check = run.run(&["check", "h"]);
     assert_eq!(check.exit, 0, "{}", check.err);
     let ran = run.run(&["run", "--bench", "b", "--harness", "h", "--model", "scripted:s.jsonl", "--run", "r", "--min-pass-rate", "1"]);

@@ -31,7 +31,7 @@ fn table_of(manifest: &Manifest) -> Table {
 /// An agent comes as a whole; of one that stays, only what changed is set.
 fn settings(from: &Table, to: &Table, above: &str, edits: &mut Vec<Edit>) {
     let under = |key: &str| if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
-    let are_plain = |table: &Table| table.keys().all(is_plain);
+    let are_plain = |table: &Table| table.keys().all(|name| is_plain(name));
     for key in from.keys().filter(|key| !to.contains_key(*key)) {
         edits.push(Edit::Set { key: under(key), value: None });
     }
@@ -67,7 +67,7 @@ fn processors(from: &Manifest, to: &Manifest, edits: &mut Vec<Edit>) {
 }
 
 /// A name that a key of an edit can hold.
-fn is_plain(name: &String) -> bool {
+fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains('.')
 }
 
@@ -78,7 +78,7 @@ fn changed(name: &ProcessorName, old: &ProcessorSpec, new: &ProcessorSpec, edits
         return;
     }
     let only_params = ProcessorSpec { params: new.params.clone(), ..old.clone() } == *new;
-    if !only_params || !old.params.keys().chain(new.params.keys()).all(is_plain) {
+    if !only_params || !old.params.keys().chain(new.params.keys()).all(|name| is_plain(name)) {
         edits.push(Edit::Replace { which: which(), with: new.clone() });
         return;
     }

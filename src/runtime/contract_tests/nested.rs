@@ -67,10 +67,11 @@ fn processors_of_the_caller_see_the_call_and_not_what_is_within() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let watcher = station("watcher", move |event| {
-        match event {
-            Event::BeforeTool { call } => log.lock().unwrap().push(format!("before {}", call.name)),
-            Event::AfterTool { result, .. } => log.lock().unwrap().push(format!("after {}", result.text)),
-            _ => {}
+        if let Event::BeforeTool { call } = event {
+            log.lock().unwrap().push(format!("before {}", call.name));
+        }
+        if let Event::AfterTool { result, .. } = event {
+            log.lock().unwrap().push(format!("after {}", result.text));
         }
         Action::Pass
     });
