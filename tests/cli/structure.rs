@@ -47,7 +47,7 @@ fn records(path: &Path) -> Vec<Record> {
 }
 
 fn answer(condition: Value, reply: Value) -> String {
-    serde_json::Map::from_iter([("match".to_owned(), condition), ("reply".to_owned(), reply)]).into_iter().collect::<Value>().to_string()
+    [("match", condition), ("reply", reply)].into_iter().collect::<Value>().to_string()
 }
 
 /// A model that sends the scout ahead on a shortest way, of which it leaves a share, and goes the rest itself.
