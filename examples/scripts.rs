@@ -70,7 +70,7 @@ fn turns() -> Vec<Arc<Turn>> {
 
 async fn put(instance: &mut Instance, turns: &[Arc<Turn>]) -> anyhow::Result<()> {
     let (tags, usage, sampling, decision) = (Tags::new(), Usage::default(), Sampling::default(), Decision::Free);
-    let scene = Scene { task: "go", tags: &tags, tools: &[], step: 1, usage: &usage, elapsed_ms: 0 };
+    let scene = Scene { task: "go", tags: &tags, tools: &[], step: 1, usage, elapsed_ms: 0 };
     let role = ModelRole::Main;
     let event = Event::BeforeModel { turns, tools: &[], actions: &[], role, sampling: &sampling, decision: &decision };
     let action = instance.event(&event, &scene, None).await?;

@@ -3,9 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
 
-use harnessx::domain::edit::{Bundle, Edit, EditError, Groups, Which, diff};
+use harnessx::domain::edit::{Bucket, Bundle, Edit, EditError, Groups, Which, diff};
 use harnessx::domain::harness::{Harness, Limits, Manifest, ProcessorSpec, Slots, parse_manifest};
 use harnessx::domain::request::Sampling;
+use harnessx::domain::structure::AgentSpec;
 use harnessx::runtime::assembly::Assembly;
 use harnessx::runtime::native;
 use harnessx::store::harness_dir::tree_id;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 
 const NATIVES: [&str; 7] = ["few_shot", "user_wrapper", "admissible_choice", "sliding_window", "compaction", "tool_filter", "no_such"];
 const KEYS: [&str; 8] = ["score", "style", "last", "a.b", "a", "a.c", "", "guard"];
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 14] = [
     "name",
     "description",
     "slots",
@@ -26,9 +27,26 @@ const SETTINGS: [&str; 9] = [
     "slots.limits.steps",
     "slots.limits.cost",
     "slots.sampling.temperature",
+    "agents",
+    "agents.a",
+    "agents.a.description",
+    "agents.a.limits.steps",
+    "agents.b.tools",
     "format",
 ];
-const PATHS: [&str; 8] = ["prompts/system.md", "prompts/a.md", "prompts", "tools/t.toml", "skills/s.md", "../x", "harness.toml", "a/b/c"];
+const INNER: &str = "agents/a/harness.toml";
+const PATHS: [&str; 10] = [
+    "agents/a/prompts/a.md",
+    INNER,
+    "prompts/system.md",
+    "prompts/a.md",
+    "prompts",
+    "tools/t.toml",
+    "skills/s.md",
+    "../x",
+    "harness.toml",
+    "a/b/c",
+];
 
 fn value() -> impl Strategy<Value = toml::Value> {
     let leaf = prop_oneof![
@@ -68,12 +86,39 @@ fn slots() -> impl Strategy<Value = Slots> {
     (option::of(vec("[a-c]", 0..3)), limits, sampling).prop_map(|(tools, limits, sampling)| Slots { tools, limits, sampling })
 }
 
+fn agent() -> impl Strategy<Value = AgentSpec> {
+    let limits = option::of(0..9_u32).prop_map(|steps| Limits { steps, ..Limits::default() });
+    let folder = select(&["agents/a", "agents/a", "agents/b"][..]);
+    ("[a-z]{0,3}", folder, limits, option::of(vec("[a-c]", 0..2))).prop_map(|(description, folder, limits, tools)| AgentSpec {
+        description,
+        harness: folder.to_owned(),
+        limits,
+        tools,
+    })
+}
+
+fn agents() -> impl Strategy<Value = BTreeMap<String, AgentSpec>> {
+    btree_map(select(&["a", "b", "a", "b", "odd.name"][..]).prop_map(str::to_owned), agent(), 0..3)
+}
+
+/// The harness of a sub-agent, as people write it or with a fault.
+fn inner() -> impl Strategy<Value = Option<String>> {
+    let texts =
+        ["name = \"a\" # why\nformat = 1\n[slots]\n", "format = 1\nname = \"a\"\n[[processors]]\nuse = \"judge\"\n", "format = 1\n"];
+    option::of(select(texts.to_vec()).prop_map(str::to_owned))
+}
+
 fn harness() -> impl Strategy<Value = Harness> {
     let files = btree_map(select(&["prompts/system.md", "prompts/a.md", "x", "skills/s.md"][..]), "[a-z]{0,4}", 0..3);
-    (vec(spec(), 0..5), slots(), "[a-z]{0,3}", files).prop_map(|(processors, slots, description, files)| Harness {
-        manifest: Manifest { format: 1, name: "h".to_owned(), description, processors, slots },
-        files: files.into_iter().map(|(path, text)| (path.to_owned(), text.into_bytes())).collect(),
-    })
+    (vec(spec(), 0..5), slots(), "[a-z]{0,3}", files, agents(), inner()).prop_map(
+        |(processors, slots, description, files, agents, inner)| {
+            let files = files.into_iter().chain(inner.map(|text| (INNER, text)));
+            Harness {
+                manifest: Manifest { format: 1, name: "h".to_owned(), description, processors, agents, slots },
+                files: files.map(|(path, text)| (path.to_owned(), text.into_bytes())).collect(),
+            }
+        },
+    )
 }
 
 fn which() -> impl Strategy<Value = Which> {
@@ -104,7 +149,7 @@ fn bundle(name: &'static str) -> impl Strategy<Value = Bundle> {
 /// The identity, where the harness passes its check.
 fn identity(harness: &Harness) -> Option<String> {
     let assembly = Assembly::new(harness.clone(), &[]).ok()?;
-    Some(tree_id(assembly.canonical_manifest(), &harness.files).unwrap().0)
+    Some(tree_id(assembly.canonical_manifest(), &assembly.harness().files).unwrap().0)
 }
 
 fn joined(one: &Bundle, two: &Bundle, harness: &Harness) -> Result<Harness, EditError> {
@@ -212,4 +257,59 @@ fn identity_is_what_a_harness_does_and_not_how_it_is_written() {
     };
     assert_eq!(of(same[0]), of(same[1]));
     assert_ne!(of(same[0]), of(&same[0].replace("\"x\"", "\"y\"")));
+}
+
+/// A harness with an agent, a strategy and a memory.
+fn structured() -> Harness {
+    let text = "format = 1\nname = \"s\"\n[strategy]\nkind = \"plan_then_act\"\n[memory]\nkind = \"retrieval\"\n\
+                [agents.a]\ndescription = \"d\"\nharness = \"agents/a\"\nlimits = { steps = 3 }\n";
+    let inner = b"format = 1\nname = \"a\"\n[[processors]]\nuse = \"judge\"\n".to_vec();
+    Harness { manifest: parse_manifest(text).unwrap().0, files: BTreeMap::from([(INNER.to_owned(), inner)]) }
+}
+
+fn one(text: &str) -> Bundle {
+    Bundle { name: "x".to_owned(), edits: vec![toml::from_str(text).unwrap()] }
+}
+
+#[test]
+fn strategy_memory_and_agents_are_replaced_as_units_and_a_diff_finds_them() {
+    let groups = native::groups();
+    let vote = "edit = \"replace\"\nwhich = { group = \"strategy\" }\nwith = { use = \"propose_and_vote\", params = { votes = 5 } }";
+    let forget = "edit = \"remove\"\nwhich = { group = \"memory\" }";
+    let send = "edit = \"set\"\nkey = \"agents.b\"\nvalue = { description = \"e\", harness = \"agents/a\", tools = [] }";
+    let drop = "edit = \"set\"\nkey = \"agents.a\"";
+    let spend = "edit = \"set\"\nkey = \"agents.a.limits.steps\"\nvalue = 4";
+    for (text, bucket) in
+        [(vote, Bucket::Processor), (forget, Bucket::Processor), (send, Bucket::Tools), (drop, Bucket::Tools), (spend, Bucket::Tools)]
+    {
+        let bundle = one(text);
+        let edited = bundle.apply(&structured(), &groups).unwrap();
+        assert!(identity(&edited).is_some() && identity(&edited) != identity(&structured()), "{text}");
+        assert_eq!(bundle.buckets().into_iter().collect::<Vec<_>>(), [bucket], "{text}");
+        let edits = diff(&structured(), &edited).unwrap();
+        assert_eq!(edits.len(), if text == vote { 2 } else { 1 }, "{edits:?}");
+        assert_eq!(Bundle { name: "d".to_owned(), edits }.apply(&structured(), &groups).unwrap(), edited);
+    }
+    assert!(one(drop).join(&one(spend), &structured(), &groups).unwrap_err().to_string().contains("setting agents.a"));
+    let two = one(&vote.replace('5', "7")).join(&one(vote), &structured(), &groups).unwrap_err().to_string();
+    assert!(two.contains("processor plan_then_act"), "{two}");
+    assert!(one(send).join(&one(vote), &structured(), &groups).is_ok());
+    let half = "edit = \"set\"\nkey = \"agents.c.description\"\nvalue = \"d\"";
+    assert!(one(half).apply(&structured(), &groups).unwrap_err().to_string().contains("missing field `harness`"));
+}
+
+#[test]
+fn the_folder_of_an_agent_is_part_of_the_identity_in_canonical_form() {
+    let groups = native::groups();
+    let write =
+        |text: &str| Bundle { name: "w".to_owned(), edits: vec![Edit::WriteFile { path: INNER.to_owned(), text: text.to_owned() }] };
+    let of = |text: &str| identity(&write(text).apply(&structured(), &groups).unwrap()).unwrap();
+    let plain = "format = 1\nname = \"a\"\n[[processors]]\nuse = \"judge\"\n";
+    assert_eq!(of(plain), of(&format!("# why\n{plain}params = {{ best = 10.0 }}\n")));
+    assert_ne!(of(plain), of(&plain.replace("judge", "todo_check")));
+    assert_eq!(write(plain).buckets().into_iter().collect::<Vec<_>>(), [Bucket::Tools]);
+    let assembly = Assembly::new(structured(), &[]).ok().unwrap();
+    assert!(assembly.harness().text(INNER).unwrap().contains("behaviour = 1"));
+    let react = parse_manifest("format = 1\nname = \"s\"\n[strategy]\nkind = \"react\"\n").unwrap().0;
+    assert_eq!(react, parse_manifest("format = 1\nname = \"s\"\n").unwrap().0);
 }

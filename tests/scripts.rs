@@ -37,7 +37,7 @@ fn instance(pool: &Pool, source: &str) -> Instance {
 
 async fn on(instance: &mut Instance, turns: &[Arc<Turn>]) -> Result<Action, ScriptError> {
     let (tags, usage) = (Tags::new(), Usage::default());
-    let scene = Scene { task: "go", tags: &tags, tools: &[], step: 1, usage: &usage, elapsed_ms: 0 };
+    let scene = Scene { task: "go", tags: &tags, tools: &[], step: 1, usage, elapsed_ms: 0 };
     instance.event(&Event::StepStart { turns }, &scene, None).await
 }
 

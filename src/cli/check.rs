@@ -72,7 +72,7 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
     }
     match assets::harness(target) {
         Ok(harness) => {
-            tools(target, harness.assembly.tool_files(), printer)?;
+            tools(target, &harness.assembly.all_tool_files(), printer)?;
             printer.event(&Checked { event: "check", ok: true, kind: "harness", name: target, id: harness.id.as_str() });
             printer.line(&format!("ok: harness {target} ({})", harness.id));
             Ok(Exit::Done)

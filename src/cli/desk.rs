@@ -26,7 +26,7 @@ pub(crate) fn open(assignment: &Assignment, ledger: &Path, printer: &Printer) ->
     let settings = &assignment.layered.settings;
     let client = Client::new();
     let workbench = workbench(settings, client.clone());
-    workbench.check(assignment.harness.assembly.tool_files()).map_err(Failure::settings)?;
+    workbench.check(&assignment.harness.assembly.all_tool_files()).map_err(Failure::settings)?;
     let clock = Clock::system();
     let meter = Arc::new(Meter::new(Caps { max_tokens: settings.max_tokens, max_cost: settings.max_cost }));
     let environment = |name: &str| std::env::var(name).ok();

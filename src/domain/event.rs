@@ -71,7 +71,7 @@ pub struct Scene<'a> {
     /// Step, from 1; 0 at `task_start`.
     pub step: u32,
     /// Used so far in this episode.
-    pub usage: &'a Usage,
+    pub usage: Usage,
     /// Milliseconds since the episode began, by the injected clock.
     pub elapsed_ms: u64,
 }
@@ -257,6 +257,8 @@ pub struct RequestChange {
     pub sampling: Option<Sampling>,
     /// Form of the reply.
     pub decision: Option<Decision>,
+    /// Replies drawn, 1 to 9, of which the one that most agree with is taken, the first of equals.
+    pub votes: Option<u32>,
 }
 
 /// Several in the place of one.

@@ -2,9 +2,11 @@
 
 use super::id::ProcessorName;
 use super::nearest::with_nearest;
+use super::structure::{AGENTS_LIMIT, AgentSpec, MEMORY, STRATEGY};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use toml::Spanned;
 
 /// Version of the folder format.
 pub const HARNESS_FORMAT: u32 = 1;
@@ -81,6 +83,9 @@ pub struct Manifest {
     /// Processors in the order in which they run within a hook.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processors: Vec<ProcessorSpec>,
+    /// Agents that it calls as tools, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub agents: BTreeMap<String, AgentSpec>,
     /// Shared resources.
     #[serde(default, skip_serializing_if = "Slots::is_default")]
     pub slots: Slots,
@@ -183,7 +188,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn is_default(&self) -> bool {
+    pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
@@ -244,32 +249,61 @@ pub fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).fold(1, |line, byte| line + usize::from(byte == b'\n'))
 }
 
-/// Reads `harness.toml` and says on which line each processor stands.
+/// `harness.toml` as people write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format: u32,
+    name: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    processors: Vec<Spanned<ProcessorSpec>>,
+    #[serde(default)]
+    agents: BTreeMap<String, Spanned<AgentSpec>>,
+    #[serde(default)]
+    slots: Slots,
+    memory: Option<Spanned<toml::Table>>,
+    strategy: Option<Spanned<toml::Table>>,
+}
+
+/// Reads `harness.toml` and says on which lines its processors stand, and after them its agents. Memory and strategy become the last
+/// processors.
 ///
 /// # Errors
 /// The first problem: syntax, an unknown key, a missing key, a newer format.
 pub fn parse_manifest(text: &str) -> Result<(Manifest, Vec<usize>), Problem> {
-    #[derive(Deserialize)]
-    struct Lines {
-        #[serde(default)]
-        processors: Vec<toml::Spanned<toml::Table>>,
-    }
-    let problem = |error: &toml::de::Error| {
+    let written: Written = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(0, |span| line_of(text, span.start));
         Problem::at(HARNESS_FILE, line, with_nearest(error.message().trim()))
-    };
-    let manifest: Manifest = toml::from_str(text).map_err(|error| problem(&error))?;
-    if manifest.format != HARNESS_FORMAT {
-        let message = format!("format {} is not known here; this program reads format {HARNESS_FORMAT}", manifest.format);
+    })?;
+    if written.format != HARNESS_FORMAT {
+        let message = format!("format {} is not known here; this program reads format {HARNESS_FORMAT}", written.format);
         return Err(Problem::at(HARNESS_FILE, 1, message));
     }
-    if manifest.processors.len() > PROCESSORS_LIMIT {
-        let message = format!("{} processors; a harness has at most {PROCESSORS_LIMIT}", manifest.processors.len());
-        return Err(Problem::at(HARNESS_FILE, 0, message));
+    let mut lines = Vec::new();
+    let mut processors = Vec::new();
+    for entry in written.processors {
+        lines.push(line_of(text, entry.span().start));
+        processors.push(entry.into_inner());
     }
-    let lines: Lines = toml::from_str(text).map_err(|error| problem(&error))?;
-    let lines = lines.processors.iter().map(|entry| line_of(text, entry.span().start)).collect();
-    Ok((manifest, lines))
+    for (policy, table) in [(MEMORY, written.memory), (STRATEGY, written.strategy)] {
+        let Some(table) = table else { continue };
+        let line = line_of(text, table.span().start);
+        let processor = policy.processor(table.into_inner()).map_err(|message| Problem::at(HARNESS_FILE, line, message))?;
+        lines.extend(processor.is_some().then_some(line));
+        processors.extend(processor);
+    }
+    let too_many = |count: usize, what: &str, most: usize| {
+        let message = format!("{count} {what}; a harness has at most {most}");
+        if count > most { Err(Problem::at(HARNESS_FILE, 0, message)) } else { Ok(()) }
+    };
+    too_many(processors.len(), "processors", PROCESSORS_LIMIT)?;
+    too_many(written.agents.len(), "agents", AGENTS_LIMIT)?;
+    lines.extend(written.agents.values().map(|entry| line_of(text, entry.span().start)));
+    let agents = written.agents.into_iter().map(|(name, entry)| (name, entry.into_inner())).collect();
+    let Written { format, name, description, slots, .. } = written;
+    Ok((Manifest { format, name, description, processors, agents, slots }, lines))
 }
 
 #[cfg(test)]
@@ -289,5 +323,26 @@ mod tests {
         let (manifest, lines) = parse_manifest(text).unwrap();
         assert_eq!(manifest.processors.len(), 2);
         assert_eq!(lines, vec![4, 7]);
+    }
+
+    #[test]
+    fn strategy_and_memory_are_the_last_processors() {
+        let text = "format = 1\nname = \"x\"\n[strategy]\nkind = \"propose_and_vote\"\nvotes = 5\n[memory]\nkind = \"retrieval\"\n\
+                    [[processors]]\nuse = \"a\"\n[agents.b]\ndescription = \"d\"\nharness = \"agents/b\"\n";
+        let (manifest, lines) = parse_manifest(text).unwrap();
+        let groups: Vec<Option<&str>> = manifest.processors.iter().map(|spec| spec.group.as_deref()).collect();
+        assert_eq!(groups, [None, Some("memory"), Some("strategy")]);
+        assert_eq!(manifest.processors[2].params["votes"].as_integer(), Some(5));
+        assert_eq!(lines, [8, 6, 3, 10]);
+        let again = toml::to_string(&manifest).unwrap();
+        assert_eq!(parse_manifest(&again).unwrap().0, manifest);
+    }
+
+    #[test]
+    fn a_bad_kind_is_named_with_its_line() {
+        let problem = |table: &str| parse_manifest(&format!("format = 1\nname = \"x\"\n{table}\n")).unwrap_err().to_string();
+        assert_eq!(problem("[strategy]\nkind = \"reakt\""), "harness.toml:3: strategy: unknown kind \"reakt\"; did you mean \"react\"?");
+        assert_eq!(problem("\n[memory]\ncount = 3"), "harness.toml:4: memory: missing key `kind`; known: none, retrieval, line");
+        assert!(problem("[strategy]\nkind = \"react\"\nvotes = 3").contains("\"react\" has no parameter \"votes\""));
     }
 }

@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod reputation;
 pub mod request;
 pub mod round;
+pub mod structure;
 pub mod task;
 pub mod trace;
 pub mod untrusted;

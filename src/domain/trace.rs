@@ -1,7 +1,7 @@
 //! The trace of an episode: one JSON record a line, requests as deltas (`system.md` §4).
 
 use super::event::{Hook, ToolResult};
-use super::id::{Digest, HarnessId, PolicyVersion, ProcessorName, TaskId};
+use super::id::{Digest, HarnessId, PolicyVersion, ProcessorName, TaskId, ToolName};
 use super::message::{Message, ToolCall, ToolSpec};
 use super::outcome::EpisodeResult;
 use super::request::{Decision, ModelRole, Reply, Sampling};
@@ -54,7 +54,8 @@ impl EpisodeKey {
     }
 }
 
-/// One line of a trace file.
+/// One line of a trace file. Steps are counted through the whole episode, those of its sub-agents among them; what a sub-agent did says so
+/// in `within` and stands before the record of the call that it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
@@ -85,10 +86,13 @@ pub enum Record {
         /// Its tools, as they are offered.
         offers: Vec<ToolSpec>,
     },
-    /// A model request: turns after the `kept` leading ones that it shares with the request before it.
+    /// A model request: turns after the `kept` leading ones that it shares with the request before it, of the same call of the same agent.
     Request {
         /// Step, from 1.
         step: u32,
+        /// The sub-agent that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<ToolName>,
         /// Leading turns shared with the request before.
         kept: usize,
         /// The turns after those.
@@ -115,6 +119,9 @@ pub enum Record {
     Reply {
         /// Step.
         step: u32,
+        /// The sub-agent that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<ToolName>,
         /// The reply.
         #[serde(flatten)]
         reply: Reply,
@@ -130,6 +137,9 @@ pub enum Record {
     Tool {
         /// Step.
         step: u32,
+        /// The sub-agent that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<ToolName>,
         /// The call as it was made.
         call: ToolCall,
         /// The result as the tool gave it.
@@ -145,6 +155,9 @@ pub enum Record {
     Trigger {
         /// Step.
         step: u32,
+        /// The sub-agent that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<ToolName>,
         /// Where.
         hook: Hook,
         /// Who.
@@ -154,6 +167,19 @@ pub enum Record {
     },
     /// Last line of a finished episode.
     Outcome(EpisodeResult),
+}
+
+impl Record {
+    /// Step and sub-agent that it belongs to; `None` for the first line and the last.
+    pub fn place(&self) -> Option<(u32, Option<&ToolName>)> {
+        match self {
+            Self::Request { step, within, .. }
+            | Self::Reply { step, within, .. }
+            | Self::Tool { step, within, .. }
+            | Self::Trigger { step, within, .. } => Some((*step, within.as_ref())),
+            Self::Episode { .. } | Self::Outcome(_) => None,
+        }
+    }
 }
 
 /// Who answered a tool call.
@@ -167,6 +193,8 @@ pub enum ToolSource {
     Harness,
     /// A command or a server of the harness.
     Program,
+    /// A sub-agent.
+    Agent,
 }
 
 impl ToolSource {
@@ -188,4 +216,17 @@ pub enum ReplySource {
     Processor,
     /// One option was left, so no model was asked.
     Forced,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_from_before_there_were_sub_agents_reads_and_is_written_as_it_was() {
+        let old = r#"{"record":"trigger","step":2,"hook":"step_end","processor":"p","change":"c"}"#;
+        let read: Record = serde_json::from_str(old).unwrap();
+        assert_eq!(read.place(), Some((2, None)));
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+    }
 }

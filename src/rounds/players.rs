@@ -45,7 +45,7 @@ impl Known {
 /// processors, where they are known.
 pub(super) fn problems(harness: &Harness, lines: &[usize], workbench: &Workbench) -> Vec<Problem> {
     match Assembly::new(harness.clone(), lines) {
-        Ok(assembly) => workbench.try_out(harness, assembly.tool_files()),
+        Ok(assembly) => workbench.try_out(harness, &assembly.all_tool_files()),
         Err(problems) => problems,
     }
 }

@@ -5,6 +5,7 @@ use super::processor::Native;
 use super::scripted::{Script, Tool, is_script};
 use super::station::Part;
 pub use super::station::{Station, Trouble};
+use super::sub_agent::{AgentTool, SubAgent};
 use super::tool_files::{self, ToolFile};
 use super::tools::{HarnessTool, ScriptTool};
 use crate::domain::harness::{HARNESS_FILE, HARNESS_FORMAT, Harness, Manifest, Problem, ProcessorSpec, sorted};
@@ -22,6 +23,7 @@ pub struct Assembly {
     order: Vec<(usize, Known)>,
     tools: Vec<Tool>,
     tool_files: Vec<ToolFile>,
+    agents: Vec<Arc<SubAgent>>,
     canonical: String,
     /// Where its scripts run; the process's own when absent.
     pool: Option<Pool>,
@@ -59,7 +61,7 @@ impl Known {
 }
 
 impl Assembly {
-    /// Checks a harness; `lines` are the lines of its `[[processors]]` entries.
+    /// Checks a harness; `lines` are the lines of its processors and agents, as `parse_manifest` found them.
     ///
     /// # Errors
     /// Every problem found.
@@ -75,7 +77,7 @@ impl Assembly {
         Self::assemble(harness, lines, Some(pool.clone()))
     }
 
-    fn assemble(harness: Harness, lines: &[usize], pool: Option<Pool>) -> Result<Self, Vec<Problem>> {
+    pub(super) fn assemble(mut harness: Harness, lines: &[usize], pool: Option<Pool>) -> Result<Self, Vec<Problem>> {
         let get_pool = || pool.clone().unwrap_or_else(Pool::shared);
         let mut problems = Vec::new();
         let mut known = Vec::new();
@@ -107,16 +109,26 @@ impl Assembly {
             problems.extend(found);
             Vec::new()
         });
+        let taken = tools.iter().map(|tool| tool.spec.name.0.clone()).chain(tool_files.iter().map(|file| file.name().to_owned()));
+        let agent_lines = lines.get(harness.manifest.processors.len()..).unwrap_or_default();
+        let agents = SubAgent::all(&harness, agent_lines, pool.as_ref(), &taken.collect()).unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
+        for agent in &agents {
+            harness.files.insert(format!("{}/{HARNESS_FILE}", agent.folder()), agent.assembly.canonical.clone().into_bytes());
+        }
+        let agents = agents.into_iter().map(Arc::new).collect();
         match canonical(&harness.manifest, &known) {
-            Ok(canonical) => Ok(Self { harness, order, tools, tool_files, canonical, pool }),
+            Ok(canonical) => Ok(Self { harness, order, tools, tool_files, agents, canonical, pool }),
             Err(message) => Err(vec![Problem::at(HARNESS_FILE, 0, message)]),
         }
     }
 
-    /// The harness.
+    /// The harness, with the manifests of its agents in canonical form: with `canonical_manifest`, all that its identity rests on.
     pub fn harness(&self) -> &Harness {
         &self.harness
     }
@@ -151,12 +163,28 @@ impl Assembly {
     /// As `stations`.
     pub fn tools(&self) -> Result<Vec<HarnessTool>, String> {
         let tool = |tool: &Tool| Ok(HarnessTool::Script(ScriptTool::new(tool.spec.clone(), tool.instance(&self.pool())?)));
-        self.tools.iter().map(tool).collect()
+        let agents = self.agents.iter().map(|agent| Ok(HarnessTool::Agent(AgentTool(agent.clone()))));
+        self.tools.iter().map(tool).chain(agents).collect()
     }
 
     /// Its command tools and MCP servers.
     pub fn tool_files(&self) -> &[ToolFile] {
         &self.tool_files
+    }
+
+    /// Those of its agents too, each with its place in the folder.
+    pub fn all_tool_files(&self) -> Vec<ToolFile> {
+        let of_agent = |agent: &Arc<SubAgent>| agent.assembly.tool_files.iter().map(|file| file.below(agent.folder())).collect::<Vec<_>>();
+        self.tool_files.iter().cloned().chain(self.agents.iter().flat_map(of_agent)).collect()
+    }
+
+    /// Fresh processors of its agents, for trying them out.
+    ///
+    /// # Errors
+    /// As `stations`.
+    pub fn agent_stations(&self) -> Result<Vec<Station>, String> {
+        let stations: Result<Vec<Vec<Station>>, String> = self.agents.iter().map(|agent| agent.assembly.stations()).collect();
+        Ok(stations?.into_iter().flatten().collect())
     }
 
     fn pool(&self) -> Pool {

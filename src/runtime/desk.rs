@@ -4,7 +4,7 @@ use super::tool_files::Workbench;
 use super::trace_log::TraceLog;
 use crate::clock::Clock;
 use crate::domain::conversation::Conversation;
-use crate::domain::id::{Digest, PolicyVersion, ProcessorName};
+use crate::domain::id::{Digest, PolicyVersion, ProcessorName, ToolName};
 use crate::domain::request::{ChoiceRecord, Decision, Finish, ModelRequest, ModelRole, Reply, RequestHead, Sampling, Usage};
 use crate::domain::trace::{EpisodeKey, Record, ReplySource};
 use crate::provider::{Provider, ProviderError};
@@ -50,13 +50,31 @@ pub enum CallFault {
     Ledger(#[from] LedgerError),
 }
 
+/// Who puts a request, and when.
+#[derive(Clone, Copy)]
+pub struct Asker<'a> {
+    /// Step of the episode.
+    pub step: u32,
+    /// The sub-agent that acts.
+    pub within: Option<&'a ToolName>,
+    /// The processor that asks, when it is not the run loop.
+    pub processor: Option<&'a ProcessorName>,
+}
+
+/// The request that the next one is written as a delta to.
+#[derive(Default)]
+pub struct Thread {
+    conversation: Conversation,
+    head: Option<Arc<RequestHead>>,
+}
+
 /// The desk as one episode sees it.
 pub struct Line<'a> {
     desk: &'a Desk,
     base: Digest,
     occurrences: HashMap<Digest, u32>,
-    last: Conversation,
-    last_head: Option<Arc<RequestHead>>,
+    /// A sub-agent has one of its own while it acts: neither its requests nor those after it are written whole again.
+    pub thread: Thread,
     /// Tokens and money of this episode.
     pub usage: Usage,
     /// Calls made, ledger hits included.
@@ -87,16 +105,7 @@ impl Desk {
             key.stream.0.as_bytes(),
             &key.replicate.to_le_bytes(),
         ]);
-        Line {
-            desk: self,
-            base,
-            occurrences: HashMap::new(),
-            last: Conversation::default(),
-            last_head: None,
-            usage: Usage::default(),
-            calls: 0,
-            retries: 0,
-        }
+        Line { desk: self, base, occurrences: HashMap::new(), thread: Thread::default(), usage: Usage::default(), calls: 0, retries: 0 }
     }
 }
 
@@ -105,20 +114,13 @@ impl Line<'_> {
     ///
     /// # Errors
     /// See [`CallFault`].
-    pub async fn call(
-        &mut self,
-        request: &ModelRequest,
-        asked_by: Option<&ProcessorName>,
-        step: u32,
-        trace: &mut TraceLog,
-    ) -> Result<Reply, CallFault> {
+    pub async fn call(&mut self, request: &ModelRequest, asker: Asker<'_>, trace: &mut TraceLog) -> Result<Reply, CallFault> {
         let digest = request.digest();
-        trace.write(&self.record(request, digest, asked_by, step));
-        self.last = request.conversation.clone();
-        self.last_head = Some(request.head.clone());
+        trace.write(&self.record(request, digest, asker));
+        self.thread = Thread { conversation: request.conversation.clone(), head: Some(request.head.clone()) };
         self.calls += 1;
         if let Some(reply) = forced(&request.decision) {
-            trace.write(&reply_record(step, &reply, 0, Vec::new(), ReplySource::Forced));
+            trace.write(&reply_record(asker, &reply, 0, Vec::new(), ReplySource::Forced));
             return Ok(reply);
         }
         let seat = self.desk.seats.get(&request.role).ok_or(CallFault::NoSeat(request.role))?;
@@ -127,7 +129,7 @@ impl Line<'_> {
         let ledger = self.desk.ledger.as_ref();
         if let Some(reply) = ledger.map(|ledger| ledger.find(&key)).transpose()?.flatten() {
             self.usage.add(&reply.usage);
-            trace.write(&reply_record(step, &reply, 0, Vec::new(), ReplySource::Ledger));
+            trace.write(&reply_record(asker, &reply, 0, Vec::new(), ReplySource::Ledger));
             return Ok(reply);
         }
         let called = seat.provider.call(request, key.seed()).await;
@@ -139,17 +141,18 @@ impl Line<'_> {
         let called = called?;
         ledger.map_or(Ok(()), |ledger| ledger.add(&key, &called.reply))?;
         self.usage.add(&called.reply.usage);
-        trace.write(&reply_record(step, &called.reply, called.latency_ms, called.retries, ReplySource::Model));
+        trace.write(&reply_record(asker, &called.reply, called.latency_ms, called.retries, ReplySource::Model));
         Ok(called.reply)
     }
 
     /// The request as a delta to the one before it.
-    fn record(&self, request: &ModelRequest, digest: Digest, asked_by: Option<&ProcessorName>, step: u32) -> Record {
-        let kept = self.last.shared_prefix(&request.conversation);
-        let last = self.last_head.as_deref();
+    fn record(&self, request: &ModelRequest, digest: Digest, asker: Asker<'_>) -> Record {
+        let kept = self.thread.conversation.shared_prefix(&request.conversation);
+        let last = self.thread.head.as_deref();
         let head = &request.head;
         Record::Request {
-            step,
+            step: asker.step,
+            within: asker.within.cloned(),
             kept,
             turns: request.turns()[kept..].iter().map(|turn| turn.message.clone()).collect(),
             system: last.is_none_or(|last| last.system != head.system).then(|| head.system.clone()),
@@ -158,7 +161,7 @@ impl Line<'_> {
             sampling: request.sampling.clone(),
             role: request.role,
             digest,
-            asked_by: asked_by.cloned(),
+            asked_by: asker.processor.cloned(),
         }
     }
 }
@@ -176,6 +179,6 @@ fn forced(decision: &Decision) -> Option<Reply> {
     }
 }
 
-fn reply_record(step: u32, reply: &Reply, latency_ms: u64, retries: Vec<String>, source: ReplySource) -> Record {
-    Record::Reply { step, reply: reply.clone(), latency_ms, retries, source }
+fn reply_record(asker: Asker<'_>, reply: &Reply, latency_ms: u64, retries: Vec<String>, source: ReplySource) -> Record {
+    Record::Reply { step: asker.step, within: asker.within.cloned(), reply: reply.clone(), latency_ms, retries, source }
 }

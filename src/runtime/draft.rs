@@ -1,7 +1,9 @@
 //! A model request while processors change it: what `before_model` allows, and nothing else (`system.md` §3).
 
+use super::ballot::VOTES_LIMIT;
 use crate::domain::conversation::Conversation;
 use crate::domain::event::RequestChange;
+use crate::domain::id::ProcessorName;
 use crate::domain::message::{Message, ToolSpec};
 use crate::domain::request::{Decision, ModelRole, Sampling};
 use std::collections::BTreeSet;
@@ -17,6 +19,10 @@ pub(super) struct Draft {
     pub(super) role: ModelRole,
     pub(super) sampling: Sampling,
     pub(super) decision: Decision,
+    /// Replies that one is chosen from.
+    pub(super) votes: u32,
+    /// Who wants several.
+    pub(super) voter: Option<ProcessorName>,
 }
 
 impl Draft {
@@ -82,6 +88,13 @@ impl Draft {
             });
             self.decision = decision;
         }
+        if let Some(votes) = change.votes {
+            if !(1..=VOTES_LIMIT).contains(&votes) {
+                return Err(format!("votes is not within 1 to {VOTES_LIMIT}"));
+            }
+            changes.push(format!("best of {votes} replies"));
+            self.votes = votes;
+        }
         Ok(changes)
     }
 
@@ -129,6 +142,8 @@ mod tests {
             role: ModelRole::Main,
             sampling: Sampling::default(),
             decision: Decision::Free,
+            votes: 1,
+            voter: None,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::assembly::{Assembly, Station};
 use super::call_ids::CallIds;
-use super::desk::{CallFault, Desk, Line};
+use super::desk::{CallFault, Desk};
+use super::ground::Ground;
 use super::processor::Fault;
 use super::tool_files::runner::Brought;
 use super::tools::{HarnessTool, ToolFault, offered};
@@ -11,10 +12,10 @@ use crate::bench::{Observation, World, WorldFault};
 use crate::domain::conversation::Conversation;
 use crate::domain::event::{Scene, ToolResult};
 use crate::domain::harness::Limits;
-use crate::domain::id::{HarnessId, ToolName};
+use crate::domain::id::{HarnessId, ProcessorName, ToolName};
 use crate::domain::message::{Arguments, Message, ToolCall, ToolSpec};
-use crate::domain::outcome::{Boundary, Ending, EpisodeResult, Outcome, Score};
-use crate::domain::request::{ModelRole, Reply, RequestHead, Sampling};
+use crate::domain::outcome::{Boundary, Ending, EpisodeResult};
+use crate::domain::request::{ModelRole, Reply, RequestHead, Sampling, Usage};
 use crate::domain::task::Task;
 use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT, ToolSource};
 use crate::provider::ProviderError;
@@ -63,11 +64,17 @@ impl From<Abort> for Stop {
     }
 }
 
-/// A running episode.
-pub(super) struct Episode<'a> {
+/// A running episode, or what a sub-agent plays of one.
+pub(super) struct Episode<'a, 'g> {
     pub(super) agent: &'a Agent<'a>,
     pub(super) task: &'a Task,
-    pub(super) world: World<'a>,
+    pub(super) ground: &'a mut Ground<'g>,
+    /// The sub-agent that acts.
+    pub(super) within: Option<ToolName>,
+    /// What the model sees first.
+    opening: String,
+    /// Tools of the environment that it may use; absent: all.
+    granted: Option<&'a [String]>,
     /// Tools of the harness.
     pub(super) own_tools: Vec<HarnessTool>,
     /// All that are offered, as the model sees them.
@@ -77,14 +84,19 @@ pub(super) struct Episode<'a> {
     /// Demonstration turns at the front.
     pub(super) demonstrations: usize,
     pub(super) head: Arc<RequestHead>,
-    pub(super) actions: Vec<String>,
     pub(super) sampling: Sampling,
-    pub(super) line: Line<'a>,
-    pub(super) trace: TraceLog,
+    /// The present step, counted through the whole episode.
     pub(super) step: u32,
     limits: Limits,
-    started_ms: u64,
+    before: Before,
     pub(super) call_ids: CallIds,
+}
+
+/// What was used before an agent began.
+struct Before {
+    steps: u32,
+    usage: Usage,
+    milliseconds: u64,
 }
 
 /// Plays one task once.
@@ -92,8 +104,8 @@ pub(super) struct Episode<'a> {
 /// # Errors
 /// See [`Abort`]; everything else is an outcome.
 pub async fn play(agent: &Agent<'_>, task: &Task, world: World<'_>, key: &EpisodeKey, trace: TraceLog) -> Result<EpisodeResult, Abort> {
-    let mut episode = Episode::new(agent, task, world, key, trace);
-    episode.trace.write(&Record::Episode {
+    let mut ground = Ground::new(agent.desk, world, key, trace);
+    ground.trace.write(&Record::Episode {
         format: TRACE_FORMAT,
         key: key.clone(),
         harness: agent.harness.clone(),
@@ -102,54 +114,81 @@ pub async fn play(agent: &Agent<'_>, task: &Task, world: World<'_>, key: &Episod
         task_text: task.text.clone(),
         tags: task.tags.clone(),
     });
-    let parts = agent.assembly.stations().and_then(|stations| Ok((stations, agent.assembly.tools()?)));
-    let ending = match parts {
-        Ok((mut stations, tools)) => match episode.bring(tools).await {
-            Ok(()) => episode.run(&mut stations).await?,
-            Err(ending) => ending,
-        },
-        Err(message) => Ending::HarnessFault { part: "harness".to_owned(), message },
-    };
-    let result = episode.result(ending);
-    episode.trace.write(&Record::Outcome(result.clone()));
-    episode.trace.flush()?;
+    let ending = Episode::new(agent, task, &mut ground).play_out().await?;
+    let result = ground.result(ending);
+    ground.trace.write(&Record::Outcome(result.clone()));
+    ground.trace.flush()?;
     Ok(result)
 }
 
-impl<'a> Episode<'a> {
-    pub(super) fn new(agent: &'a Agent<'a>, task: &'a Task, world: World<'a>, key: &EpisodeKey, trace: TraceLog) -> Self {
+impl<'a, 'g> Episode<'a, 'g> {
+    pub(super) fn new(agent: &'a Agent<'a>, task: &'a Task, ground: &'a mut Ground<'g>) -> Self {
         let slots = &agent.assembly.harness().manifest.slots;
         Self {
             agent,
             task,
-            tools: offered(world.tools(), &[], slots.tools.as_deref()),
+            within: None,
+            opening: std::mem::take(&mut ground.opening),
+            granted: None,
+            tools: offered(ground.world.tools(), &[], slots.tools.as_deref()),
             own_tools: Vec::new(),
-            world,
             conversation: Conversation::default(),
             demonstrations: 0,
             head: RequestHead::new(String::new(), Vec::new()),
-            actions: Vec::new(),
             sampling: slots.sampling.clone().unwrap_or_default().or(&agent.desk.sampling),
-            line: agent.desk.line(key),
-            trace,
-            step: 0,
+            step: ground.steps,
             limits: slots.limits.tightest(&agent.limits),
-            started_ms: agent.desk.clock.milliseconds(),
+            before: Before { steps: ground.steps, usage: ground.line.usage, milliseconds: agent.desk.clock.milliseconds() },
             call_ids: CallIds::default(),
+            ground,
+        }
+    }
+
+    /// What the sub-agent `name` plays: it sees its task, and the world as it stands.
+    pub(super) fn within(
+        agent: &'a Agent<'a>,
+        task: &'a Task,
+        ground: &'a mut Ground<'g>,
+        name: &ToolName,
+        granted: Option<&'a [String]>,
+    ) -> Self {
+        Self { within: Some(name.clone()), opening: task.text.clone(), granted, ..Self::new(agent, task, ground) }
+    }
+
+    /// All of it, with fresh processors and tools.
+    pub(super) async fn play_out(&mut self) -> Result<Ending, Abort> {
+        let assembly = self.agent.assembly;
+        let parts = assembly.stations().and_then(|stations| Ok((stations, assembly.tools()?)));
+        let (mut stations, tools) = match parts {
+            Ok(parts) => parts,
+            Err(message) => return Ok(Ending::HarnessFault { part: "harness".to_owned(), message }),
+        };
+        if let Some(agent) = &self.within {
+            for station in &mut stations {
+                station.name = ProcessorName(format!("{agent}/{}", station.name));
+            }
+        }
+        match self.bring(tools).await {
+            Ok(()) => self.run(&mut stations).await,
+            Err(ending) => Ok(ending),
         }
     }
 
     /// Adds the harness's own tools; its servers are started here.
-    async fn bring(&mut self, mut tools: Vec<HarnessTool>) -> Result<(), Ending> {
+    pub(super) async fn bring(&mut self, mut tools: Vec<HarnessTool>) -> Result<(), Ending> {
         let assembly = self.agent.assembly;
         let opened = self.agent.desk.workbench.open(assembly.harness(), assembly.tool_files()).await;
         for Brought { file, body, tools: brought } in opened.map_err(ToolFault::at_start)? {
             let offers = brought.iter().map(|tool| tool.spec().clone()).collect();
-            self.trace.write(&Record::Brought { file, body, offers });
+            self.ground.trace.write(&Record::Brought { file, body, offers });
             tools.extend(brought);
         }
         let named = self.agent.assembly.harness().manifest.slots.tools.as_deref();
-        self.tools = offered(self.world.tools(), &tools, named);
+        self.tools = offered(self.ground.world.tools(), &tools, named);
+        if let Some(granted) = self.granted {
+            let is_granted = |tool: &ToolSpec| granted.iter().any(|name| name == tool.name.as_str());
+            self.tools.retain(|tool| is_granted(tool) || tools.iter().any(|own| own.spec().name == tool.name));
+        }
         self.own_tools = tools;
         Ok(())
     }
@@ -172,12 +211,11 @@ impl<'a> Episode<'a> {
     /// Runs until something stops it.
     async fn steps(&mut self, stations: &mut [Station]) -> Result<std::convert::Infallible, Stop> {
         self.on_task_start(stations).await?;
-        let opening = self.world.opening();
-        self.actions = opening.actions;
-        self.conversation.push(Message::user(opening.text));
+        self.conversation.push(Message::user(std::mem::take(&mut self.opening)));
         loop {
             self.check_limits()?;
-            self.step += 1;
+            self.ground.steps += 1;
+            self.step = self.ground.steps;
             self.on_step_start(stations).await?;
             let before = self.conversation.turns().len();
             let reply = self.reply(stations).await?;
@@ -186,7 +224,7 @@ impl<'a> Episode<'a> {
                 self.on_step_end(stations, before).await?;
             }
             acted?;
-            self.trace.flush().map_err(Abort::from)?;
+            self.ground.trace.flush().map_err(Abort::from)?;
         }
     }
 
@@ -227,10 +265,19 @@ impl<'a> Episode<'a> {
         if !reply.tool_calls.is_empty() {
             return Some(reply.tool_calls.clone());
         }
-        let (name, field) = self.world.text_tool()?;
+        let (name, field) = self.text_call(&reply.text)?;
         let arguments = Arguments::text(field, reply.text.trim());
         let name = ToolName::from(name);
         Some(vec![ToolCall { id: self.call_ids.take(), name, arguments }])
+    }
+
+    /// The tool and its argument that a plain text stands for; `None` if it is an answer. A sub-agent has to answer in every environment:
+    /// only an action that is admitted, word for word, is one of its.
+    pub(super) fn text_call(&self, text: &str) -> Option<(&'static str, &'static str)> {
+        let (name, field) = self.ground.world.text_tool()?;
+        let is_action =
+            || self.tools.iter().any(|tool| tool.name.as_str() == name) && self.ground.actions.iter().any(|action| action == text.trim());
+        (self.within.is_none() || is_action()).then_some((name, field))
     }
 
     /// One call into the environment. The verifier's state is behind it; nothing but the result comes back.
@@ -239,13 +286,7 @@ impl<'a> Episode<'a> {
             let names: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
             let text = format!("There is no tool {:?}. Tools: {}.", call.name.as_str(), names.join(", "));
             let result = ToolResult { text, is_error: true };
-            self.trace.write(&Record::Tool {
-                step: self.step,
-                call: call.clone(),
-                result: result.clone(),
-                actions: None,
-                source: ToolSource::Environment,
-            });
+            self.record_tool(call, &result, None, ToolSource::Environment);
             return Ok((result, false));
         }
         self.call_environment(call)
@@ -253,22 +294,22 @@ impl<'a> Episode<'a> {
 
     /// The call itself, on the record.
     pub(super) fn call_environment(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
-        match self.world.call(call) {
+        match self.ground.world.call(call) {
             Ok(Observation { text, actions, is_error, done }) => {
-                let changed = (actions != self.actions).then(|| actions.clone());
-                self.actions = actions;
+                let changed = (actions != self.ground.actions).then(|| actions.clone());
+                self.ground.actions = actions;
                 let result = ToolResult { text, is_error };
-                self.trace.write(&Record::Tool {
-                    step: self.step,
-                    call: call.clone(),
-                    result: result.clone(),
-                    actions: changed,
-                    source: ToolSource::Environment,
-                });
+                self.record_tool(call, &result, changed, ToolSource::Environment);
                 Ok((result, done))
             }
             Err(WorldFault(message)) => Err(Stop::End(Ending::Fault { boundary: Boundary::Environment, message })),
         }
+    }
+
+    /// Puts a tool call on the record; `actions` are those admitted after it, where they changed.
+    pub(super) fn record_tool(&mut self, call: &ToolCall, result: &ToolResult, actions: Option<Vec<String>>, source: ToolSource) {
+        let (call, result) = (call.clone(), result.clone());
+        self.ground.trace.write(&Record::Tool { step: self.step, within: self.within.clone(), call, result, actions, source });
     }
 
     pub(super) fn scene(&self) -> Scene<'_> {
@@ -276,21 +317,28 @@ impl<'a> Episode<'a> {
             task: &self.task.text,
             tags: &self.task.tags,
             tools: &self.tools,
-            step: self.step,
-            usage: &self.line.usage,
-            elapsed_ms: self.agent.desk.clock.milliseconds().saturating_sub(self.started_ms),
+            step: self.step - self.before.steps,
+            usage: self.used(),
+            elapsed_ms: self.agent.desk.clock.milliseconds().saturating_sub(self.before.milliseconds),
         }
     }
 
+    /// Tokens and money that the agent used so far, its sub-agents included.
+    fn used(&self) -> Usage {
+        let mut usage = self.ground.line.usage;
+        usage.subtract(&self.before.usage);
+        usage
+    }
+
     fn check_limits(&self) -> Result<(), Stop> {
-        let usage = &self.line.usage;
-        let over = if self.step >= self.limits.steps.unwrap_or(STEPS_BY_DEFAULT) {
+        let Limits { steps, tokens, cost, seconds } = self.left();
+        let over = if steps == Some(0) {
             Some("steps")
-        } else if self.limits.tokens.is_some_and(|most| usage.tokens() >= most) {
+        } else if tokens == Some(0) {
             Some("tokens")
-        } else if self.limits.cost.is_some_and(|most| usage.cost >= most) {
+        } else if cost.is_some_and(|left| left <= 0.0) {
             Some("cost")
-        } else if self.limits.seconds.is_some_and(|most| self.scene().elapsed_ms >= most.saturating_mul(1000)) {
+        } else if seconds == Some(0) {
             Some("time")
         } else {
             None
@@ -298,34 +346,21 @@ impl<'a> Episode<'a> {
         over.map_or(Ok(()), |limit| Err(Stop::End(Ending::Budget { limit: limit.to_owned() })))
     }
 
-    fn result(&self, end: Ending) -> EpisodeResult {
-        let score = self.world.score(match &end {
-            Ending::FinalAnswer { text } => Some(text),
-            Ending::EnvironmentDone
-            | Ending::Budget { .. }
-            | Ending::Interrupt { .. }
-            | Ending::HarnessFault { .. }
-            | Ending::Fault { .. } => None,
-        });
-        let (outcome, reward) = judge(&end, score);
-        EpisodeResult { outcome, end, reward, steps: self.step, calls: self.line.calls, retries: self.line.retries, usage: self.line.usage }
+    /// What is left of the limits.
+    pub(super) fn left(&self) -> Limits {
+        let used = self.used();
+        Limits {
+            steps: Some(self.limits.steps.unwrap_or(STEPS_BY_DEFAULT).saturating_sub(self.ground.steps - self.before.steps)),
+            tokens: self.limits.tokens.map(|most| most.saturating_sub(used.tokens())),
+            cost: self.limits.cost.map(|most| most - used.cost),
+            seconds: self.limits.seconds.map(|most| most.saturating_sub(self.scene().elapsed_ms / 1000)),
+        }
     }
 }
 
 /// The result of a call that is not made, so that every call has one.
 pub(super) fn not_called() -> ToolResult {
     ToolResult { text: "Not called.".to_owned(), is_error: true }
-}
-
-/// Failure of the thing studied is data; failure of our plumbing is missing data.
-fn judge(end: &Ending, score: Score) -> (Outcome, f64) {
-    match end {
-        Ending::Fault { boundary, message } => (Outcome::Error { boundary: *boundary, message: message.clone() }, 0.0),
-        Ending::HarnessFault { .. } => (Outcome::Failed, 0.0),
-        Ending::FinalAnswer { .. } | Ending::EnvironmentDone | Ending::Budget { .. } | Ending::Interrupt { .. } => {
-            (if score.success { Outcome::Solved } else { Outcome::Failed }, score.reward)
-        }
-    }
 }
 
 /// A model call that failed: an ending where the harness or an outage is to blame, else the run must stop.

@@ -2,11 +2,14 @@
 //! contract of `system.md` §3 before it takes effect, and every change is traced.
 
 use super::assembly::{Station, Trouble};
+use super::ballot::Ballot;
+use super::desk::Asker;
 use super::draft::Draft;
 use super::episode::{Episode, Stop, fault_of, not_called, stop_for};
 use super::processor::Fault;
 use crate::domain::conversation::{Conversation, HistoryEdit};
 use crate::domain::event::{Action, Event, Hook, Intercept, Question, Replace, ToolResult};
+use crate::domain::id::ProcessorName;
 use crate::domain::message::{Message, Turn};
 use crate::domain::outcome::{Boundary, Ending};
 use crate::domain::request::{Decision, ModelRequest, ModelRole, Reply, RequestHead, Sampling};
@@ -25,7 +28,7 @@ enum Reading {
     Again,
 }
 
-impl Episode<'_> {
+impl Episode<'_, '_> {
     /// Puts an event to a processor, with its questions answered.
     pub(super) async fn answer(&mut self, station: &mut Station, event: &Event<'_>) -> Result<Action, Stop> {
         let answered = station.on(event, &self.scene()).await;
@@ -41,8 +44,7 @@ impl Episode<'_> {
             if let Err(message) = checked.and_then(|()| request.sampling.check()) {
                 return Err(self.blame(station, event.hook(), &message));
             }
-            let step = self.step;
-            let reply = self.line.call(&request, Some(&station.name), step, &mut self.trace).await.map_err(stop_for)?;
+            let reply = self.call(&request, Some(&station.name)).await?;
             let answered = station.told(&reply, event, &self.scene()).await;
             action = answered.map_err(|trouble| self.stop_over(station, event.hook(), trouble))?;
         }
@@ -69,8 +71,19 @@ impl Episode<'_> {
         self.agent.desk.check_role(role).map(|()| role)
     }
 
+    /// One model call; `asked_by` is absent where it is the run loop's own.
+    async fn call(&mut self, request: &ModelRequest, asked_by: Option<&ProcessorName>) -> Result<Reply, Stop> {
+        let asker = Asker { step: self.step, within: self.within.as_ref(), processor: asked_by };
+        self.ground.line.call(request, asker, &mut self.ground.trace).await.map_err(stop_for)
+    }
+
     pub(super) fn trigger(&mut self, station: &Station, hook: Hook, change: String) {
-        self.trace.write(&Record::Trigger { step: self.step, hook, processor: station.name.clone(), change });
+        self.record_change(&station.name, hook, change);
+    }
+
+    fn record_change(&mut self, processor: &ProcessorName, hook: Hook, change: String) {
+        let (within, processor) = (self.within.clone(), processor.clone());
+        self.ground.trace.write(&Record::Trigger { step: self.step, within, hook, processor, change });
     }
 
     /// A fault of a processor, on the record with its name.
@@ -159,15 +172,17 @@ impl Episode<'_> {
             let mut draft = Draft {
                 conversation: self.conversation.clone(),
                 tools: self.tools.clone(),
-                admitted: self.actions.clone(),
-                actions: self.actions.clone(),
+                admitted: self.ground.actions.clone(),
+                actions: self.ground.actions.clone(),
                 role: self.agent.role,
                 sampling: self.sampling.clone(),
                 decision: Decision::Free,
+                votes: 1,
+                voter: None,
             };
             let mut reply = match self.before_model(stations, &mut draft).await? {
                 Some(reply) => reply,
-                None => self.ask_model(&draft).await?,
+                None => self.draw(&draft).await?,
             };
             self.call_ids.mend(&mut reply.tool_calls);
             match self.after_model(stations, reply, &draft, calls).await? {
@@ -177,18 +192,37 @@ impl Episode<'_> {
         }
     }
 
-    async fn ask_model(&mut self, draft: &Draft) -> Result<Reply, Stop> {
+    /// The model's reply: drawn as often as the draft says, and the one that most agree with taken, the first of equals. What can no
+    /// longer be outvoted ends it.
+    async fn draw(&mut self, draft: &Draft) -> Result<Reply, Stop> {
+        let request = self.request(draft);
+        let first = self.call(&request, None).await?;
+        // What was not asked for has no second opinion.
+        let is_forced = matches!(&draft.decision, Decision::Choice { options, .. } if options.len() == 1);
+        let Some(voter) = draft.voter.as_ref().filter(|_| draft.votes > 1 && !is_forced) else { return Ok(first) };
+        let mut ballot = Ballot::new(first);
+        for left in (0..draft.votes).rev() {
+            if ballot.is_decided(left) {
+                break;
+            }
+            ballot.add(self.call(&request, None).await?);
+        }
+        let (reply, how) = ballot.taken();
+        self.record_change(voter, Hook::AfterModel, how);
+        Ok(reply)
+    }
+
+    fn request(&mut self, draft: &Draft) -> ModelRequest {
         if draft.tools != self.head.tools {
             self.head = RequestHead::new(self.head.system.clone(), draft.tools.clone());
         }
-        let request = ModelRequest {
+        ModelRequest {
             head: self.head.clone(),
             conversation: draft.conversation.clone(),
             decision: draft.decision.clone(),
             sampling: draft.sampling.clone(),
             role: draft.role,
-        };
-        self.line.call(&request, None, self.step, &mut self.trace).await.map_err(stop_for)
+        }
     }
 
     async fn before_model(&mut self, stations: &mut [Station], draft: &mut Draft) -> Result<Option<Reply>, Stop> {
@@ -207,6 +241,7 @@ impl Episode<'_> {
                 Action::Replace(Replace::BeforeModel(change)) => {
                     let mut change = *change;
                     let checked = change.role.map(|role| self.seated(role)).transpose().map(|role| change.role = role);
+                    draft.voter = change.votes.map(|_| station.name.clone()).or(draft.voter.take());
                     match checked.and_then(|()| draft.apply(change)) {
                         Ok(changes) => changes.into_iter().for_each(|change| self.trigger(station, Hook::BeforeModel, change)),
                         Err(message) => return Err(self.blame(station, Hook::BeforeModel, &message)),
@@ -215,8 +250,9 @@ impl Episode<'_> {
                 Action::Intercept(Intercept::Reply(reply)) => {
                     self.trigger(station, Hook::BeforeModel, "supplied the reply".to_owned());
                     let source = ReplySource::Processor;
-                    self.trace.write(&Record::Reply {
+                    self.ground.trace.write(&Record::Reply {
                         step: self.step,
+                        within: self.within.clone(),
                         reply: (*reply).clone(),
                         latency_ms: 0,
                         retries: Vec::new(),
@@ -234,7 +270,7 @@ impl Episode<'_> {
 
     async fn after_model(&mut self, stations: &mut [Station], mut reply: Reply, draft: &Draft, calls: u32) -> Result<Reading, Stop> {
         for station in attached(stations, Hook::AfterModel) {
-            let is_final = reply.tool_calls.is_empty() && self.world.text_tool().is_none();
+            let is_final = reply.tool_calls.is_empty() && self.text_call(&reply.text).is_none();
             let event = Event::AfterModel { reply: &reply, actions: &draft.actions, calls, is_final };
             let (kept, message) = match self.answer(station, &event).await? {
                 Action::Pass => continue,

@@ -5,7 +5,7 @@ use super::episode::{Episode, Stop, not_called};
 use super::hooks::attached;
 use crate::domain::event::{Action, Event, Hook, Intercept, Replace, Split, ToolResult};
 use crate::domain::message::ToolCall;
-use crate::domain::trace::{Record, ToolSource};
+use crate::domain::trace::ToolSource;
 
 /// Most calls or results that one may be split into.
 const CALLS_A_SPLIT: usize = 16;
@@ -17,7 +17,7 @@ struct Pending {
     supplied: Option<ToolResult>,
 }
 
-impl Episode<'_> {
+impl Episode<'_, '_> {
     /// One tool call with its two hooks. Split, it is several calls, each with its own result; the model reads them joined.
     pub(super) async fn use_tool(&mut self, stations: &mut [Station], call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
         let mut calls = vec![Pending { call: call.clone(), supplied: None }];
@@ -43,9 +43,7 @@ impl Episode<'_> {
                 continue;
             }
             let result = if let Some(result) = supplied {
-                let (call, source) = (call.clone(), ToolSource::Harness);
-                let record = Record::Tool { step: self.step, call, result: result.clone(), actions: None, source };
-                self.trace.write(&record);
+                self.record_tool(&call, &result, None, ToolSource::Harness);
                 result
             } else {
                 let (result, finished) = self.call_tool(&call).await?;
@@ -88,7 +86,7 @@ impl Episode<'_> {
 
     async fn after_tool(&mut self, stations: &mut [Station], call: &ToolCall, mut result: ToolResult) -> Result<ToolResult, Stop> {
         for station in attached(stations, Hook::AfterTool) {
-            let actions = self.actions.clone();
+            let actions = self.ground.actions.clone();
             let event = Event::AfterTool { call, result: &result, actions: &actions };
             match self.answer(station, &event).await? {
                 Action::Pass => {}

@@ -1,6 +1,7 @@
 //! Tools that the harness brings (`tools/` of its folder) beside those of the environment, and where a call is sent.
 
 use super::episode::{Episode, Stop, not_called};
+use super::sub_agent::AgentTool;
 #[cfg(feature = "mcp")]
 use super::tool_files::mcp::ServerTool;
 use super::tool_files::recorded::RecordedTool;
@@ -9,13 +10,15 @@ use crate::domain::event::ToolResult;
 use crate::domain::id::{CallId, ToolName};
 use crate::domain::message::{ToolCall, ToolSpec};
 use crate::domain::outcome::{Boundary, Ending};
-use crate::domain::trace::{Record, ToolSource};
+use crate::domain::trace::ToolSource;
 use crate::script::{Instance, ScriptError, ToolStep};
 
 /// A tool of the harness, one instance an episode. The set of kinds is closed.
 pub enum HarnessTool {
     /// A composed tool: `tools/*.js`.
     Script(ScriptTool),
+    /// An agent of the harness: `[agents.…]`.
+    Agent(AgentTool),
     /// A command: `tools/*.toml`.
     Command(CommandTool),
     /// A tool of an MCP server: `tools/*.toml`.
@@ -66,6 +69,7 @@ impl HarnessTool {
     pub fn spec(&self) -> &ToolSpec {
         match self {
             Self::Script(tool) => &tool.spec,
+            Self::Agent(tool) => &tool.0.spec,
             Self::Command(tool) => &tool.spec,
             #[cfg(feature = "mcp")]
             Self::Server(tool) => &tool.spec,
@@ -77,6 +81,7 @@ impl HarnessTool {
     fn source(&self) -> ToolSource {
         match self {
             Self::Script(_) => ToolSource::Harness,
+            Self::Agent(_) => ToolSource::Agent,
             Self::Command(_) | Self::Recorded(_) => ToolSource::Program,
             #[cfg(feature = "mcp")]
             Self::Server(_) => ToolSource::Program,
@@ -93,7 +98,7 @@ pub(super) fn offered(world: &[ToolSpec], own: &[HarnessTool], named: Option<&[S
     world.iter().filter(is_offered).chain(own.iter().map(HarnessTool::spec)).cloned().collect()
 }
 
-impl Episode<'_> {
+impl Episode<'_, '_> {
     /// One tool call, sent to whom it belongs: the harness's own tools first, then the environment. True: the environment is done.
     pub(super) async fn call_tool(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
         let Some(index) = self.own_tools.iter().position(|tool| tool.spec().name == call.name) else {
@@ -103,6 +108,7 @@ impl Episode<'_> {
         let mut own = std::mem::take(&mut self.own_tools);
         let called = match &mut own[index] {
             HarnessTool::Script(tool) => self.run_script(tool, call).await,
+            HarnessTool::Agent(tool) => self.run_agent(tool, call).await,
             HarnessTool::Command(tool) => tool.call(&call.arguments).await.map(|result| (result, false)),
             #[cfg(feature = "mcp")]
             HarnessTool::Server(tool) => Ok((tool.call(&call.arguments).await, false)),
@@ -112,8 +118,7 @@ impl Episode<'_> {
         self.own_tools = own;
         match called {
             Ok((result, done)) => {
-                let call = call.clone();
-                self.trace.write(&Record::Tool { step: self.step, call, result: result.clone(), actions: None, source });
+                self.record_tool(call, &result, None, source);
                 Ok((result, done))
             }
             Err(ToolFault::Harness(message)) => Err(Stop::End(Ending::HarnessFault { part: call.name.0.clone(), message })),
@@ -144,7 +149,7 @@ impl Episode<'_> {
 
     /// A call that a composed tool makes: any tool of the environment, offered to the model or not.
     fn call_own_world(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
-        let names: Vec<&str> = self.world.tools().iter().map(|tool| tool.name.as_str()).collect();
+        let names: Vec<&str> = self.ground.world.tools().iter().map(|tool| tool.name.as_str()).collect();
         if !names.contains(&call.name.as_str()) {
             let text = format!("There is no tool {:?} in the environment. Tools: {}.", call.name.as_str(), names.join(", "));
             return Ok((ToolResult { text, is_error: true }, false));

@@ -52,6 +52,7 @@ struct ToRequest {
     role: Option<ModelRole>,
     sampling: Option<Sampling>,
     decision: Option<Decision>,
+    votes: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -177,8 +178,8 @@ fn replace(to: &RawValue, event: &Event<'_>) -> Result<Action, String> {
         }
         Event::StepStart { .. } => Replace::StepStart { history: read::<ToHistory>(to, hook, "replace")?.history },
         Event::BeforeModel { .. } => {
-            let ToRequest { last_user, append_user, tools, actions, role, sampling, decision } = read(to, hook, "replace")?;
-            Replace::BeforeModel(Box::new(RequestChange { last_user, append_user, tools, actions, role, sampling, decision }))
+            let ToRequest { last_user, append_user, tools, actions, role, sampling, decision, votes } = read(to, hook, "replace")?;
+            Replace::BeforeModel(Box::new(RequestChange { last_user, append_user, tools, actions, role, sampling, decision, votes }))
         }
         Event::AfterModel { reply, .. } => {
             let to: ToReply = read(to, hook, "replace")?;

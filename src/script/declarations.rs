@@ -107,7 +107,7 @@ fn answer(hook: Hook) -> &'static str {
         Hook::StepStart => "Pass | Interrupt | Ask | { replace: { history: HistoryEdit[] } }",
         Hook::BeforeModel => {
             "Pass | Interrupt | Ask\n    | { replace: { last_user?: string; append_user?: string; tools?: string[]; actions?: string[]; \
-             role?: Role; sampling?: Sampling; decision?: Decision } }\n    | { intercept: { reply: Words } }"
+             role?: Role; sampling?: Sampling; decision?: Decision; votes?: number } }\n    | { intercept: { reply: Words } }"
         }
         Hook::AfterModel => "Pass | Interrupt | Ask | { replace: { reply?: Words; again?: string } } | { intercept: { again: string } }",
         Hook::BeforeTool => {

@@ -26,7 +26,7 @@ fn checked(source: &str) -> Result<Card, String> {
 fn on(source: &str, turns: &[std::sync::Arc<Turn>]) -> Result<Action, String> {
     let mut instance = Instance::new(&Pool::shared(), "processors/x.js", source, Kind::Processor, "{\"most\":2}").unwrap();
     let (tags, usage) = (Tags::new(), Usage::default());
-    let scene = Scene { task: "go", tags: &tags, tools: &[], step: 1, usage: &usage, elapsed_ms: 0 };
+    let scene = Scene { task: "go", tags: &tags, tools: &[], step: 1, usage, elapsed_ms: 0 };
     let mut last = Ok(Action::Pass);
     for _ in 0..2 {
         last = block_on(instance.event(&Event::StepStart { turns }, &scene, None)).map_err(|error| error.to_string());
@@ -77,7 +77,7 @@ fn a_changed_request_reaches_the_host() {
     let source = "export const hooks = { task_start: (event) => ({ replace: { system: event.system + '!' } }) };";
     let mut instance = Instance::new(&Pool::shared(), "processors/x.js", source, Kind::Processor, "{}").unwrap();
     let (tags, usage) = (Tags::new(), Usage::default());
-    let scene = Scene { task: "go", tags: &tags, tools: &[], step: 0, usage: &usage, elapsed_ms: 0 };
+    let scene = Scene { task: "go", tags: &tags, tools: &[], step: 0, usage, elapsed_ms: 0 };
     let action = block_on(instance.event(&Event::TaskStart { system: "be brief", demonstrations: &[] }, &scene, None)).unwrap();
     assert_eq!(action, Action::Replace(Replace::TaskStart { system: Some("be brief!".into()), demonstrations: None }));
 }

@@ -105,7 +105,7 @@ pub(super) fn fields(hook: Hook) -> Vec<(&'static str, &'static str)> {
     }
     let mut names = Names(Vec::new());
     let (tags, usage, reply) = (Tags::new(), Usage::default(), Reply::default());
-    let scene = Scene { task: "", tags: &tags, tools: &[], step: 0, usage: &usage, elapsed_ms: 0 };
+    let scene = Scene { task: "", tags: &tags, tools: &[], step: 0, usage, elapsed_ms: 0 };
     with_sample(hook, |event| show(event, &scene, Some(&reply), &mut names));
     names.0
 }
@@ -223,25 +223,25 @@ impl Fields for Writer<'_> {
 mod tests {
     use super::*;
 
-    fn scene<'a>(tags: &'a Tags, usage: &'a Usage) -> Scene<'a> {
-        Scene { task: "go", tags, tools: &[], step: 1, usage, elapsed_ms: 9 }
+    fn scene(tags: &Tags) -> Scene<'_> {
+        Scene { task: "go", tags, tools: &[], step: 1, usage: Usage::default(), elapsed_ms: 9 }
     }
 
     #[test]
     fn only_new_turns_are_sent() {
-        let (tags, usage) = (Tags::new(), Usage::default());
+        let tags = Tags::new();
         let mut sent = Sent::default();
         let mut turns = vec![Turn::new(Message::user("one"))];
-        let first = sent.write(&Event::StepStart { turns: &turns }, &scene(&tags, &usage), None).unwrap();
+        let first = sent.write(&Event::StepStart { turns: &turns }, &scene(&tags), None).unwrap();
         assert!(
             first.contains("\"task\":\"go\"") && first.contains("\"kept\":0,\"added\":[{\"role\":\"user\",\"text\":\"one\"}]"),
             "{first}"
         );
         turns.push(Turn::new(Message::assistant("two")));
-        let second = sent.write(&Event::StepStart { turns: &turns }, &scene(&tags, &usage), None).unwrap();
+        let second = sent.write(&Event::StepStart { turns: &turns }, &scene(&tags), None).unwrap();
         assert!(!second.contains("task\"") && !second.contains("one") && second.contains("\"kept\":1"), "{second}");
         turns.remove(0);
-        let third = sent.write(&Event::StepStart { turns: &turns }, &scene(&tags, &usage), None).unwrap();
+        let third = sent.write(&Event::StepStart { turns: &turns }, &scene(&tags), None).unwrap();
         assert!(third.contains("\"kept\":0,\"added\":[{\"role\":\"assistant\""), "{third}");
     }
 

@@ -122,7 +122,7 @@ fn read(path: &Path, world: &World) -> Result<Option<Episode>, ReplayError> {
                 (ReplySource::Model | ReplySource::Ledger, Some(digest)) => replies.push_back((digest, reply)),
                 (ReplySource::Model | ReplySource::Ledger | ReplySource::Processor | ReplySource::Forced, _) => {}
             },
-            Record::Tool { source: ToolSource::Harness, .. } | Record::Trigger { .. } => {}
+            Record::Tool { source: ToolSource::Harness | ToolSource::Agent, .. } | Record::Trigger { .. } => {}
             Record::Tool { call, result, actions: changed, source: source @ (ToolSource::Environment | ToolSource::Program), .. } => {
                 actions = changed.unwrap_or(actions);
                 // A tool that nobody has is answered before it reaches the environment.

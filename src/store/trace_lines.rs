@@ -17,6 +17,15 @@ pub struct TraceLine<'a> {
     /// Step, from 1; 0 before the first.
     #[serde(default)]
     pub step: u32,
+    /// The sub-agent that it belongs to.
+    #[serde(default, borrow)]
+    pub within: Option<Cow<'a, str>>,
+    /// The processor that put a request.
+    #[serde(default, borrow)]
+    pub asked_by: Option<Cow<'a, str>>,
+    /// Where a reply or a tool's result came from.
+    #[serde(default, borrow)]
+    pub source: Option<Cow<'a, str>>,
     /// The task, in the first line.
     #[serde(default, borrow)]
     pub task: Option<Cow<'a, str>>,
@@ -61,6 +70,18 @@ pub struct Named<'a> {
     /// The name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
+}
+
+impl TraceLine<'_> {
+    /// Whether it is a request of the run loop for the agent itself: not a processor's question, not a sub-agent's.
+    pub fn is_own_request(&self) -> bool {
+        self.record == "request" && self.asked_by.is_none() && self.within.is_none()
+    }
+
+    /// Whether it is the call of a sub-agent.
+    pub fn is_agent_call(&self) -> bool {
+        self.record == "tool" && self.source.as_deref() == Some("agent")
+    }
 }
 
 /// A tool call: its arguments as they were written.

@@ -109,7 +109,7 @@ fn replayed(name: &str) {
         }
         let (head, instance) = episode.as_mut().unwrap();
         let usage = Usage::default();
-        let scene = Scene { task: &head.task, tags: &head.tags, tools: &head.tools, step: index as u32, usage: &usage, elapsed_ms: 0 };
+        let scene = Scene { task: &head.task, tags: &head.tags, tools: &head.tools, step: index as u32, usage, elapsed_ms: 0 };
         let mut put = |event: &Event<'_>| written(block_on(instance.event(event, &scene, None)).unwrap());
         let (answer, then) = match serde_json::from_str(line).unwrap() {
             Line::BeforeModel { turns, actions, then } => {

@@ -20,6 +20,7 @@ mod plan;
 mod report;
 mod run;
 mod script;
+mod structure;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod test_run;

@@ -186,7 +186,7 @@ pub fn write(path: &str, text: &str) -> Edit {
 /// A harness's identity; empty where it does not pass its check.
 pub fn identity(harness: &Harness) -> HarnessId {
     let Ok(assembly) = Assembly::new(harness.clone(), &[]) else { return "".into() };
-    tree_id(assembly.canonical_manifest(), &harness.files).unwrap()
+    tree_id(assembly.canonical_manifest(), &assembly.harness().files).unwrap()
 }
 
 /// A file of demonstrations with one in which this is asked and answered.

@@ -37,6 +37,13 @@ fn with_file(bed: &Bed, path: &str, text: &str) -> Candidate {
     bed.honest(vec![write(path, text)])
 }
 
+/// A sub-agent that is described so and told so.
+fn agent(bed: &Bed, description: &str, prompt: &str) -> Candidate {
+    let set = format!("edit = \"set\"\nkey = \"agents.a\"\nvalue = {{ description = \"{description}\", harness = \"agents/a\" }}");
+    let inner = "format = 1\nname = \"a\"\n[[processors]]\nuse = \"system_prompt\"\n";
+    bed.honest(vec![edit(&set), write("agents/a/harness.toml", inner), write("agents/a/prompts/system.md", prompt)])
+}
+
 /// Sealed and train texts, plain and hidden.
 fn leaks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
     let (gate, heldout, train) = (bed.goal(Split::Gate), bed.goal(Split::Heldout), bed.goal(Split::Train));
@@ -48,6 +55,8 @@ fn leaks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
     vec![
         ("a gate goal in the prompt", prompt(bed, &format!("Work.\nWhen asked to {gate} be quick.")), Rule::SealedText),
         ("a held-out goal in the prompt", prompt(bed, &format!("When asked to {heldout} be quick.")), Rule::SealedText),
+        ("a gate goal in an agent's description", agent(bed, &format!("Can {gate}."), "Work."), Rule::SealedText),
+        ("a gate goal in an agent's prompt", agent(bed, "Works.", &format!("When asked to {gate} be quick.")), Rule::SealedText),
         ("a gate id in the prompt", prompt(bed, &format!("In {} look left.", bed.task(Split::Gate).id)), Rule::SealedText),
         ("a goal in capitals without blanks", prompt(bed, &gate.to_uppercase().replace(' ', "_")), Rule::SealedText),
         (

@@ -7,7 +7,7 @@ use harnessx::runtime::native;
 use std::collections::BTreeSet;
 
 /// Natives with their parameters; those of a group that the base harness fills come by a change of parameters instead.
-const INSERTS: [(&str, &str); 38] = [
+const INSERTS: [(&str, &str); 41] = [
     ("budget", "limits = { steps = 30 }\nremind_at = [0.6]"),
     ("budget", "interrupt = false\nlimits = { tokens = 20000 }\nreminder = \"{left} of {limit} {what} left, hurry.\""),
     ("checkpoint", ""),
@@ -30,6 +30,9 @@ const INSERTS: [(&str, &str); 38] = [
     ("memory", "[[processor.params.notes]]\nwhen = 'you see an? (\\w+ \\d+)'\nvalue = \"$1 ({action})\""),
     ("memory_line", "line = \"Seen: {seen}\"\npatterns = [{ when = 'you see (.+)\\.', set = \"seen\", value = \"$1\" }]"),
     ("model_router", "rules = [{ failures = 3, role = \"main\" }]"),
+    ("plan_then_act", ""),
+    ("plan_then_act", "max_tokens = 100\nline = \"Plan: {plan}\""),
+    ("propose_and_vote", "votes = 5"),
     ("parse_retry", "admissible = true"),
     ("parse_retry", "pattern = '^(go|take|move|open|close) '\nmost = 1"),
     ("preferred_actions", "prefer = ['^take ', '^open ']"),
@@ -87,6 +90,11 @@ fn changes() -> Vec<Vec<Edit>> {
         vec![set("slots.sampling.temperature", "0.2")],
         vec![set("slots.sampling.max_tokens", "64")],
         vec![set("description", "\"Two examples, a filter, forty steps.\"")],
+        vec![
+            set("agents.scout", "{ description = \"Looks for a thing.\", harness = \"agents/scout\", limits = { steps = 5 } }"),
+            write("agents/scout/harness.toml", "format = 1\nname = \"scout\"\n[[processors]]\nuse = \"system_prompt\"\n"),
+            write("agents/scout/prompts/system.md", "You look for things. Say where they are."),
+        ],
         vec![set("slots.limits.steps", "25"), params("tried_actions", "undo_window", "3")],
     ]
 }

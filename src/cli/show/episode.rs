@@ -4,6 +4,7 @@ use crate::cli::Done;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::printer::Printer;
 use crate::domain::event::Hook;
+use crate::domain::id::ToolName;
 use crate::domain::message::Message;
 use crate::domain::request::{ChoiceRecord, Decision};
 use crate::domain::trace::{Record, ReplySource};
@@ -19,7 +20,7 @@ pub(super) fn show(path: &Path, full: bool, printer: &Printer) -> Done {
         return list(path, printer);
     }
     let reader = TraceReader::open(path).map_err(|error| Failure::from(error.0))?;
-    let mut view = View { full, options: Vec::new(), step: 0, pending: Vec::new() };
+    let mut view = View { full, options: Vec::new(), step: 0, agent: None, pending: Vec::new() };
     let mut finished = false;
     for record in reader {
         let record = record.map_err(|error| Failure::from(error.0))?;
@@ -57,6 +58,8 @@ struct View {
     full: bool,
     options: Vec<String>,
     step: u32,
+    /// The sub-agent whose steps are shown.
+    agent: Option<ToolName>,
     /// Changes made to a request that is still to come.
     pending: Vec<String>,
 }
@@ -70,15 +73,27 @@ impl View {
         format!("{head} … ({} characters more; --full shows them)", text.chars().count() - SHORT)
     }
 
-    fn heading(&mut self, step: u32) -> Vec<String> {
-        if step == self.step || step == 0 {
+    /// The lines of a record, with a heading where a step or a sub-agent begins; what a sub-agent does is set off.
+    fn lines(&mut self, record: &Record) -> Vec<String> {
+        let Some((step, agent)) = record.place() else { return self.body(record, false) };
+        if let Record::Trigger { hook: Hook::BeforeModel, processor, change, .. } = record {
+            self.pending.push(format!("  · {processor} at {}: {change}", Hook::BeforeModel.as_str()));
             return Vec::new();
         }
-        self.step = step;
-        vec![String::new(), format!("── step {step}")]
+        let begins = self.agent.as_ref() != agent;
+        let is_new = step > 0 && (begins || step != self.step);
+        (self.step, self.agent) = (step, agent.cloned());
+        let lines = self.body(record, step == 1 || begins);
+        let (margin, whose) = agent.map_or(("", String::new()), |agent| ("  │ ", format!(" · {agent}")));
+        let heading = is_new.then(|| [String::new(), format!("{margin}── step {step}{whose}")]);
+        // A text of several lines stays within the margin.
+        let set_off =
+            |line: String| if margin.is_empty() { line } else { format!("{margin}{}", line.replace('\n', &format!("\n{margin}"))) };
+        heading.into_iter().flatten().chain(lines.into_iter().map(set_off)).collect()
     }
 
-    fn lines(&mut self, record: &Record) -> Vec<String> {
+    /// `is_first`: demonstrations may stand before what is seen.
+    fn body(&mut self, record: &Record, is_first: bool) -> Vec<String> {
         match record {
             Record::Episode { key, harness, policy, task_text, .. } => vec![
                 format!("{} · rollout {} · stream {}", key.task, key.replicate, key.stream.0),
@@ -89,15 +104,15 @@ impl View {
                 let names: Vec<&str> = offers.iter().map(|tool| tool.name.as_str()).collect();
                 vec![format!("{file} brings {}", names.join(", "))]
             }
-            Record::Request { step, turns, system, decision, asked_by, .. } => {
-                let mut lines = self.heading(*step);
+            Record::Request { turns, system, decision, asked_by, .. } => {
+                let mut lines = Vec::new();
                 if let Some(who) = asked_by {
                     lines.push(format!("{who} asks the model:"));
                 }
                 if let Some(system) = system.as_deref().filter(|text| !text.is_empty()) {
                     lines.push(format!("system: {}", self.cut(system)));
                 }
-                let shown = if *step == 1 && !self.full && turns.len() > 3 {
+                let shown = if is_first && !self.full && turns.len() > 3 {
                     lines.push(format!("({} demonstration turns)", turns.len() - 1));
                     &turns[turns.len() - 1..]
                 } else {
@@ -121,16 +136,7 @@ impl View {
                 let error = if result.is_error { " (error)" } else { "" };
                 vec![format!("calls: {} {}", call.name, call.arguments.0), format!("  → {}{error}", self.cut(&result.text))]
             }
-            Record::Trigger { hook, processor, change, step } => {
-                let line = format!("  · {processor} at {}: {change}", hook.as_str());
-                if *hook == Hook::BeforeModel {
-                    self.pending.push(line);
-                    return Vec::new();
-                }
-                let mut lines = self.heading(*step);
-                lines.push(line);
-                lines
-            }
+            Record::Trigger { hook, processor, change, .. } => vec![format!("  · {processor} at {}: {change}", hook.as_str())],
             Record::Outcome(result) => {
                 let outcome = serde_json::to_string(&result.outcome).unwrap_or_default();
                 let end = serde_json::to_string(&result.end).unwrap_or_default();

@@ -175,8 +175,8 @@ impl<'a> Resolved<'a> {
         for edit in &self.edits {
             let Edit::Set { key, value } = edit else { continue };
             let wrong = |problem: String| EditError::Key { key: key.clone(), problem };
-            if !matches!(key.split('.').next(), Some("name" | "description" | "slots")) {
-                return Err(wrong("not a setting; there are name, description and those below slots".to_owned()));
+            if !matches!(key.split('.').next(), Some("name" | "description" | "agents" | "slots")) {
+                return Err(wrong("not a setting; there are name, description and those below agents and slots".to_owned()));
             }
             let mut table = Table::try_from(&manifest).map_err(|error| wrong(error.to_string()))?;
             put(&mut table, key, value.as_ref()).map_err(wrong)?;

@@ -28,15 +28,19 @@ fn table_of(manifest: &Manifest) -> Table {
     Table::try_from(Manifest { processors: Vec::new(), ..manifest.clone() }).unwrap_or_default()
 }
 
+/// An agent comes as a whole; of one that stays, only what changed is set.
 fn settings(from: &Table, to: &Table, above: &str, edits: &mut Vec<Edit>) {
     let under = |key: &str| if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
+    let are_plain = |table: &Table| table.keys().all(|name| is_plain(name));
     for key in from.keys().filter(|key| !to.contains_key(*key)) {
         edits.push(Edit::Set { key: under(key), value: None });
     }
     for (key, value) in to.iter().filter(|(key, value)| from.get(*key) != Some(*value)) {
         match (from.get(key), value) {
-            (Some(Value::Table(old)), Value::Table(new)) => settings(old, new, &under(key), edits),
-            (None, Value::Table(new)) if !new.is_empty() => settings(&Table::new(), new, &under(key), edits),
+            (Some(Value::Table(old)), Value::Table(new)) if are_plain(old) && are_plain(new) => settings(old, new, &under(key), edits),
+            (None, Value::Table(new)) if !new.is_empty() && are_plain(new) && above != "agents" => {
+                settings(&Table::new(), new, &under(key), edits);
+            }
             _ => edits.push(Edit::Set { key: under(key), value: Some(value.clone()) }),
         }
     }
@@ -62,15 +66,19 @@ fn processors(from: &Manifest, to: &Manifest, edits: &mut Vec<Edit>) {
     edits.extend((old..from.processors.len()).map(|index| Edit::Remove { which: at(index) }));
 }
 
+/// A name that a key of an edit can hold.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains('.')
+}
+
 /// How one processor became what it is.
 fn changed(name: &ProcessorName, old: &ProcessorSpec, new: &ProcessorSpec, edits: &mut Vec<Edit>) {
     let which = || Which::Processor(name.clone());
     if old == new {
         return;
     }
-    let is_plain = |key: &String| !key.is_empty() && !key.contains('.');
     let only_params = ProcessorSpec { params: new.params.clone(), ..old.clone() } == *new;
-    if !only_params || !old.params.keys().chain(new.params.keys()).all(is_plain) {
+    if !only_params || !old.params.keys().chain(new.params.keys()).all(|name| is_plain(name)) {
         edits.push(Edit::Replace { which: which(), with: new.clone() });
         return;
     }

@@ -56,9 +56,9 @@ pub enum Edit {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<toml::Value>,
     },
-    /// Sets `name`, `description` or a key below `slots`.
+    /// Sets `name`, `description`, or a key below `agents` and `slots`.
     Set {
-        /// Path in `harness.toml`, such as `slots.limits.steps`.
+        /// Path in `harness.toml`, such as `slots.limits.steps` or `agents.scout`.
         key: String,
         /// The value; absent: its default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ pub enum Which {
 pub enum Bucket {
     /// Prompts and skills.
     Prompt,
-    /// Tools, and which of them are offered.
+    /// Tools, which of them are offered, and agents that are called as tools, with their folders.
     Tools,
     /// Which processors there are, and their scripts.
     Processor,
@@ -120,7 +120,7 @@ impl Bucket {
     pub fn of_path(path: &str) -> Self {
         match path.split('/').next() {
             Some("prompts" | "skills") => Self::Prompt,
-            Some("tools") => Self::Tools,
+            Some("tools" | "agents") => Self::Tools,
             Some("processors") => Self::Processor,
             Some(_) | None => Self::Config,
         }
@@ -213,7 +213,7 @@ impl Edit {
     pub fn bucket(&self) -> Bucket {
         match self {
             Self::Insert { .. } | Self::Replace { .. } | Self::Remove { .. } => Bucket::Processor,
-            Self::Set { key, .. } if key == "slots.tools" => Bucket::Tools,
+            Self::Set { key, .. } if key == "slots.tools" || key.split('.').next() == Some("agents") => Bucket::Tools,
             Self::SetParam { .. } | Self::Set { .. } => Bucket::Config,
             Self::WriteFile { path, .. } | Self::RemoveFile { path } => Bucket::of_path(path),
         }

@@ -85,6 +85,7 @@ fn every_part_of_a_change_that_a_hook_allows_takes_effect() {
         (Hook::BeforeModel, request(RequestChange { role: Some(ModelRole::Main), ..change() }), "role main"),
         (Hook::BeforeModel, request(RequestChange { sampling: Some(sampling), ..change() }), "sampling"),
         (Hook::BeforeModel, request(RequestChange { decision: Some(schema), ..change() }), "decision schema"),
+        (Hook::BeforeModel, request(RequestChange { votes: Some(1), ..change() }), "best of 1 replies"),
     ];
     for (hook, action, expected) in allowed {
         let played = play(&short_script(), vec![once("tester", hook, action)]);
@@ -104,6 +105,8 @@ fn answers_of_the_right_kind_with_bad_content_are_refused() {
         (Hook::BeforeModel, request(RequestChange { role: Some(ModelRole::Judge), ..RequestChange::default() })),
         (Hook::BeforeModel, request(RequestChange { tools: Some(vec!["fly".into()]), ..RequestChange::default() })),
         (Hook::BeforeModel, request(RequestChange { actions: Some(vec!["new".into()]), ..RequestChange::default() })),
+        (Hook::BeforeModel, request(RequestChange { votes: Some(0), ..RequestChange::default() })),
+        (Hook::BeforeModel, request(RequestChange { votes: Some(10), ..RequestChange::default() })),
         (Hook::BeforeTool, Action::Split(Split::Calls(Vec::new()))),
         (Hook::BeforeTool, Action::Split(Split::Calls(vec![part("x"); 17]))),
         (Hook::AfterTool, Action::Split(Split::Results(Vec::new()))),

@@ -1,6 +1,6 @@
 //! Processors that answer anything anywhere, over models that write anything.
 
-use super::{Played, play, station, wrong_with};
+use super::{Played, Setting, play_in, station, wrong_with};
 use crate::clock::seeded_by;
 use crate::domain::conversation::HistoryEdit;
 use crate::domain::event::{Action, Event, Intercept, Question, Replace, RequestChange, Split, ToolResult};
@@ -16,7 +16,7 @@ use rand::RngExt;
 use std::collections::BTreeSet;
 
 const IDS: [&str; 6] = ["", "a", "b", "call_1", "call_2", "odd id\n"];
-const TOOLS: [&str; 4] = ["echo", "fly", "", "odd name\u{e9}"];
+const TOOLS: [&str; 5] = ["echo", "fly", "", "odd name\u{e9}", "helper"];
 
 /// A source of random answers.
 struct Chance(rand_chacha::ChaCha8Rng);
@@ -35,8 +35,9 @@ impl Chance {
     }
 
     fn call(&mut self) -> ToolCall {
-        let (id, name) = (IDS[self.below(6)], TOOLS[self.below(4)]);
-        ToolCall { id: CallId::from(id), name: name.into(), arguments: Arguments::text("text", &self.text()) }
+        let (id, name) = (IDS[self.below(6)], TOOLS[self.below(5)]);
+        let field = if name == "helper" { "task" } else { "text" };
+        ToolCall { id: CallId::from(id), name: name.into(), arguments: Arguments::text(field, &self.text()) }
     }
 
     fn reply(&mut self) -> Box<Reply> {
@@ -72,13 +73,14 @@ impl Chance {
 
     fn change(&mut self) -> RequestChange {
         let mut change = RequestChange::default();
-        match self.below(7) {
+        match self.below(8) {
             0 => change.last_user = Some(self.text()),
             1 => change.append_user = Some(self.text()),
             2 => change.tools = Some(vec![TOOLS[self.below(2)].into()]),
             3 => change.sampling = Some(Sampling { temperature: Some([0.5, -1.0, f64::NAN][self.below(3)]), ..Sampling::default() }),
             4 => change.decision = Some(self.decision()),
-            5 => change.role = Some([ModelRole::Main, ModelRole::Judge][self.below(2)]),
+            5 => change.votes = Some([0, 1, 3, 10][self.below(4)]),
+            6 => change.role = Some([ModelRole::Main, ModelRole::Judge][self.below(2)]),
             _ => change.actions = Some(vec![self.text()]),
         }
         change
@@ -141,6 +143,9 @@ impl Chance {
 fn script() -> impl Strategy<Value = Vec<String>> {
     let call = (select(&IDS[..]), select(&TOOLS[..]), any::<bool>()).prop_map(|(id, name, has_id)| {
         let mut call = serde_json::json!({"name": name, "arguments": {"text": id}});
+        if name == "helper" {
+            call["arguments"] = serde_json::json!({ "task": "help" });
+        }
         if has_id {
             call["id"] = id.into();
         }
@@ -161,7 +166,7 @@ fn check(played: &Played) -> Result<(), TestCaseError> {
         let wrong = wrong_with(&request);
         prop_assert!(wrong.is_none(), "{wrong:?} in {request:#?}");
     }
-    let ids: Vec<String> = played.calls().into_iter().map(|(id, _)| id).collect();
+    let ids = played.call_ids();
     prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{:?}", ids);
     let mut blamed = BTreeSet::new();
     for record in &played.records {
@@ -185,11 +190,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_processor_and_no_model_corrupts_an_episode(script in script(), seeds in vec(any::<u64>(), 0..4)) {
+    fn no_processor_and_no_model_corrupts_an_episode(
+        script in script(),
+        seeds in vec(any::<u64>(), 0..4),
+        setting in select(&[Setting::Alone, Setting::Calling, Setting::Within][..]),
+    ) {
         let hostile = |(index, seed): (usize, &u64)| {
             let mut chance = Chance(seeded_by(*seed));
             station(&format!("hostile{index}"), move |event| chance.action(event))
         };
-        check(&play(&script, seeds.iter().enumerate().map(hostile).collect()))?;
+        check(&play_in(setting, &script, seeds.iter().enumerate().map(hostile).collect()))?;
     }
 }

@@ -3,10 +3,12 @@
 
 mod cells;
 mod hostile;
+mod nested;
 
 use super::assembly::{Assembly, Station};
 use super::desk::{Desk, Seat};
 use super::episode::{Agent, Episode};
+use super::ground::Ground;
 use super::processor::{Fault, Processor};
 use super::trace_log::TraceLog;
 use crate::bench::World;
@@ -19,7 +21,7 @@ use crate::domain::message::Message;
 use crate::domain::outcome::Ending;
 use crate::domain::request::{ModelRole, Sampling};
 use crate::domain::task::{Split, Tags, Task};
-use crate::domain::trace::{EpisodeKey, Record, Stream};
+use crate::domain::trace::{EpisodeKey, Record, Stream, ToolSource};
 use crate::net::Client;
 use crate::provider::{Caps, Meter, ModelSpec, Provider, Surroundings};
 use crate::store::ledger::Ledger;
@@ -47,16 +49,32 @@ impl Played {
         found
     }
 
-    /// Every request of the run loop itself, whole.
+    /// Every request of the run loop itself, whole: each call of a sub-agent has a thread of its own.
     fn requests(&self) -> Vec<Vec<Message>> {
-        let mut last: Vec<Message> = Vec::new();
+        let (mut own, mut inner): (Vec<Message>, Vec<Message>) = (Vec::new(), Vec::new());
         let mut found = Vec::new();
         for record in &self.records {
-            let Record::Request { kept, turns, asked_by, .. } = record else { continue };
+            if let Record::Tool { source: ToolSource::Agent, .. } = record {
+                inner.clear();
+            }
+            let Record::Request { kept, turns, asked_by, within, .. } = record else { continue };
+            let last = if within.is_some() { &mut inner } else { &mut own };
             last.truncate(*kept);
             last.extend(turns.iter().cloned());
             if asked_by.is_none() {
                 found.push(last.clone());
+            }
+        }
+        found
+    }
+
+    /// Ids of the tool calls made, with the number of the sub-agent's call that they belong to.
+    fn call_ids(&self) -> Vec<(Option<usize>, String)> {
+        let (mut found, mut inner) = (Vec::new(), 0);
+        for record in &self.records {
+            if let Record::Tool { call, within, source, .. } = record {
+                found.push((within.as_ref().map(|_| inner), call.id.0.clone()));
+                inner += usize::from(*source == ToolSource::Agent);
             }
         }
         found
@@ -97,8 +115,38 @@ fn once(name: &str, hook: Hook, action: Action) -> Station {
     station(name, move |event| if event.hook() == hook { action.take().unwrap_or(Action::Pass) } else { Action::Pass })
 }
 
+/// Where the processors stand.
+#[derive(Clone, Copy, Debug)]
+enum Setting {
+    /// In an agent with the environment's tool alone.
+    Alone,
+    /// In one that has a sub-agent `helper` too.
+    Calling,
+    /// In a sub-agent.
+    Within,
+}
+
+impl Setting {
+    fn harness(self) -> Harness {
+        let text = "format = 1\nname = \"t\"\n[slots.limits]\nsteps = 6\n";
+        let agent = "[agents.helper]\ndescription = \"Helps.\"\nharness = \"agents/helper\"\nlimits = { steps = 2 }\n";
+        let (text, files) = match self {
+            Self::Alone | Self::Within => (text.to_owned(), BTreeMap::new()),
+            Self::Calling => {
+                let inner = b"format = 1\nname = \"helper\"\n".to_vec();
+                (format!("{text}{agent}"), BTreeMap::from([("agents/helper/harness.toml".to_owned(), inner)]))
+            }
+        };
+        Harness { manifest: parse_manifest(&text).unwrap().0, files }
+    }
+}
+
 /// Plays the echo world with a scripted model, one script line a turn.
-fn play(script: &[String], mut stations: Vec<Station>) -> Played {
+fn play(script: &[String], stations: Vec<Station>) -> Played {
+    play_in(Setting::Alone, script, stations)
+}
+
+fn play_in(setting: Setting, script: &[String], mut stations: Vec<Station>) -> Played {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("script.jsonl");
     std::fs::write(&file, script.join("\n")).unwrap();
@@ -123,17 +171,21 @@ fn play(script: &[String], mut stations: Vec<Station>) -> Played {
             |_| None,
         ),
     };
-    let (manifest, lines) = parse_manifest("format = 1\nname = \"t\"\n[slots.limits]\nsteps = 6\n").unwrap();
-    let assembly = Assembly::new(Harness { manifest, files: BTreeMap::new() }, &lines).ok().unwrap();
+    let assembly = Assembly::new(setting.harness(), &[]).ok().unwrap();
     let agent = Agent { assembly: &assembly, harness: HarnessId::from("h"), desk: &desk, limits: Limits::default(), role: ModelRole::Main };
     let task = Task { id: TaskId::from("t"), text: "go".into(), tags: Tags::new(), group: String::new(), split: Split::Train };
     let key = EpisodeKey { task: task.id.clone(), stream: Stream::visible(), replicate: 0 };
     let trace = dir.path().join("trace.jsonl");
-    let mut episode =
-        Episode::new(&agent, &task, World::Echo(EchoWorld::new("go")), &key, TraceLog::to(TraceFile::create(&trace).unwrap()));
+    let log = TraceLog::to(TraceFile::create(&trace).unwrap());
+    let mut ground = Ground::new(&desk, World::Echo(EchoWorld::new("go")), &key, log);
+    let mut episode = match setting {
+        Setting::Alone | Setting::Calling => Episode::new(&agent, &task, &mut ground),
+        Setting::Within => Episode::within(&agent, &task, &mut ground, &"helper".into(), None),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(episode.bring(assembly.tools().unwrap())).unwrap();
     let ending = runtime.block_on(episode.run(&mut stations)).unwrap();
-    episode.trace.flush().unwrap();
+    ground.trace.flush().unwrap();
     Played { ending, records: TraceReader::open(&trace).unwrap().map(Result::unwrap).collect() }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::outcome::Ending;
 use crate::domain::request::{Decision, ModelRole, Reply, Sampling, Usage};
 use crate::domain::task::Tags;
 use crate::runtime::processor::{Native, Processor};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A processor and the scene it is shown.
@@ -30,7 +31,14 @@ pub struct Drive {
 
 /// A harness of these files.
 pub fn harness(files: &[(&str, &str)]) -> Harness {
-    let manifest = Manifest { format: 1, name: "t".into(), description: String::new(), processors: Vec::new(), slots: Slots::default() };
+    let manifest = Manifest {
+        format: 1,
+        name: "t".into(),
+        description: String::new(),
+        processors: Vec::new(),
+        agents: BTreeMap::new(),
+        slots: Slots::default(),
+    };
     Harness { manifest, files: files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect() }
 }
 
@@ -108,14 +116,14 @@ impl Drive {
     /// Shows an event.
     pub fn on(&mut self, event: &Event<'_>) -> Action {
         let (task, tags, tools, usage) = (self.task.clone(), self.tags.clone(), self.tools.clone(), self.usage);
-        let scene = Scene { task: &task, tags: &tags, tools: &tools, step: self.step, usage: &usage, elapsed_ms: self.elapsed_ms };
+        let scene = Scene { task: &task, tags: &tags, tools: &tools, step: self.step, usage, elapsed_ms: self.elapsed_ms };
         self.processor.on(event, &scene).unwrap()
     }
 
     /// Tells the answer to a question put at an event.
     pub fn told(&mut self, answer: &str, event: &Event<'_>) -> Action {
         let (task, tags, tools, usage) = (self.task.clone(), self.tags.clone(), self.tools.clone(), self.usage);
-        let scene = Scene { task: &task, tags: &tags, tools: &tools, step: self.step, usage: &usage, elapsed_ms: self.elapsed_ms };
+        let scene = Scene { task: &task, tags: &tags, tools: &tools, step: self.step, usage, elapsed_ms: self.elapsed_ms };
         self.processor.told(&reply(answer), event, &scene).unwrap()
     }
 

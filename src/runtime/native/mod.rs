@@ -21,7 +21,9 @@ mod model_router;
 pub mod opentelemetry;
 mod parse_retry;
 mod pattern;
+mod plan_then_act;
 mod preferred_actions;
+mod propose_and_vote;
 mod recent;
 mod repeated_edit_detection;
 mod seam;
@@ -59,7 +61,9 @@ pub static NATIVES: &[Native] = &[
     #[cfg(feature = "otel")]
     opentelemetry::NATIVE,
     parse_retry::NATIVE,
+    plan_then_act::NATIVE,
     preferred_actions::NATIVE,
+    propose_and_vote::NATIVE,
     repeated_edit_detection::NATIVE,
     self_verify::NATIVE,
     skill_loader::NATIVE,

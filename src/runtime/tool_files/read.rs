@@ -69,6 +69,23 @@ pub enum Transport {
 }
 
 impl ToolFile {
+    /// The name of the tool, or what stands before the names of the server's tools.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Command(tool) => &tool.name,
+            Self::Server(server) => &server.name,
+        }
+    }
+
+    /// The same, standing in a folder of another harness.
+    #[must_use]
+    pub fn below(&self, folder: &str) -> Self {
+        let mut placed = self.clone();
+        let (Self::Command(CommandFile { file, .. }) | Self::Server(Server { file, .. })) = &mut placed;
+        *file = format!("{folder}/{file}");
+        placed
+    }
+
     /// Where it stands.
     pub fn file(&self) -> &str {
         match self {
@@ -154,10 +171,7 @@ pub fn read_all(harness: &Harness) -> Result<Vec<ToolFile>, Vec<Problem>> {
         let read = harness.text(path).ok_or_else(|| Problem::at(path, 0, "not UTF-8 text")).and_then(|text| File { path, text }.read());
         match read {
             Ok(tool) => {
-                let name = match &tool {
-                    ToolFile::Command(tool) => tool.name.clone(),
-                    ToolFile::Server(server) => server.name.clone(),
-                };
+                let name = tool.name().to_owned();
                 if !names.insert(name.clone()) {
                     problems.push(Problem::at(path, 1, format!("another file of tools/ has the name {name:?} already")));
                 }

@@ -37,7 +37,7 @@ pub(super) fn is_same(one: &Harness, two: &Harness) -> bool {
 fn identity(harness: &Harness) -> Result<HarnessId, String> {
     let first = |problems: Vec<crate::domain::harness::Problem>| problems.first().map_or_else(String::new, ToString::to_string);
     let assembly = Assembly::new(harness.clone(), &[]).map_err(first)?;
-    tree_id(assembly.canonical_manifest(), &harness.files).map_err(|error| error.to_string())
+    tree_id(assembly.canonical_manifest(), &assembly.harness().files).map_err(|error| error.to_string())
 }
 
 /// Every file that differs from the parent's is named in `file_changes`.

@@ -92,7 +92,7 @@ fn held(prints: &Fingerprints, harness: &Harness) -> BTreeSet<Digest> {
 
 /// All texts of a harness.
 fn of_harness(harness: &Harness) -> Vec<Piece> {
-    let manifest = Manifest { processors: Vec::new(), ..harness.manifest.clone() };
+    let manifest = Manifest { processors: Vec::new(), agents: BTreeMap::new(), ..harness.manifest.clone() };
     added(harness, &Harness { manifest, files: BTreeMap::new() })
 }
 

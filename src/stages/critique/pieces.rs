@@ -3,6 +3,7 @@
 
 use super::Place;
 use crate::domain::harness::{Harness, ProcessorSpec, line_of};
+use crate::domain::structure::parted;
 use serde::Deserialize;
 
 /// A stretch of added text.
@@ -57,6 +58,9 @@ pub(super) fn added(harness: &Harness, parent: &Harness) -> Vec<Piece> {
     }
     for spec in new.processors.iter().filter(|spec| !old.processors.contains(spec)) {
         pieces.push(words(Place::Processor(spec.label().to_owned()), texts_of(spec)));
+    }
+    for (name, agent) in new.agents.iter().filter(|(name, agent)| old.agents.get(*name) != Some(*agent)) {
+        pieces.push(words(Place::File("harness.toml".to_owned(), 0), format!("{name}\n{}\n{}", agent.description, agent.harness)));
     }
     for stop in new.slots.sampling.iter().flat_map(|sampling| &sampling.stop) {
         pieces.push(words(Place::File("harness.toml".to_owned(), 0), stop.clone()));
@@ -113,7 +117,8 @@ const HEADER: &str = "[[demonstration]]";
 
 fn file(path: &str, text: &str) -> Vec<Piece> {
     let place = || Place::File(path.to_owned(), 0);
-    let is_code = path.starts_with("processors/") || path.starts_with("tools/");
+    let (_, inner) = parted(path);
+    let is_code = inner.starts_with("processors/") || inner.starts_with("tools/");
     if is_code || toml::from_str::<Demonstrations>(text).is_err() {
         let kind = if is_code { Kind::Code } else { Kind::Words };
         return vec![Piece { place: place(), first_line: 1, text: text.to_owned(), kind }];

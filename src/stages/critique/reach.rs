@@ -4,7 +4,8 @@ use super::pieces::Kind;
 use super::views::readings;
 use super::{Case, Found, Place, Rule};
 use crate::domain::edit::Edit;
-use crate::domain::harness::check_path;
+use crate::domain::harness::{HARNESS_FILE, check_path};
+use crate::domain::structure::parted;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -53,8 +54,13 @@ fn trick(path: &str) -> Option<String> {
     if !path.chars().all(is_plain) {
         return Some("a file's name has letters, digits, dots, dashes and underscores only".to_owned());
     }
-    let folder = path.split_once('/').map(|(folder, _)| folder);
-    (!folder.is_some_and(|folder| FOLDERS.contains(&folder))).then(|| format!("a file of a harness lies in {}", FOLDERS.join(", ")))
+    let (agent, inner) = parted(path);
+    if agent.is_some() && inner == HARNESS_FILE {
+        return None;
+    }
+    let folder = inner.split_once('/').map(|(folder, _)| folder);
+    (!folder.is_some_and(|folder| FOLDERS.contains(&folder)))
+        .then(|| format!("a file of a harness lies in {}, there or under an agent's folder", FOLDERS.join(", ")))
 }
 
 /// Nothing that is added names a sealed place, leaves its folder, loads another template, or reaches for files, programs or the network.

@@ -19,7 +19,8 @@ const SNIPPET: usize = 120;
 /// Looks for pathologies, line by line.
 pub(super) struct Signals {
     trace: String,
-    tools: BTreeSet<String>,
+    /// Tools offered to the agent (its name is empty) and to each sub-agent.
+    tools: BTreeMap<String, BTreeSet<String>>,
     actions: Option<BTreeSet<String>>,
     /// Last result of each call, and how often it came again.
     seen: HashMap<Digest, (Digest, u32)>,
@@ -28,8 +29,10 @@ pub(super) struct Signals {
     last: Option<(Digest, bool)>,
     /// Step and words of the last result.
     end: Option<(u32, String)>,
-    /// Step and words of the last reply.
+    /// Step and words of the agent's last reply.
     reply: Option<(u32, String)>,
+    /// The last request was the agent's own.
+    is_own: bool,
     found: BTreeMap<Pathology, Signal>,
 }
 
@@ -37,33 +40,38 @@ impl Signals {
     pub fn new(trace: &str) -> Self {
         Self {
             trace: trace.to_owned(),
-            tools: BTreeSet::new(),
+            tools: BTreeMap::new(),
             actions: None,
             seen: HashMap::new(),
             answered: HashMap::new(),
             last: None,
             end: None,
             reply: None,
+            is_own: false,
             found: BTreeMap::new(),
         }
     }
 
     /// Takes one line.
     pub fn line(&mut self, line: &TraceLine<'_>) {
+        let within = line.within.as_deref().unwrap_or_default();
         if let Some(tools) = &line.tools {
-            self.tools = tools.iter().map(|tool| tool.name.clone().into_owned()).collect();
+            self.tools.insert(within.to_owned(), tools.iter().map(|tool| tool.name.clone().into_owned()).collect());
         }
-        if let Some(text) = &line.text {
+        if line.record == "request" {
+            self.is_own = line.is_own_request();
+        }
+        if let Some(text) = line.text.as_ref().filter(|_| self.is_own) {
             self.reply = Some((line.step, cut(text)));
         }
         let (Some(call), Some(result)) = (&line.call, &line.result) else { return };
         let made = call.digest();
         let came = Digest::of(result.text.as_bytes());
         let mut kinds = Vec::new();
-        if !self.tools.is_empty() && !self.tools.contains(call.name.as_ref()) {
+        if self.tools.get(within).is_some_and(|tools| !tools.is_empty() && !tools.contains(call.name.as_ref())) {
             kinds.push((Pathology::MissingCapability, call.name.clone().into_owned()));
         }
-        if let Some(action) = not_admitted(call, self.actions.as_ref()) {
+        if let Some(action) = not_admitted(call, self.actions.as_ref()).filter(|_| !line.is_agent_call()) {
             kinds.push((Pathology::InvalidAction, action));
         }
         if self.last == Some((made, true)) {

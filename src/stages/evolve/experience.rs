@@ -127,12 +127,12 @@ impl ExperienceBuilder {
                 line.task_text.as_deref().unwrap_or_default().clone_into(&mut played.text);
                 played.tags = line.tags.clone().unwrap_or_default();
             }
-            "request" if played.opening.is_empty() => {
+            "request" if played.opening.is_empty() && line.is_own_request() => {
                 played.opening = opening(line).unwrap_or_default();
                 let choice = line.decision.and_then(|decision| serde_json::from_str::<ChoiceLine>(decision.get()).ok());
                 *admitted = choice.into_iter().flat_map(|choice| choice.options).filter_map(|option| self.number(&option)).collect();
             }
-            "tool" => self.step(line, played, admitted),
+            "tool" if !line.is_agent_call() => self.step(line, played, admitted),
             "outcome" => {
                 played.solved = match line.outcome.as_deref() {
                     Some("solved") => Some(true),

@@ -52,11 +52,12 @@ fn synthetic(harness: &Harness, workshop: &Workshop<'_>) -> Result<String, Strin
     let assembly =
         Assembly::new(harness.clone(), &[]).map_err(|problems| problems.first().map_or_else(String::new, ToString::to_string))?;
     let mut stations = assembly.stations()?;
+    stations.extend(assembly.agent_stations()?);
     let known = workshop.experience.episodes.first();
     let (task, tags) = known.map_or((ODD, Tags::new()), |played| (played.text.as_str(), played.tags.clone()));
     let mut events = 0;
     for step in 0..STEPS {
-        let scene = Scene { task, tags: &tags, tools: &[], step, usage: &Usage::default(), elapsed_ms: u64::from(step) };
+        let scene = Scene { task, tags: &tags, tools: &[], step, usage: Usage::default(), elapsed_ms: u64::from(step) };
         events += drive(&mut stations, &scene)?;
     }
     Ok(format!("{events} events answered without a fault"))

@@ -75,12 +75,24 @@ fn write_trace(path: &Path, task: &str, text: &str, kind: &str) {
         let digest = Conversation::default().digest();
         let decision = Decision::Choice { options: options.clone(), score: ScoreRule::Mean };
         let (sampling, role) = (Sampling::default(), ModelRole::Main);
-        let request = Record::Request { step, kept: 0, turns, system: None, tools: None, decision, sampling, role, digest, asked_by: None };
+        let request = Record::Request {
+            step,
+            kept: 0,
+            turns,
+            system: None,
+            tools: None,
+            decision,
+            sampling,
+            role,
+            digest,
+            asked_by: None,
+            within: None,
+        };
         file.append(&request).unwrap();
         let call = ToolCall { id: "c".into(), name: "act".into(), arguments: Arguments::text("command", admitted[step as usize % 4]) };
         let actions = ADMITTED.get(index + 1).map(|next| next.iter().map(|action| (*action).to_owned()).collect());
         let result = ToolResult { text: "Nothing is gained".into(), is_error: false };
-        file.append(&Record::Tool { step, call, result, actions, source: ToolSource::Environment }).unwrap();
+        file.append(&Record::Tool { step, within: None, call, result, actions, source: ToolSource::Environment }).unwrap();
     }
     file.append(&Record::Outcome(result(Outcome::Failed))).unwrap();
     file.flush().unwrap();
@@ -171,7 +183,7 @@ impl Yard {
 
 fn id_of(harness: &Harness) -> Result<HarnessId, String> {
     let assembly = Assembly::new(harness.clone(), &[]).map_err(|problems| problems[0].to_string())?;
-    tree_id(assembly.canonical_manifest(), &harness.files).map_err(|error| error.to_string())
+    tree_id(assembly.canonical_manifest(), &assembly.harness().files).map_err(|error| error.to_string())
 }
 
 #[test]

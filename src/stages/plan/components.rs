@@ -7,8 +7,9 @@ use crate::runtime::native::NATIVES;
 use crate::runtime::processor::{Dimension, Native};
 use std::collections::BTreeSet;
 
-/// Settings of a harness that are no processors: the key below `slots`, and what it does.
-const SLOTS: [(&str, Bucket, &str); 3] = [
+/// Parts of a harness that are no processors: the table `agents` or the key below `slots`, and what it does.
+const PARTS: [(&str, Bucket, &str); 4] = [
+    ("agents", Bucket::Tools, "Agents that are called as tools, each a harness of its own with its own budget."),
     ("limits", Bucket::Config, "Most steps, tokens, money and time of an episode."),
     ("sampling", Bucket::Config, "How replies are drawn: temperature and the like."),
     ("tools", Bucket::Tools, "Which tools of the environment are offered."),
@@ -19,7 +20,7 @@ pub fn components() -> Vec<Untried> {
     let levers = NATIVES.iter().filter(|native| native.dimension != Dimension::Observability);
     let natives = levers.map(|native| (native.name, bucket(native), native.summary));
     let all =
-        natives.chain(SLOTS).map(|(component, bucket, does)| Untried { component: component.to_owned(), bucket, does: does.to_owned() });
+        natives.chain(PARTS).map(|(component, bucket, does)| Untried { component: component.to_owned(), bucket, does: does.to_owned() });
     let mut all: Vec<Untried> = all.collect();
     all.sort_by(|one, two| one.component.cmp(&two.component));
     all
@@ -36,7 +37,7 @@ fn bucket(native: &Native) -> Bucket {
 pub(super) fn present(harness: &Harness) -> BTreeSet<&str> {
     let slots = &harness.manifest.slots;
     let mut present: BTreeSet<&str> = harness.manifest.processors.iter().map(ProcessorSpec::label).collect();
-    let is_set = [slots.limits != Limits::default(), slots.sampling.is_some(), slots.tools.is_some()];
-    present.extend(SLOTS.iter().zip(is_set).filter_map(|((name, ..), is_set)| is_set.then_some(*name)));
+    let is_set = [!harness.manifest.agents.is_empty(), slots.limits != Limits::default(), slots.sampling.is_some(), slots.tools.is_some()];
+    present.extend(PARTS.iter().zip(is_set).filter_map(|((name, ..), is_set)| is_set.then_some(*name)));
     present
 }

@@ -14,8 +14,14 @@ use std::collections::BTreeMap;
 
 fn incumbent() -> Harness {
     let processors = vec![ProcessorSpec { native: Some("few_shot".to_owned()), ..ProcessorSpec::default() }];
-    let manifest =
-        Manifest { format: HARNESS_FORMAT, name: "h".to_owned(), description: String::new(), processors, slots: Slots::default() };
+    let manifest = Manifest {
+        format: HARNESS_FORMAT,
+        name: "h".to_owned(),
+        description: String::new(),
+        processors,
+        agents: BTreeMap::new(),
+        slots: Slots::default(),
+    };
     Harness { manifest, files: BTreeMap::new() }
 }
 
