@@ -2,12 +2,16 @@
 
 use crate::runtime::native::{NATIVES, find};
 use include_dir::{Dir, include_dir};
+use std::fmt::Write;
 
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/runtime/native");
 
 /// Every native with what it does, a line each.
 pub(super) fn listed() -> String {
-    NATIVES.iter().map(|native| format!("- {} (group {}): {}\n", native.name, native.group.unwrap_or("none"), native.summary)).collect()
+    NATIVES.iter().fold(String::new(), |mut text, native| {
+        _ = writeln!(text, "- {} (group {}): {}", native.name, native.group.unwrap_or("none"), native.summary);
+        text
+    })
 }
 
 /// The source of one.
