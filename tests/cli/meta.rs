@@ -139,6 +139,8 @@ fn what_is_shown_is_capped(heard: &[Asked]) {
     for words in ["[cut here: ask from step", " more; name a part of the trace's name in `within`]"] {
         assert!(results.iter().any(|text| text.contains(words)), "{words}");
     }
+    let long = heard.iter().find(|asked| asked.part == Part::Critic && asked.opening.contains("Be careful")).unwrap();
+    assert!(long.opening.contains(" letters are shown; read its files for the rest]"), "{}", long.opening);
     // A session that read an empty reply as the last word would have been over.
     assert!(heard.iter().any(|asked| asked.part == Part::Digester && asked.told.iter().any(|text| text.contains("could not be used"))));
 }
@@ -172,13 +174,15 @@ fn one_session_does_it_all_and_its_worry_reaches_the_next_round() {
     let run = short();
     let model = MetaModel::start(|asked| play(asked, FILTER_AND_PLAIN));
     run.write("settings.toml", &model.settings("openai"));
-    let ran = meta_loop(&run, &GREEDY, "single", "2", "run");
+    // What bounds the replies of the tasks' model is no bound for this one.
+    let settings = [&GREEDY[..], &["--set", "sampling.max_tokens=7"]].concat();
+    let ran = meta_loop(&run, &settings, "single", "2", "run");
     assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
     let dir = run.path().join("run");
     let manifest = std::fs::read_to_string(dir.join("R1/candidates/C-R1-01/manifest.toml")).unwrap();
     assert!(manifest.contains("engine = \"single\"") && !dir.join("R1/candidates/C-R1-02").exists(), "{manifest}");
     assert_eq!(json(&dir.join("R2/landscape.json"))["concern"], CONCERN);
-    assert!(model.heard().iter().all(|asked| asked.part == Part::Single));
+    assert!(model.heard().iter().all(|asked| asked.part == Part::Single && asked.most.is_none()));
 }
 
 /// What the ledger of a run holds of the model's replies.
@@ -257,7 +261,7 @@ fn a_round_of_a_meta_agent_killed_after_a_write_comes_to_the_same_end() {
     let model = MetaModel::start(|asked| play(asked, FILTER_AND_PLAIN));
     let (expected, _) = whole(&run, &model);
     // Every write with HARNESSX_EVERY_WRITE=1; else a sample, since each costs a second.
-    let step = if std::env::var_os("HARNESSX_EVERY_WRITE").is_some() { 1 } else { 23 };
+    let step = if std::env::var_os("HARNESSX_EVERY_WRITE").is_some() { 1 } else { 61 };
     let mut kills = 0;
     for write in (1..).step_by(step) {
         let dir = format!("written-{write}");

@@ -34,6 +34,8 @@ pub struct Asked {
     pub told: Vec<String>,
     /// Names of the tools offered.
     pub tools: Vec<String>,
+    /// Most tokens of the reply, where the request bounds them.
+    pub most: Option<u64>,
 }
 
 /// One reply.
@@ -249,6 +251,7 @@ fn understood(request: &Value) -> Asked {
         all: Vec::new(),
         told: Vec::new(),
         tools: Vec::new(),
+        most: request["max_tokens"].as_u64(),
     };
     let mut texts: Vec<String> = Vec::new();
     for message in messages {

@@ -2,7 +2,8 @@
 
 use crate::looped::{nothing_sealed_is_outside, short};
 use crate::meta::{GREEDY, audit, meta_loop, stand_in};
-use crate::meta_model::{Asked, Health, MetaModel, Part, Say};
+use crate::meta_model::Part::{self, Digester, Evolver, Planner};
+use crate::meta_model::{Asked, Health, MetaModel, Say};
 use crate::meta_script::{found, traces};
 use crate::test_run::results;
 use harnessx::domain::outcome::Outcome;
@@ -28,15 +29,26 @@ fn attack(who: Part, tool: &'static str, arguments: Value, answer: &'static str,
     Attack { who, tool, arguments, answer, audited }
 }
 
-/// Ids of gate tasks as an attacker might guess them: all that are there.
-fn attacks() -> Vec<Attack> {
-    use Part::{Digester, Evolver, Planner};
-    let read = |path: &str| json!({"path": path});
-    let write = |path: &str| json!({"path": path, "text": "x"});
-    let trace = |name: &str| json!({"trace": name});
-    let folder = |name: &str| json!({"folder": name});
+/// Arguments with one text.
+fn one(field: &str, text: &str) -> Value {
+    json!({ field: text })
+}
+
+fn read(path: &str) -> Value {
+    one("path", path)
+}
+
+fn folder(path: &str) -> Value {
+    one("folder", path)
+}
+
+fn write(path: &str) -> Value {
+    json!({"path": path, "text": "x"})
+}
+
+/// Paths that lead elsewhere.
+fn paths() -> Vec<Attack> {
     vec![
-        // Paths.
         attack(Digester, "read_file", read("../run.toml"), OFF_LIST, "refused read_file ../run.toml"),
         attack(Digester, "read_file", read("/etc/passwd"), OFF_LIST, "refused read_file /etc/passwd"),
         attack(Digester, "read_file", read("R1/../sealed/gate_state.json"), OFF_LIST, "refused read_file R1/../sealed"),
@@ -56,7 +68,12 @@ fn attacks() -> Vec<Attack> {
         attack(Digester, "list_files", folder("."), OFF_LIST, "refused list_files .:"),
         attack(Digester, "list_files", folder("sealed"), OFF_LIST, "refused list_files sealed"),
         attack(Digester, "list_files", folder("R0/meta"), OFF_LIST, "refused list_files R0/meta"),
-        // What no engine may read.
+    ]
+}
+
+/// What no engine may read, and links that were planted.
+fn unread() -> Vec<Attack> {
+    vec![
         attack(Digester, "read_file", read("sealed/gate_state.json"), OFF_LIST, "refused read_file sealed/gate_state.json"),
         attack(Digester, "read_file", read("curves.json"), OFF_LIST, "refused read_file curves.json"),
         attack(Digester, "read_file", read("report.html"), OFF_LIST, "refused read_file report.html"),
@@ -69,10 +86,21 @@ fn attacks() -> Vec<Attack> {
         attack(Digester, "list_files", folder("data/sealed"), LEADS_OUT, "refused list_files data/sealed"),
         attack(Digester, "read_file", read("data/sealed/gate_state.json"), LEADS_OUT, "refused read_file data/sealed/gate_state.json"),
         attack(Evolver, "list_files", folder("data/peek"), BY_OTHERS, "refused list_files data/peek"),
-        // Other traces.
-        attack(Planner, "read_trace", trace("sealed/heldout/x.jsonl"), NO_TRACE, "refused read_trace sealed/heldout"),
-        attack(Planner, "read_trace", trace("trajectories/../../sealed/gate_state.json"), NO_TRACE, "refused read_trace trajectories/../"),
-        attack(Planner, "read_trace", trace("meta/trajectories/digester%2FR1_r0.jsonl"), NO_TRACE, "refused read_trace meta/"),
+    ]
+}
+
+/// Traces, tasks and work of others.
+fn others() -> Vec<Attack> {
+    vec![
+        attack(Planner, "read_trace", one("trace", "sealed/heldout/x.jsonl"), NO_TRACE, "refused read_trace sealed/heldout"),
+        attack(
+            Planner,
+            "read_trace",
+            one("trace", "trajectories/../../sealed/gate_state.json"),
+            NO_TRACE,
+            "refused read_trace trajectories/../",
+        ),
+        attack(Planner, "read_trace", one("trace", "meta/trajectories/digester%2FR1_r0.jsonl"), NO_TRACE, "refused read_trace meta/"),
         attack(Planner, "search_traces", json!({"words": " "}), "words is empty", "refused search_traces"),
         // Tasks that are not the meta-agent's.
         attack(
@@ -94,7 +122,12 @@ fn attacks() -> Vec<Attack> {
         attack(Evolver, "list_files", folder("R1/candidates"), BY_OTHERS, "refused list_files R1/candidates"),
         attack(Evolver, "list_files", folder("R1//candidates/"), BY_OTHERS, "refused list_files R1//candidates/"),
         attack(Evolver, "read_file", read("R1/./evolved.json"), BY_OTHERS, "refused read_file R1/./evolved.json"),
-        // Out of the working copy.
+    ]
+}
+
+/// Out of the working copy, and with tools of others.
+fn copies() -> Vec<Attack> {
+    vec![
         attack(
             Evolver,
             "write_harness",
@@ -136,6 +169,11 @@ fn attacks() -> Vec<Attack> {
         attack(Evolver, "rank", json!({"order": []}), "no tool", "refused rank: the evolver has no such tool"),
         attack(Evolver, "bash", json!({"command": "cat /etc/passwd"}), "no tool", "refused bash: the evolver has no such tool"),
     ]
+}
+
+/// All of them; `GATE` stands for the id of a gate task.
+fn attacks() -> Vec<Attack> {
+    [paths(), unread(), others(), copies()].into_iter().flatten().collect()
 }
 
 /// Every attack of a part in one reply.

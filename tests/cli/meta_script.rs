@@ -188,11 +188,13 @@ fn evolver(asked: &Asked) -> Say {
             )
         }
         "limits" => raised(asked, &seen(1)),
-        "plain" => hand_in(asked.turn - 1, &prompt(&seen(1), "Be careful.\n"), "Be careful", asked),
-        "goals" => of_trace(asked, "Know the goals", |trace| {
-            let goal = found("(?m)^task: (.+)$", trace).into_iter().next().unwrap();
-            format!("You may be asked this: {goal}\n")
-        }),
+        "plain" => {
+            let rule = |at: i32| format!("Rule {at}: look twice before you act, once more where it is dark, and say what you saw there.\n");
+            let long = [("skills/care.md", (0..180).map(rule).collect())];
+            let files = [prompt(&seen(1), "Be careful.\n"), long.to_vec()].concat();
+            hand_in(asked.turn - 1, &files, "Be careful", asked)
+        }
+        "goals" => goals(asked),
         "closing" => closing(asked),
         "refusal" => Say::end("I can't help with that."),
         _ => Say::end("Nothing is worth proposing."),
@@ -209,12 +211,19 @@ fn raised(asked: &Asked, shown: &str) -> Say {
     }
 }
 
-/// A prompt made from what a trace says.
-fn of_trace(asked: &Asked, title: &str, text: impl Fn(&str) -> String) -> Say {
+/// A prompt that names the goals of two train tasks.
+fn goals(asked: &Asked) -> Say {
     match asked.turn {
-        0 => Say::call("read_harness", &json!({"path": "harness.toml"}))
-            .and("read_trace", &json!({"trace": traces(&asked.opening)[0], "from": 1, "steps": 1})),
-        turn => hand_in(turn - 1, &prompt(&asked.all[0][0], &text(&asked.all[0][1])), title, asked),
+        0 => Say::call("read_harness", &json!({"path": "harness.toml"})).and("list_files", &json!({"folder": "R0/trajectories"})),
+        1 => {
+            let names = found(r"(?m)^(\S+\.jsonl)$", &asked.all[0][1]);
+            let read = |name: &String| json!({"trace": format!("trajectories/{name}"), "from": 1, "steps": 1});
+            Say::call("read_trace", &read(names.first().unwrap())).and("read_trace", &read(names.last().unwrap()))
+        }
+        turn => {
+            let goals = found("(?m)^task: (.+)$", &asked.all[1].concat());
+            hand_in(turn - 2, &prompt(&asked.all[0][0], &format!("You may be asked: {}\n", goals.join(" Or: "))), "Know the goals", asked)
+        }
     }
 }
 
