@@ -37,6 +37,8 @@ pub trait Hosted {
     fn tools(&self) -> &[ToolSpec];
     /// One call of a tool that it offers.
     fn call(&mut self, call: &ToolCall) -> Observation;
+    /// Told of a call of a tool that nobody offers.
+    fn missed(&mut self, call: &ToolCall);
 }
 
 /// The environment of one task, with its verifier. The set of kinds is closed.
@@ -91,6 +93,14 @@ impl World<'_> {
             Self::Echo(world) => Ok(world.call(call)),
             Self::Recorded(recorded) => recorded.call(call),
             Self::Hosted(world) => Ok(world.call(call)),
+        }
+    }
+
+    /// Tells a world that keeps a record of a call of a tool that nobody offers.
+    pub fn missed(&mut self, call: &ToolCall) {
+        match self {
+            Self::Hosted(world) => world.missed(call),
+            Self::Household(_) | Self::Echo(_) | Self::Recorded(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! The change manifest of a candidate (`system.md` §6): what it changes, why, and what it predicts. Written before any rollout of it is
 //! played, as `candidates/<id>/manifest.toml`; the Critic checks it, the gate holds it to its claims, and it is scored after a ship.
 
+use super::diagnosis::{NAME_LIMIT, TEXT_LIMIT, short_enough};
 use super::digest::{Anchor, Pathology};
 use super::edit::{Bucket, Bundle, Edit, edits_digest};
 use super::harness::Limits;
@@ -136,6 +137,20 @@ pub struct FailureEvidence {
     pub snippet: String,
 }
 
+impl FailureEvidence {
+    /// What makes it too long to be read, if anything.
+    ///
+    /// # Errors
+    /// A fragment that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        short_enough([
+            ("kind", self.kind.to_string().as_str(), NAME_LIMIT),
+            ("anchor", self.anchor.trace.as_str(), NAME_LIMIT),
+            ("snippet", self.snippet.as_str(), TEXT_LIMIT),
+        ])
+    }
+}
+
 impl CandidateManifest {
     /// Its edits as a bundle of its name.
     pub fn bundle(&self) -> Bundle {
@@ -154,6 +169,22 @@ impl CandidateManifest {
 }
 
 impl Claim {
+    /// What makes it too long to be read, if anything.
+    ///
+    /// # Errors
+    /// A fragment.
+    pub fn check(&self) -> Result<(), String> {
+        short_enough([("a claim", self.to_string().as_str(), NAME_LIMIT)])
+    }
+
+    /// The task that it names.
+    pub fn task(&self) -> Option<&TaskId> {
+        match self {
+            Self::Task(task) => Some(task),
+            Self::Tags(_) => None,
+        }
+    }
+
     /// Whether it is about this task.
     pub fn covers(&self, task: &TaskId, tags: &Tags) -> bool {
         match self {

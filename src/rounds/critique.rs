@@ -10,7 +10,7 @@ use crate::domain::digest::Anchor;
 use crate::domain::engine::Engine;
 use crate::domain::harness::Harness;
 use crate::domain::history::{History, PastRound};
-use crate::domain::id::{CandidateId, TaskId};
+use crate::domain::id::CandidateId;
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::CandidateManifest;
 use crate::domain::task::Split;
@@ -18,12 +18,13 @@ use crate::stages::critique::{self, Critique, CritiqueInput, Progress, Secrets, 
 use crate::stages::meta;
 use crate::store::trace_lines::read_trace_lines;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 
 impl Rounds<'_> {
     /// The Critic's word on the candidates, on file as `critique.json`.
     pub(super) async fn critique(&self, round: u32, mut proposals: Proposals) -> Result<Proposals, RoundsError> {
+        let concern = self.evolved(round)?.and_then(|evolved| evolved.concern);
         if proposals.manifests.is_empty() {
+            proposals.critique.strategy_concern = concern;
             return Ok(proposals);
         }
         let name = format!("R{round}/critique.json");
@@ -32,8 +33,13 @@ impl Rounds<'_> {
             return Ok(proposals);
         }
         proposals.critique = self.criticised(round, &proposals.manifests)?;
-        if self.course.settings.engines.contains(Engine::Aegis) && !proposals.critique.ship_ranking.is_empty() {
+        // A round that was cut off may hold candidates that are revised by now: what was said of them before still counts.
+        let has_sat = self.visible.find_text(&format!("R{round}/review-1.json"))?.is_some();
+        if self.course.settings.engines.contains(Engine::Aegis) && (has_sat || !proposals.critique.ship_ranking.is_empty()) {
             proposals = self.reviewed(round, proposals).await?;
+        }
+        if let Some(concern) = concern {
+            proposals.critique.worry(concern);
         }
         self.course.run.write(&format!("R{round}/critique.md"), critique::markdown(&proposals.critique).as_bytes())?;
         self.course.run.write_json(&name, &proposals.critique)?;
@@ -132,10 +138,9 @@ impl Rounds<'_> {
         Ok(Some(serde_json::from_str(&text).map_err(content)?))
     }
 
-    /// Regressions that an engine justified in writing.
-    fn justified(&self, round: u32) -> Result<BTreeMap<TaskId, String>, RoundsError> {
-        let evolved: Option<Evolved> = self.found(&format!("R{round}/evolved.json"))?;
-        Ok(evolved.map(|evolved| evolved.justified).unwrap_or_default())
+    /// What the engines of a round made besides candidates.
+    fn evolved(&self, round: u32) -> Result<Option<Evolved>, RoundsError> {
+        self.found(&format!("R{round}/evolved.json"))
     }
 
     fn criticised(&self, round: u32, manifests: &[CandidateManifest]) -> Result<Critique, RoundsError> {
@@ -150,7 +155,7 @@ impl Rounds<'_> {
             .map(|((manifest, harness), parent)| critique::Proposal { manifest, harness, parent })
             .collect();
         let digests = standing_digests(&History::new(&past));
-        let justified = self.justified(round)?;
+        let justified = self.evolved(round)?.map(|evolved| evolved.justified).unwrap_or_default();
         let verify = |anchor: &Anchor, words: &str| self.stands_at(&past, anchor, words);
         let (closing_results, progress) = (self.closing_results(&past)?, progress(&past));
         let input = CritiqueInput {

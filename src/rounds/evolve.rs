@@ -28,6 +28,9 @@ pub(super) struct Evolved {
     /// Tasks that got worse and need no candidate, with why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub justified: BTreeMap<TaskId, String>,
+    /// What an engine wants the next Planner to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concern: Option<String>,
 }
 
 /// What the engines of a round made.
@@ -35,6 +38,7 @@ pub(super) struct Evolved {
 struct Made {
     proposed: Vec<Proposed>,
     justified: BTreeMap<TaskId, String>,
+    concern: Option<String>,
 }
 
 impl Rounds<'_> {
@@ -46,12 +50,12 @@ impl Rounds<'_> {
                 Demand::Candidates(room) => room,
                 Demand::Round | Demand::Rollouts(_) | Demand::Confirmation(..) | Demand::Touched(_) => 0,
             };
-            let Made { proposed, justified } = self.made(round, landscape, count).await?;
+            let Made { proposed, justified, concern } = self.made(round, landscape, count).await?;
             for candidate in &proposed {
                 self.keep(round, candidate)?;
             }
             let candidates = proposed.iter().map(|candidate| candidate.manifest.candidate_id.clone()).collect();
-            self.course.run.write_json(&name, &Evolved { format: 1, candidates, justified })?;
+            self.course.run.write_json(&name, &Evolved { format: 1, candidates, justified, concern })?;
         }
         let manifests = self.visible.candidates(round)?;
         let is_full = self.gate.candidates().iter().any(|candidate| candidate.stage != Stage::Closed);
@@ -73,6 +77,7 @@ impl Rounds<'_> {
                 let more = self.made_by(engine, &stock, (first, places), taken).await?;
                 made.proposed.extend(more.proposed);
                 made.justified.extend(more.justified);
+                made.concern = made.concern.or(more.concern);
             }
             first += places;
         }
@@ -97,14 +102,14 @@ impl Rounds<'_> {
                     self.in_office(round, async |office| meta::propose(office, workshop).await).await
                 });
                 let (proposed, justified) = made.await?;
-                return Ok(Made { proposed, justified });
+                return Ok(Made { proposed, justified, ..Made::default() });
             }
             Engine::Single => {
                 let said = self.at_workshop(stock, (first, count), taken, async |workshop| {
                     self.in_office(round, async |office| meta::propose_all(office, workshop).await).await
                 });
-                let Said { proposed, justified, .. } = said.await?;
-                return Ok(Made { proposed, justified });
+                let Said { proposed, justified, concern, .. } = said.await?;
+                return Ok(Made { proposed, justified, concern });
             }
             Engine::Command => return Err(RoundsError::NoCommand),
         };

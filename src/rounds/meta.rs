@@ -99,7 +99,12 @@ impl Rounds<'_> {
             let revision = Revision { candidate: &manifest.candidate_id, number, harness: &harness, request: &review.reason, engine };
             self.say(round, format!("{} goes back to an Evolver", manifest.candidate_id));
             let others = manifests.iter().filter(|other| other.candidate_id != manifest.candidate_id);
-            let taken = others.map(|other| other.harness.clone()).collect();
+            // As they were judged: in a round that was cut off some may be revised by now.
+            let judged = |other: &CandidateManifest| {
+                let review = sent_back.iter().find(|review| review.candidate == other.candidate_id);
+                review.and_then(|review| review.harness.clone()).unwrap_or_else(|| other.harness.clone())
+            };
+            let taken = others.map(judged).collect();
             let made = self.at_workshop(&stock, (number, 1), taken, async |workshop| {
                 self.in_office(round, async |office| meta::revise(office, workshop, &revision).await).await
             });

@@ -124,6 +124,8 @@ pub async fn play(agent: &Agent<'_>, task: &Task, world: World<'_>, key: &Episod
 impl<'a, 'g> Episode<'a, 'g> {
     pub(super) fn new(agent: &'a Agent<'a>, task: &'a Task, ground: &'a mut Ground<'g>) -> Self {
         let slots = &agent.assembly.harness().manifest.slots;
+        // The run's sampling is the main model's: a meta-agent is not held to the few tokens that a task's action takes.
+        let standing = if agent.role == ModelRole::Main { agent.desk.sampling.clone() } else { Sampling::default() };
         Self {
             agent,
             task,
@@ -135,7 +137,7 @@ impl<'a, 'g> Episode<'a, 'g> {
             conversation: Conversation::default(),
             demonstrations: 0,
             head: RequestHead::new(String::new(), Vec::new()),
-            sampling: slots.sampling.clone().unwrap_or_default().or(&agent.desk.sampling),
+            sampling: slots.sampling.clone().unwrap_or_default().or(&standing),
             step: ground.steps,
             limits: slots.limits.tightest(&agent.limits),
             before: Before { steps: ground.steps, usage: ground.line.usage, milliseconds: agent.desk.clock.milliseconds() },
@@ -283,6 +285,7 @@ impl<'a, 'g> Episode<'a, 'g> {
     /// One call into the environment. The verifier's state is behind it; nothing but the result comes back.
     pub(super) fn call_world(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
         if !self.tools.iter().any(|tool| tool.name == call.name) {
+            self.world.missed(call);
             let names: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
             let text = format!("There is no tool {:?}. Tools: {}.", call.name.as_str(), names.join(", "));
             let result = ToolResult { text, is_error: true };

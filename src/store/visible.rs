@@ -153,6 +153,18 @@ impl Visible {
         Ok(names)
     }
 
+    /// Where a path leads, within the run, without detours and symbolic links. A refusal is not put into the audit: who asks for somebody
+    /// else does that.
+    ///
+    /// # Errors
+    /// [`ReadError::Refused`], or it is not there.
+    pub fn place(&self, relative: &str) -> Result<PathBuf, ReadError> {
+        match self.find(relative)? {
+            Ok(real) => Ok(real.strip_prefix(&self.root).unwrap_or(&real).to_owned()),
+            Err(reason) => Err(ReadError::Refused { path: relative.to_owned(), reason }),
+        }
+    }
+
     /// Rounds that have a folder, ascending.
     ///
     /// # Errors
@@ -196,15 +208,18 @@ impl Visible {
 
     /// The file or folder a path within the run leads to, when it is on the list and what it leads to is too.
     fn resolve(&self, relative: &str) -> Result<PathBuf, ReadError> {
+        self.find(relative)?.map_err(|reason| self.refuse(relative, reason))
+    }
+
+    /// The same; the inner error is why it is refused.
+    fn find(&self, relative: &str) -> Result<Result<PathBuf, &'static str>, ReadError> {
         if !is_allowed(Path::new(relative)) {
-            return Err(self.refuse(relative, "it is not among what stages and engines may read"));
+            return Ok(Err("it is not among what stages and engines may read"));
         }
         let path = self.root.join(relative);
         let real = fs::canonicalize(&path).map_err(FileError::io("read", &path))?;
-        if real.strip_prefix(&self.root).is_ok_and(is_allowed) {
-            return Ok(real);
-        }
-        Err(self.refuse(relative, "a symbolic link leads out of what stages and engines may read"))
+        let is_within = real.strip_prefix(&self.root).is_ok_and(is_allowed);
+        Ok(if is_within { Ok(real) } else { Err("a symbolic link leads out of what stages and engines may read") })
     }
 
     fn refuse(&self, relative: &str, reason: &'static str) -> ReadError {

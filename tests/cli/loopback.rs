@@ -103,20 +103,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, latency: Duration) -> std::io
     stream.set_nodelay(true)?;
     let mut reader = BufReader::with_capacity(1, stream);
     let mut out = stream;
-    loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
+    while let Some(length) = read_head(&mut reader)? {
         // The last byte stays unread for now: closing a socket over unread bytes resets the connection.
         let mut body = vec![0; length - 1];
         reader.read_exact(&mut body)?;
@@ -151,9 +138,27 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, latency: Duration) -> std::io
             Some(Fault::Reset) => return Ok(()),
         }
     }
+    Ok(())
 }
 
-fn respond(mut out: &TcpStream, head: &str, body: &str) -> std::io::Result<()> {
+/// Reads the head of a request; the length of its body, `None` where the client has left.
+pub fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<usize>> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            return Ok(Some(length));
+        }
+    }
+}
+
+pub fn respond(mut out: &TcpStream, head: &str, body: &str) -> std::io::Result<()> {
     write!(out, "HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -178,7 +183,7 @@ fn decide(state: &Mutex<State>, body: &[u8]) -> (u64, Option<Fault>) {
     (mark, fault)
 }
 
-fn hash(value: &impl Hash) -> u64 {
+pub fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

@@ -42,7 +42,7 @@ fn looped(run: &TestRun, dir: &str) -> Ran {
 
 /// Everything of a run that must come out the same: harness trees, ledgers, decisions, the gate's state, episodes. Times and what
 /// depends on them are left out.
-fn outcome(dir: &Path) -> BTreeMap<String, String> {
+pub fn outcome(dir: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     collect(dir, dir, &mut found);
     for (rev, tree) in trees(dir) {
@@ -52,7 +52,7 @@ fn outcome(dir: &Path) -> BTreeMap<String, String> {
 }
 
 /// Names under which the two are not the same.
-fn different<'a>(one: &'a BTreeMap<String, String>, two: &'a BTreeMap<String, String>) -> Vec<&'a String> {
+pub fn different<'a>(one: &'a BTreeMap<String, String>, two: &'a BTreeMap<String, String>) -> Vec<&'a String> {
     one.keys().chain(two.keys()).filter(|key| one.get(*key) != two.get(*key)).collect()
 }
 
@@ -122,7 +122,7 @@ fn a_loop_ships_and_says_what_came_of_it() {
 }
 
 /// No id of a gate or held-out task stands outside `sealed/`; the report and the curves may hold totals only.
-fn nothing_sealed_is_outside(dir: &Path) {
+pub fn nothing_sealed_is_outside(dir: &Path) {
     let gate: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("sealed/gate_state.json")).unwrap()).unwrap();
     let of_split = |split: &str| -> BTreeSet<String> {
         let tasks = gate["tasks"].as_array().unwrap().iter().filter(|task| task["split"] == split);

@@ -1,8 +1,8 @@
-//! Asks again when a reply cannot be read: it does not match a pattern, is not JSON, lacks keys, or names no admissible action.
+//! Asks again when a reply cannot be read: it is cut off, does not match a pattern, is not JSON, lacks keys, or names no admissible action.
 
 use crate::domain::event::{Action, Event, Hook, Intercept, Replace, Scene};
 use crate::domain::harness::Harness;
-use crate::domain::request::Reply;
+use crate::domain::request::{Finish, Reply};
 use crate::runtime::native::fence::unfenced;
 use crate::runtime::native::pattern::{check_names, compile_optional, fill, within};
 use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
@@ -24,6 +24,7 @@ pub const NATIVE: Native = Native {
 /// Parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of its own")]
 struct Params {
     /// Pattern that the text must match. Empty: anything does.
     pattern: String,
@@ -31,6 +32,8 @@ struct Params {
     json: bool,
     /// Keys that the JSON object must have; implies `json`.
     keys: Vec<String>,
+    /// The reply must not have been cut off at its greatest length.
+    whole: bool,
     /// Where actions are listed, the text must be one of them.
     admissible: bool,
     /// What the model is told: `{problem}`.
@@ -47,6 +50,7 @@ impl Default for Params {
             pattern: String::new(),
             json: false,
             keys: Vec::new(),
+            whole: false,
             admissible: false,
             message: "Your reply could not be used: {problem}. Please answer again in the required form.".into(),
             most: 2,
@@ -74,6 +78,9 @@ impl ParseRetry {
             return None;
         }
         let text = reply.text.trim();
+        if self.params.whole && reply.finish == Finish::Length {
+            return Some("it was cut off; say less at once".into());
+        }
         if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(text)) {
             return Some("it does not have the required form".into());
         }
@@ -116,7 +123,7 @@ impl Processor for ParseRetry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::native::drive::{Drive, again, refused};
+    use crate::runtime::native::drive::{Drive, again, refused, reply};
 
     #[test]
     fn unreadable_replies_are_asked_for_again_but_not_for_ever() {
@@ -135,5 +142,14 @@ mod tests {
         assert_eq!(drive.answer("Answer: 3"), Action::Pass);
         assert!(matches!(drive.answer("3"), Action::Intercept(Intercept::Again(_))));
         assert!(refused(&NATIVE, "pattern = \"(\"").starts_with("pattern"));
+    }
+
+    #[test]
+    fn a_reply_that_was_cut_off_is_asked_for_again() {
+        let mut drive = Drive::new(&NATIVE, "whole = true");
+        let cut = Reply { finish: Finish::Length, ..reply("Let me") };
+        let told = again(drive.on(&Event::AfterModel { reply: &cut, actions: &[], calls: 1, is_final: false }));
+        assert!(told.unwrap().contains("cut off"));
+        assert_eq!(drive.answer("Let me"), Action::Pass);
     }
 }

@@ -31,9 +31,16 @@ impl Critique {
         if self.ship_ranking.is_empty() && self.no_op.is_none() {
             self.no_op = Some("the Critic lets no candidate pass".to_owned());
         }
-        let worries: Vec<String> = self.strategy_concern.take().into_iter().chain(concern).collect();
-        self.strategy_concern = (!worries.is_empty()).then(|| worries.join("\n"));
+        if let Some(concern) = concern {
+            self.worry(concern);
+        }
         self.reviews = reviews;
+    }
+
+    /// Something more that the next Planner must read.
+    pub fn worry(&mut self, concern: String) {
+        let worries: Vec<String> = self.strategy_concern.take().into_iter().chain([concern]).collect();
+        self.strategy_concern = Some(worries.join("\n"));
     }
 }
 

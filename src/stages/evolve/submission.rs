@@ -6,6 +6,7 @@ use super::lessons::Lessons;
 use super::smoke::smoke;
 use super::statement::{Subject, statement};
 use super::{Proposed, Workshop, fresh};
+use crate::domain::diagnosis::{LIST_LIMIT, NAME_LIMIT, TEXT_LIMIT, few_enough, short_enough};
 use crate::domain::digest::Anchor;
 use crate::domain::edit::{Bundle, Edit, Which, diff};
 use crate::domain::engine::Engine;
@@ -14,12 +15,6 @@ use crate::domain::id::CandidateId;
 use crate::domain::manifest::{AttributionSignature, Claim, FailureEvidence, PredictedImpact, SignatureKind};
 use crate::runtime::native;
 use serde::{Deserialize, Serialize};
-
-/// Most letters of one text of a statement.
-const TEXT_LIMIT: usize = 2_000;
-
-/// Most claims, places and pieces of evidence of a statement, each.
-const LIST_LIMIT: usize = 200;
 
 /// What is said of a candidate by whoever made it. Everything may be left out but the title; what is missing is filled from what code
 /// sees: claims from the dry replay, evidence from the digests.
@@ -74,27 +69,24 @@ impl Statement {
         if self.title.trim().is_empty() {
             return Err("title is empty: say in one line what the edit does".to_owned());
         }
-        let texts = [
-            ("title", &self.title),
-            ("root_cause", &self.root_cause),
-            ("targeted_fix", &self.targeted_fix),
-            ("why_risk_holds", &self.why_risk_holds),
-            ("capability", &self.capability),
-        ];
-        if let Some((name, text)) = texts.into_iter().find(|(_, text)| text.chars().count() > TEXT_LIMIT) {
-            return Err(format!("{name} has {} letters; at most {TEXT_LIMIT}", text.chars().count()));
-        }
-        let lists = [
-            ("observed", self.observed.len()),
-            ("will_unlock", self.will_unlock.len()),
-            ("will_stabilize", self.will_stabilize.len()),
-            ("at_risk", self.at_risk.len()),
-            ("failure_evidence", self.failure_evidence.len()),
-        ];
-        lists.into_iter().find(|(_, count)| *count > LIST_LIMIT).map_or(Ok(()), |(name, count)| {
-            let hint = "claim tags instead of single tasks";
-            Err(format!("{name} has {count} entries; at most {LIST_LIMIT}: {hint}"))
-        })
+        let component = self.component.as_deref().unwrap_or_default();
+        let signature = self.signature.as_ref().map_or("", |signature| signature.name.as_str());
+        short_enough([
+            ("title", self.title.as_str(), NAME_LIMIT),
+            ("component", component, NAME_LIMIT),
+            ("signature", signature, NAME_LIMIT),
+            ("root_cause", &self.root_cause, TEXT_LIMIT),
+            ("targeted_fix", &self.targeted_fix, TEXT_LIMIT),
+            ("why_risk_holds", &self.why_risk_holds, TEXT_LIMIT),
+            ("capability", &self.capability, TEXT_LIMIT),
+        ])?;
+        let impact = [("will_unlock", &self.will_unlock), ("will_stabilize", &self.will_stabilize), ("at_risk", &self.at_risk)];
+        let counts = impact.iter().map(|(name, claims)| (*name, claims.len(), LIST_LIMIT));
+        few_enough(counts).map_err(|problem| format!("{problem}: claim tags instead of single tasks"))?;
+        let (observed, mended) = (self.observed.len(), self.failure_evidence.len());
+        few_enough([("observed", observed, LIST_LIMIT), ("failure_evidence", mended, LIST_LIMIT)])?;
+        impact.iter().flat_map(|(_, claims)| claims.iter()).try_for_each(Claim::check)?;
+        self.failure_evidence.iter().try_for_each(FailureEvidence::check)
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn evolver(office: &Office<'_>, workshop: &Workshop<'_>, direction: O
     let manifest = toml::to_string(&workshop.incumbent.manifest).unwrap_or_default();
     let manifest = capped(&manifest, BRIEF / 4, "read_harness harness.toml gives the rest");
     _ = writeln!(text, "## The incumbent's harness.toml\n\n```toml\n{}```\n", manifest.replace("```", "'''"));
-    let files: Vec<&str> = workshop.incumbent.files.keys().map(String::as_str).collect();
+    let files: Vec<String> = workshop.incumbent.files.keys().map(|path| quoted(path)).collect();
     _ = writeln!(text, "Other files: {}\n", if files.is_empty() { "none".to_owned() } else { files.join(", ") });
     text.push_str(&landscape_markdown(workshop.landscape));
     capped(&text, BRIEF, "the rest is in the run's landscape")

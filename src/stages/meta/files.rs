@@ -1,10 +1,10 @@
-//! What a role may read of the run: by the run's allow-list, and within it nothing that others make in this very round. Every access is in
-//! the audit, every refusal too.
+//! What a role may read of the run: by the run's allow-list, and within it nothing that others make in this very round.
 
-use super::window::lines_of;
+use super::window::{RESULT, lines_of};
 use super::{Office, Role};
 use crate::store::trace_file::TraceReader;
 use crate::store::trace_lines::{TraceLine, read_trace_lines};
+use crate::store::visible::ReadError;
 use serde_json::value::RawValue;
 use std::fmt::Write;
 use std::path::Path;
@@ -15,13 +15,35 @@ const HITS: usize = 40;
 /// Letters shown around what was searched for.
 const AROUND: usize = 80;
 
+/// Most letters of a line of the audit.
+const AUDITED: usize = 400;
+
 /// Most letters of one line of a trace.
 const LINE: usize = 1_200;
 
-/// A run as one role sees it.
+/// Letters of a trace after which the rest is left for another call: with one more line they fit into a result.
+const TRACE: usize = RESULT - 4 * LINE;
+
+/// What is made in a round, by others than the one who asks.
+const MADE: [&str; 10] = [
+    "candidates",
+    "verdicts",
+    "evolved.json",
+    "review-1.json",
+    "revised.json",
+    "review-2.json",
+    "critique.json",
+    "critique.md",
+    "decision.json",
+    "decision.md",
+];
+
+/// A run as one session sees it. Nothing here writes to the audit but [`Files::audit`].
 pub(super) struct Files<'a> {
     pub(super) office: &'a Office<'a>,
     pub(super) role: Role,
+    /// Named in the audit.
+    pub(super) session: String,
 }
 
 impl Files<'_> {
@@ -30,10 +52,10 @@ impl Files<'_> {
     /// # Errors
     /// Refused, in words for the model.
     pub(super) fn list(&self, folder: &str) -> Result<String, String> {
-        let folder = folder.trim_end_matches('/');
-        self.scope(folder)?;
-        let names = self.office.visible.list(folder).map_err(|error| error.to_string())?;
-        self.audit("list", folder);
+        if !self.is_there(folder)? {
+            return Ok("[nothing there]".to_owned());
+        }
+        let names = self.office.visible.list(folder).map_err(|_| format!("{folder:?} is no folder; read_file reads files"))?;
         Ok(if names.is_empty() { "[nothing there]".to_owned() } else { names.join("\n") })
     }
 
@@ -42,9 +64,11 @@ impl Files<'_> {
     /// # Errors
     /// Refused, or not there.
     pub(super) fn read(&self, path: &str, from: usize, count: usize) -> Result<String, String> {
-        self.scope(path)?;
-        let text = self.office.visible.read_text(path).map_err(|error| error.to_string())?;
-        self.audit("read", path);
+        if !self.is_there(path)? {
+            return Err(format!("there is no file {path:?}"));
+        }
+        let text = self.office.visible.read_text(path);
+        let text = text.map_err(|_| format!("{path:?} is no text file; list_files lists folders, read_trace reads traces"))?;
         Ok(lines_of(&text, from, count))
     }
 
@@ -54,14 +78,20 @@ impl Files<'_> {
     /// No such trace among those that speak for the incumbent.
     pub(super) fn trace(&self, name: &str, from: u32, steps: u32) -> Result<String, String> {
         let path = self.trace_path(name)?;
-        self.audit("trace", name);
-        let mut text = String::new();
+        let (mut text, mut rest) = (String::new(), None);
         let last = from.saturating_add(steps.max(1)) - 1;
         each_line(path, |line| {
-            if line.record == "outcome" || (from..=last).contains(&line.step) || (line.step == 0 && from <= 1) {
+            let is_end = line.record == "outcome";
+            let is_asked = (from..=last).contains(&line.step) || (line.step == 0 && from <= 1);
+            if is_asked && !is_end && text.len() > TRACE {
+                rest.get_or_insert(line.step);
+            } else if is_asked || is_end {
                 shown(line, &mut text);
             }
         })?;
+        if let Some(step) = rest {
+            _ = writeln!(text, "[cut here: ask from step {step} for the rest]");
+        }
         Ok(text)
     }
 
@@ -73,7 +103,6 @@ impl Files<'_> {
         if words.trim().is_empty() {
             return Err("words is empty".to_owned());
         }
-        self.audit("search", words);
         let wanted = words.to_lowercase();
         let (mut found, mut total) = (String::new(), 0_usize);
         for (name, path) in self.office.traces {
@@ -99,39 +128,33 @@ impl Files<'_> {
 
     fn trace_path(&self, name: &str) -> Result<&Path, String> {
         let found = self.office.traces.get(name.split('#').next().unwrap_or(name));
-        found.map(AsRef::as_ref).ok_or_else(|| {
-            self.audit("refused", &format!("trace {name}"));
-            format!("there is no visible trace {name:?}; names are those of anchors, such as trajectories/FILE.jsonl")
-        })
+        found
+            .map(AsRef::as_ref)
+            .ok_or_else(|| format!("there is no visible trace {name:?}; names are those of anchors, such as trajectories/FILE.jsonl"))
     }
 
-    /// What others make in this round is for the Critic alone: candidates are built side by side, each without sight of the others.
-    fn scope(&self, path: &str) -> Result<(), String> {
-        let made = [
-            "candidates",
-            "verdicts",
-            "evolved.json",
-            "review-1.json",
-            "revised.json",
-            "review-2.json",
-            "critique.json",
-            "critique.md",
-            "decision.json",
-            "decision.md",
-        ];
-        let own = format!("R{}/", self.office.round);
-        let is_made = path.strip_prefix(&own).and_then(|rest| rest.split('/').next()).is_some_and(|name| made.contains(&name));
-        if is_made && self.role != Role::Critic {
-            self.audit("refused", path);
-            return Err(format!("read {path:?}: refused, it is made in this round by others"));
+    /// Whether something is at a path that the role may read. What others make in this round is for the Critic alone: candidates are built
+    /// side by side, each without sight of the others, by whatever detour.
+    fn is_there(&self, path: &str) -> Result<bool, String> {
+        let own = format!("R{}", self.office.round);
+        let is_made = |place: &Path| {
+            let first = place.strip_prefix(&own).ok().and_then(|rest| rest.iter().next().map(ToOwned::to_owned));
+            first.is_some_and(|name| MADE.iter().any(|made| name == *made))
+        };
+        let place = match self.office.visible.place(path) {
+            Ok(place) => Some(place),
+            Err(refused @ ReadError::Refused { .. }) => return Err(refused.to_string()),
+            Err(_) => None,
+        };
+        if self.role != Role::Critic && (is_made(Path::new(path)) || place.as_deref().is_some_and(is_made)) {
+            return Err(format!("read {path:?} of the run: refused, it is made in this round by others"));
         }
-        Ok(())
+        Ok(place.is_some())
     }
 
     /// A line of the audit. One that cannot be written is the run's trouble at its next write, not the model's.
     pub(super) fn audit(&self, what: &str, on: &str) {
-        let recorded =
-            self.office.audit.record(self.role.as_str(), Some(self.office.round), what, on.chars().take(200).collect::<String>());
+        let recorded = self.office.audit.record(&self.session, Some(self.office.round), what, on.chars().take(AUDITED).collect::<String>());
         if let Err(error) = recorded {
             tracing::warn!(%error, "the audit has no line of an access");
         }
@@ -139,12 +162,14 @@ impl Files<'_> {
 }
 
 fn each_line(path: &Path, mut visit: impl FnMut(&TraceLine<'_>)) -> Result<(), String> {
-    let mut reader = TraceReader::open(path).map_err(|error| error.to_string())?;
+    // Where the run lies is nothing that a model needs to know.
+    let broken = |_| "the trace cannot be read".to_owned();
+    let mut reader = TraceReader::open(path).map_err(broken)?;
     let read = read_trace_lines(&mut reader, |line, _| {
         visit(line);
         Ok(())
     });
-    read.map_err(|error| error.to_string())
+    read.map_err(broken)
 }
 
 /// The texts of a line that a model or an environment wrote.

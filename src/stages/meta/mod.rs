@@ -3,9 +3,10 @@
 //! written, what counts as said. Whatever a model says becomes a typed artifact or is dropped; code checks every place it points to.
 //!
 //! Reading order: this file (who sits, on what), `roles` (what each is asked and what comes of it), `brief` (what each is shown first),
-//! `session` (one sitting), `room` (the tools at work), `tool` (their list), `files`, `natives` and `scratch` (what they read and write),
+//! `session` (one sitting), `room` (the tools at work), `tool` and `arguments` (their list, and with what they are called), `files`, `natives` and `scratch` (what they read and write),
 //! `said` (what was said), `window` (the cap on what a model sees).
 
+mod arguments;
 mod brief;
 mod files;
 mod natives;

@@ -1,15 +1,17 @@
 //! What an Evolver may read of the program: its native processors, as they are written, without their tests.
 
 use crate::runtime::native::{NATIVES, find};
-use crate::runtime::processor::Native;
 use include_dir::{Dir, include_dir};
+use std::fmt::Write;
 
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/runtime/native");
 
 /// Every native with what it does, a line each.
 pub(super) fn listed() -> String {
-    let line = |native: &Native| format!("- {} (group {}): {}", native.name, native.group.unwrap_or("none"), native.summary);
-    NATIVES.iter().map(line).collect::<Vec<_>>().join("\n")
+    NATIVES.iter().fold(String::new(), |mut text, native| {
+        _ = writeln!(text, "- {} (group {}): {}", native.name, native.group.unwrap_or("none"), native.summary);
+        text
+    })
 }
 
 /// The source of one.

@@ -11,7 +11,8 @@ use crate::domain::harness::Harness;
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::landscape::Landscape;
 use crate::stages::evolve::{Proposed, Workshop};
-use futures::future::try_join_all;
+use crate::store::run_dir::RunDirError;
+use futures::future::join_all;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -79,10 +80,16 @@ pub async fn propose(office: &Office<'_>, workshop: &Workshop<'_>) -> Result<(Ve
     });
     let mut proposed: Vec<Proposed> = Vec::new();
     let mut justified = BTreeMap::new();
-    for said in try_join_all(sessions).await? {
+    // One that fails does not take the others with it: what they are about to receive is paid for.
+    for said in join_all(sessions).await {
+        let said = said?;
         justified.extend(said.justified);
         for candidate in said.proposed {
-            if proposed.iter().all(|other| other.manifest.harness != candidate.manifest.harness) {
+            let same = proposed.iter().find(|other| other.manifest.harness == candidate.manifest.harness);
+            if let Some(same) = same {
+                let text = format!("{} makes the same harness as {}", candidate.manifest.candidate_id, same.manifest.candidate_id);
+                office.audit.record(Role::Evolver.as_str(), Some(office.round), "dropped", text).map_err(RunDirError::from)?;
+            } else {
                 proposed.push(candidate);
             }
         }

@@ -68,21 +68,15 @@ impl Said {
             }
         }
     }
+}
 
-    /// Leaves what can be found where it is said to be, and counts the rest.
-    ///
-    /// # Errors
-    /// Nothing is left.
-    pub(super) fn verified(&mut self, mut diagnosis: Diagnosis, office: &Office<'_>) -> Result<Diagnosis, String> {
-        let before = diagnosis.evidence.len();
-        let holds = |anchor: &Anchor, snippet: &str| !snippet.trim().is_empty() && (office.verify)(anchor, snippet);
-        diagnosis.evidence.retain(|piece| holds(&piece.anchor, &piece.snippet));
-        self.dropped += (before - diagnosis.evidence.len()) as u32;
-        if diagnosis.evidence.is_empty() {
-            return Err("no snippet was found, word for word, at the anchor named; read the trace and quote it".to_owned());
-        }
-        Ok(diagnosis)
-    }
+/// Leaves what can be found where it is said to be; with how many pieces were not.
+pub(super) fn verified(mut diagnosis: Diagnosis, office: &Office<'_>) -> (Diagnosis, u32) {
+    let before = diagnosis.evidence.len();
+    let holds = |anchor: &Anchor, snippet: &str| !snippet.trim().is_empty() && (office.verify)(anchor, snippet);
+    diagnosis.evidence.retain(|piece| holds(&piece.anchor, &piece.snippet));
+    let lost = before - diagnosis.evidence.len();
+    (diagnosis, lost as u32)
 }
 
 /// A result that says what went wrong.

@@ -11,6 +11,9 @@ use std::path::Path;
 /// Most files of a working copy.
 const FILES: usize = 400;
 
+/// Most bytes of all of them.
+const BYTES: usize = 16 << 20;
+
 /// The copy.
 pub(super) struct Scratch {
     base: BTreeMap<String, Vec<u8>>,
@@ -64,6 +67,10 @@ impl Scratch {
         if self.files.len() >= FILES && !self.files.contains_key(path) {
             return Err(format!("{FILES} files are there already"));
         }
+        let others: usize = self.files.iter().filter(|(other, _)| *other != path).map(|(_, bytes)| bytes.len()).sum();
+        if others + text.len() > BYTES {
+            return Err(format!("the other files have {others} bytes, and this one {}; together at most {BYTES}", text.len()));
+        }
         self.files.insert(path.to_owned(), text.as_bytes().to_vec());
         Ok(())
     }
@@ -90,5 +97,27 @@ impl Scratch {
             return Ok(harness);
         }
         Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::harness::parse_manifest;
+
+    #[test]
+    fn a_working_copy_is_bounded_and_goes_back_to_what_it_was() {
+        let manifest = parse_manifest("format = 1\nname = \"x\"\n").unwrap().0;
+        let harness = Harness { manifest, files: BTreeMap::new() };
+        let mut scratch = Scratch::of(&harness);
+        let large = "x".repeat(4 << 20);
+        for at in 0..3 {
+            scratch.write(&format!("skills/{at}.md"), &large).unwrap();
+        }
+        assert!(scratch.write("skills/3.md", &large).unwrap_err().contains("together at most"));
+        assert!(scratch.write("skills/2.md", "short").is_ok() && scratch.list().contains("skills/2.md  5 bytes  (changed)"));
+        assert!(scratch.write("skills/2.md", &format!("{large}x")).unwrap_err().contains("a file of a harness has at most"));
+        scratch.reset();
+        assert!(scratch.read("skills/2.md", 1, 1).unwrap_err().contains("no file"));
     }
 }

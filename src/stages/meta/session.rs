@@ -48,7 +48,7 @@ pub enum MetaError {
 /// Holds one session; `name` tells those of a role in a round apart, `ask` is its task in a line. What was said is in the room afterwards. A session that ended on a
 /// limit, or on a fault of its harness, leaves what was said until then.
 pub(super) async fn sit(office: &Office<'_>, name: &str, ask: &str, room: Room<'_>) -> Result<(), MetaError> {
-    let role = room.role();
+    let (role, said, room) = (room.role(), room.said(), room.named(name));
     let member = office.staff.get(&role).ok_or(MetaError::NoMember(role))?;
     let agent = Agent {
         assembly: &member.assembly,
@@ -79,7 +79,8 @@ pub(super) async fn sit(office: &Office<'_>, name: &str, ask: &str, room: Room<'
     if office.sessions.finished()?.iter().all(|line| line.key != key) {
         office.sessions.finish(&key, &result)?;
     }
-    let detail = format!("{name} {ended}, {} calls, {} tokens", result.calls, result.usage.tokens());
-    office.audit.record(role.as_str(), Some(office.round), "session", detail).map_err(RunDirError::from)?;
+    let dropped = said.borrow().refused;
+    let detail = format!("{ended}, {} calls, {} tokens, {dropped} statements dropped", result.calls, result.usage.tokens());
+    office.audit.record(name, Some(office.round), "session", detail).map_err(RunDirError::from)?;
     Ok(())
 }

@@ -85,6 +85,41 @@ impl Tool {
         }
     }
 
+    /// Whether it states something, rather than looks something up or changes the working copy.
+    pub(super) fn states(self) -> bool {
+        match self {
+            Diagnose | Direct | Propose | Justify | Review | Rank | Concern => true,
+            ListFiles | ReadFile | ReadTrace | SearchTraces | Natives | ScriptTypes | ListHarness | ReadHarness | WriteHarness
+            | RemoveHarness | ResetHarness | Check | Smoke | Replay => false,
+        }
+    }
+
+    /// Whether an error of it is a finding about the working copy, and no refusal.
+    pub(super) fn tests(self) -> bool {
+        match self {
+            Check | Smoke | Replay => true,
+            ListFiles | ReadFile | ReadTrace | SearchTraces | Natives | ScriptTypes | ListHarness | ReadHarness | WriteHarness
+            | RemoveHarness | ResetHarness | Diagnose | Direct | Propose | Justify | Review | Rank | Concern => false,
+        }
+    }
+
+    /// What a call is about, as the audit names it.
+    pub(super) fn subject(self, arguments: &Arguments) -> &str {
+        let field = match self {
+            ReadFile | ReadHarness | WriteHarness | RemoveHarness => "path",
+            ListFiles => "folder",
+            ReadTrace => "trace",
+            SearchTraces => "words",
+            Natives => "name",
+            Diagnose => "about",
+            Direct | Propose => "title",
+            Justify => "task",
+            Review => "candidate",
+            ScriptTypes | ListHarness | ResetHarness | Check | Smoke | Replay | Rank | Concern => return "",
+        };
+        arguments.field(field).unwrap_or_default()
+    }
+
     /// As the model calls it.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -16,7 +16,9 @@ pub(super) fn capped(text: &str, most: usize, hint: &str) -> String {
         return text.to_owned();
     }
     let kept: String = text.chars().take(most.saturating_sub(NOTE)).collect();
-    let kept = kept.rsplit_once('\n').map_or(kept.as_str(), |(whole, _)| whole);
+    // At a line's end, unless that would lose more than it keeps.
+    let whole = kept.rsplit_once('\n').map(|(whole, _)| whole).filter(|whole| 2 * whole.len() > kept.len());
+    let kept = whole.unwrap_or(&kept);
     let shown = kept.chars().count();
     format!("{kept}\n[cut here: {shown} of {total} letters are shown; {hint}]")
 }
@@ -47,6 +49,7 @@ mod tests {
         assert!(cut.chars().count() <= 500, "{}", cut.len());
         assert!(cut.ends_with("of 1300 letters are shown; ask for lines]"), "{cut}");
         assert!(capped(&"ü".repeat(1000), 300, "x").starts_with("üü"));
+        assert!(capped(&format!("head\n{}", "x".repeat(1000)), 300, "x").starts_with("head\nxx"));
     }
 
     #[test]

@@ -149,3 +149,14 @@ fn no_spelling_reaches_what_is_sealed() {
         }
     });
 }
+
+#[test]
+fn a_place_is_told_without_detours_and_a_refusal_leaves_no_line() {
+    let (dir, visible) = a_run();
+    assert_eq!(visible.place("R0//digests/./a.json").unwrap(), Path::new("R0/digests/a.json"));
+    std::os::unix::fs::symlink("../R0/digests", dir.path().join("run/data/detour")).unwrap();
+    assert_eq!(visible.place("data/detour/a.json").unwrap(), Path::new("R0/digests/a.json"));
+    assert!(matches!(visible.place("sealed/ledger.jsonl"), Err(ReadError::Refused { .. })));
+    assert!(visible.place("R0/digests/b.json").unwrap_err().is_missing());
+    assert!(!dir.path().join("run").join(AUDIT_FILE).exists());
+}
