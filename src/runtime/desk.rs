@@ -63,6 +63,8 @@ pub struct Line<'a> {
     pub calls: u32,
     /// Attempts of calls that failed.
     pub retries: u32,
+    /// Milliseconds waited for replies that came from a model.
+    pub waited_ms: u64,
 }
 
 impl Desk {
@@ -96,6 +98,7 @@ impl Desk {
             usage: Usage::default(),
             calls: 0,
             retries: 0,
+            waited_ms: 0,
         }
     }
 }
@@ -139,6 +142,7 @@ impl Line<'_> {
         let called = called?;
         ledger.map_or(Ok(()), |ledger| ledger.add(&key, &called.reply))?;
         self.usage.add(&called.reply.usage);
+        self.waited_ms += called.latency_ms;
         trace.write(&reply_record(step, &called.reply, called.latency_ms, called.retries, ReplySource::Model));
         Ok(called.reply)
     }

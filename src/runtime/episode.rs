@@ -303,7 +303,16 @@ impl<'a> Episode<'a> {
             | Ending::Fault { .. } => None,
         });
         let (outcome, reward) = judge(&end, score);
-        EpisodeResult { outcome, end, reward, steps: self.step, calls: self.line.calls, retries: self.line.retries, usage: self.line.usage }
+        EpisodeResult {
+            outcome,
+            end,
+            reward,
+            steps: self.step,
+            calls: self.line.calls,
+            retries: self.line.retries,
+            usage: self.line.usage,
+            milliseconds: self.line.waited_ms,
+        }
     }
 }
 
