@@ -4,13 +4,15 @@
 use super::assets::{self, LoadedHarness};
 use super::assignment::Assignment;
 use super::display::Display;
+use super::estimate::Ahead;
 use super::failure::{Exit, Failure};
 use super::loop_settings::ModeName;
 use super::printer::Printer;
+use super::proposing::engines_on_file;
 use super::settings::seconds;
 use super::{desk, estimate, session};
 use crate::domain::engine::Engine;
-use crate::domain::estimate::Part;
+use crate::domain::estimate::{AtMost, Part};
 use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
@@ -67,12 +69,11 @@ pub(crate) fn with_rounds<T>(
     let staff = staff(assignment)?;
     let desk = desk::open(assignment, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
-    let mut facts = assignment.facts(&desk);
-    facts.extend(staff.iter().map(|(role, member)| (format!("meta_{role}"), member.harness.as_str().into())));
-    if !staff.is_empty() {
-        facts.insert("meta_policy".to_owned(), desk.policy_of(ModelRole::Meta).as_str().into());
+    let before = engines_on_file(&assignment.dir)?.filter(|before| *before != loop_settings.engines);
+    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), allowed.force)?;
+    if let Some(before) = before {
+        printer.line(&format!("candidates come from {} from now on; until here they came from {before}", loop_settings.engines));
     }
-    run_dir.freeze(&assignment.layered.frozen(facts, true), allowed.force)?;
     let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
     let started = desk.clock.milliseconds();
     let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);
@@ -180,6 +181,7 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
     }
     Ok(LoopSettings {
         engines: keys.engine.clone().unwrap_or_default(),
+        meta_tokens: keys.meta_tokens,
         gate: judge,
         patience: keys.patience.unwrap_or(idle_rounds),
         tasks,
@@ -193,7 +195,7 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
 
 /// Says what a loop will cost at most, before anything is played.
 pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), Failure> {
-    let LoopSettings { gate, tasks, heldout_rollouts, .. } = loop_settings(assignment)?;
+    let LoopSettings { gate, tasks, heldout_rollouts, meta_tokens, .. } = loop_settings(assignment)?;
     let count = |split, most: Option<usize>| assignment.benchmark.split(split).count().min(most.unwrap_or(usize::MAX)) as u64;
     let judged = count(Split::Train, tasks.train) + count(Split::Gate, tasks.gate);
     let granted = (gate.opening + gate.budget * f64::from(gate.rounds)) * judged as f64;
@@ -205,6 +207,7 @@ pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), 
     };
     let of_baseline = |place: &Place| match place {
         Place::Round(round) => *round == 0,
+        Place::Meta(_) => false,
         Place::Sealed { stream, harness } => *stream == SealedStream::Gate && *harness == assignment.harness.id,
     };
     let of_stream = |wanted| move |place: &Place| matches!(place, Place::Sealed { stream, .. } if *stream == wanted);
@@ -214,7 +217,24 @@ pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), 
         part("for the gate at most", granted.max(0.0) as u64, &of_stream(SealedStream::Judged)),
         part("held-out, before and after", heldout, &of_stream(SealedStream::Heldout)),
     ];
-    estimate::announce(assignment, parts, &recorded, printer)
+    let sessions = at_most(&staff(assignment)?, &gate);
+    estimate::announce(assignment, Ahead { parts, sessions, meta_tokens }, &recorded, printer)
+}
+
+/// The meta-agent's sessions that rounds may hold, by the limits of their harnesses: an Evolver sits once a candidate and once more where it
+/// is sent back, the Critic before and after that.
+fn at_most(staff: &Staff, gate: &GateSettings) -> Vec<AtMost> {
+    let of_round = |role: Role| match role {
+        Role::Digester | Role::Planner | Role::Single => 1,
+        Role::Critic => 2,
+        Role::Evolver => 2 * u64::from(gate.candidates),
+    };
+    let of = |(role, member): (&Role, &Member)| AtMost {
+        role: *role,
+        sessions: of_round(*role) * u64::from(gate.rounds),
+        tokens_each: member.assembly.harness().manifest.slots.limits.tokens,
+    };
+    staff.iter().map(of).collect()
 }
 
 #[derive(Serialize)]

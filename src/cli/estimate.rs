@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::settings::{Settings, model_spec, seconds};
 use super::{Done, Shared};
-use crate::domain::estimate::{Estimate, Part, PerEpisode, TokenPrices, estimate as add_up};
+use crate::domain::estimate::{AtMost, Estimate, Part, PerEpisode, TokenPrices, estimate as add_up, tokens_at_most};
 use crate::domain::figures::{grouped, money, time};
 use crate::domain::request::{ModelRole, Usage};
 use crate::domain::task::Split;
@@ -35,6 +35,18 @@ struct EstimateEvent<'a> {
     estimate: &'a Estimate,
     rests_on: &'a str,
     notes: &'a [String],
+    #[serde(skip_serializing_if = "<[AtMost]>::is_empty")]
+    sessions: &'a [AtMost],
+}
+
+/// What is ahead.
+pub(super) struct Ahead {
+    /// Episodes.
+    pub parts: Vec<Part>,
+    /// Sessions of the meta-agent.
+    pub sessions: Vec<AtMost>,
+    /// Most tokens that all of these may take together.
+    pub meta_tokens: Option<u64>,
 }
 
 /// What one episode takes, and how that is known.
@@ -47,12 +59,14 @@ struct Basis {
 pub(crate) fn estimate(args: &EstimateArgs, printer: &Printer) -> Done {
     let assignment = Assignment::new(&args.shared)?;
     let recorded = Recorded::read(&assignment.dir)?;
-    announce(&assignment, parts(&assignment, &recorded)?, &recorded, printer)?;
+    let ahead = Ahead { parts: parts(&assignment, &recorded)?, sessions: Vec::new(), meta_tokens: None };
+    announce(&assignment, ahead, &recorded, printer)?;
     Ok(Exit::Done)
 }
 
 /// Says what so many episodes take, by those on file.
-pub(super) fn announce(assignment: &Assignment, parts: Vec<Part>, recorded: &Recorded, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn announce(assignment: &Assignment, ahead: Ahead, recorded: &Recorded, printer: &Printer) -> Result<(), Failure> {
+    let Ahead { parts, sessions, meta_tokens } = ahead;
     let settings = &assignment.layered.settings;
     let main = settings.model.get(&ModelRole::Main).map_or("", String::as_str);
     let model = model_spec(ModelRole::Main, main, settings)?;
@@ -65,8 +79,9 @@ pub(super) fn announce(assignment: &Assignment, parts: Vec<Part>, recorded: &Rec
     let estimate = add_up(parts, basis.each.as_ref(), prices(&model, settings).as_ref());
     let spent = spent(&assignment.dir.join(LEDGER)).map_err(|error| Failure::from(error.0))?;
     let notes = notes(&estimate, &spent, settings)?;
-    printer.event(&EstimateEvent { event: "estimate", estimate: &estimate, rests_on: &basis.rests_on, notes: &notes });
-    lines(&estimate, &basis.rests_on).iter().chain(&notes).for_each(|line| printer.line(line));
+    printer.event(&EstimateEvent { event: "estimate", estimate: &estimate, rests_on: &basis.rests_on, notes: &notes, sessions: &sessions });
+    let of_meta = in_sessions(&sessions, meta_tokens);
+    lines(&estimate, &basis.rests_on).iter().chain(&of_meta).chain(&notes).for_each(|line| printer.line(line));
     Ok(())
 }
 
@@ -181,6 +196,22 @@ fn notes(estimate: &Estimate, spent: &Usage, settings: &Settings) -> Result<Vec<
         notes.push("note: what models of other roles than main would take is counted only where it was measured".to_owned());
     }
     Ok(notes)
+}
+
+/// What the meta-agent may take beside all this.
+fn in_sessions(sessions: &[AtMost], meta_tokens: Option<u64>) -> Option<String> {
+    let of = |part: &AtMost| {
+        let each = part.tokens_each.map_or_else(|| "without a limit".to_owned(), grouped);
+        format!("{} {} × {each}", part.role, part.sessions)
+    };
+    let parts: Vec<String> = sessions.iter().map(of).collect();
+    let most = match (tokens_at_most(sessions), meta_tokens) {
+        (Some(most), Some(cap)) => format!("at most {} tokens (meta_tokens)", grouped(most.min(cap))),
+        (None, Some(cap)) => format!("at most {} tokens (meta_tokens)", grouped(cap)),
+        (Some(most), None) => format!("at most {} tokens", grouped(most)),
+        (None, None) => "tokens without a bound".to_owned(),
+    };
+    (!sessions.is_empty()).then(|| format!("sessions  of the meta-agent, {most} beside these: {}", parts.join(", ")))
 }
 
 fn lines(estimate: &Estimate, rests_on: &str) -> Vec<String> {

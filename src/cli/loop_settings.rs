@@ -7,10 +7,11 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Every key of [`LoopKeys`].
-pub(crate) const LOOP_KEYS: [&str; 15] = [
+pub(crate) const LOOP_KEYS: [&str; 16] = [
     "profile",
     "engine",
     "meta_harness",
+    "meta_tokens",
     "mode",
     "rounds",
     "patience",
@@ -25,6 +26,10 @@ pub(crate) const LOOP_KEYS: [&str; 15] = [
     "alpha",
 ];
 
+/// Keys that say who proposes: they may change between rounds, since what is measured and how it is judged stays the same. Where a command
+/// names none, the run's own hold.
+pub(crate) const PROPOSING: [&str; 3] = ["engine", "meta_harness", "meta_tokens"];
+
 /// What is set; absent: the profile's.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +40,8 @@ pub(crate) struct LoopKeys {
     pub engine: Option<Engines>,
     /// Folder of the meta-agent's harnesses, one a role.
     pub meta_harness: Option<String>,
+    /// Most tokens that all sessions of the meta-agent may take together.
+    pub meta_tokens: Option<u64>,
     /// How candidates are judged.
     pub mode: Option<ModeName>,
     /// Rounds of the run.

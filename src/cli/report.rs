@@ -3,8 +3,8 @@
 use super::Done;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
-use super::report_source::{as_control, read};
-use crate::stages::report::{html, job_summary, junit, markdown};
+use super::report_source::read;
+use crate::stages::report::{Control, html, job_summary, junit, markdown};
 use crate::store::atomic::write_whole;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub(crate) struct ReportArgs {
     /// Where to write; `-` is stdout [default: report.html (.json, .md …) in the run directory]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// A run to compare with at equal budget, such as one of the engine `random`; repeatable
+    /// A run to compare engines with, such as one of the engine `random`; repeatable. What is not at equal budget is marked
     #[arg(long, value_name = "DIR")]
     control: Vec<PathBuf>,
 }
@@ -65,7 +65,8 @@ pub(super) fn write_page(run: &Path, printer: &Printer) -> Done {
 /// Runs the command.
 pub(crate) fn report(args: &ReportArgs, printer: &Printer) -> Done {
     let mut report = read(&args.run)?;
-    report.controls = args.control.iter().map(|dir| read(dir).map(|control| as_control(&control))).collect::<Result<_, Failure>>()?;
+    report.controls =
+        args.control.iter().map(|dir| read(dir).map(|other| Control::beside(&other, &report))).collect::<Result<_, Failure>>()?;
     let text = match args.format {
         Format::Html => html(&report),
         Format::Md => markdown(&report),

@@ -2,14 +2,17 @@
 //! taken, so a run can be reported while it goes on. Held-out tasks leave as totals, gate tasks without names.
 
 use super::failure::Failure;
+use super::report_reading::readings;
 use crate::domain::curves::{CURVES_FORMAT, Curves, Point};
 use crate::domain::digest::DIGEST_FORMAT;
 use crate::domain::id::TaskId;
+use crate::domain::ledger::{SCOREBOARD_FORMAT, Scoreboard};
 use crate::domain::manifest::{CandidateManifest, MANIFEST_FORMAT};
+use crate::domain::meta::{ByRole, by_role};
 use crate::domain::outcome::{EpisodeResult, Outcome};
 use crate::domain::round::ROUND_FORMAT;
 use crate::domain::trace::EpisodeKey;
-use crate::stages::report::{Candidate, Cell, Comparison, Control, Counts, REPORT_FORMAT, Report, Round, RunFacts, TrainTask, Use};
+use crate::stages::report::{Candidate, Cell, Comparison, Counts, REPORT_FORMAT, Report, Round, RunFacts, TrainTask, Use};
 use crate::store::atomic::{FileError, read_lines, read_text};
 use crate::store::episode_folders::{EpisodeFolder, Place, SealedStream, episode_folders, folders_of};
 use serde::Deserialize;
@@ -18,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Episodes of one file, the last word on each.
-type Episodes = BTreeMap<EpisodeKey, EpisodeResult>;
+pub(super) type Episodes = BTreeMap<EpisodeKey, EpisodeResult>;
 
 /// Reads everything a report can say of a run.
 pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
@@ -30,11 +33,15 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
     let mut report = Report { format: REPORT_FORMAT, run: facts(run, &read_text(&run_toml)?), ..Report::default() };
     report.curves = versioned(&run.join("curves.json"), CURVES_FORMAT)?.unwrap_or_default();
     report.ship_outcomes = read_lines(&run.join("data/ship_outcomes.jsonl"))?;
+    let scoreboard: Option<Scoreboard> = versioned(&run.join("scoreboard.json"), SCOREBOARD_FORMAT)?;
+    report.engines = scoreboard.unwrap_or_default().engines;
     let folders = played(run)?;
+    let (mut sessions, mut readings) = (sessions(run)?, readings(run, &folders)?);
     let mut visible = Vec::new();
     for number in (0..).take_while(|number| run.join(format!("R{number}")).is_dir()) {
         let dir = run.join(format!("R{number}"));
-        report.rounds.push(round(&dir, number)?);
+        let (meta, reading) = (sessions.remove(&number).unwrap_or_default(), readings.remove(&number));
+        report.rounds.push(Round { meta, reading, ..round(&dir, number)? });
         report.overview = versioned(&dir.join("overview.json"), DIGEST_FORMAT)?.or(report.overview);
         visible.push(folders.iter().find(|(folder, _)| folder.place == Place::Round(number)).map(|(_, episodes)| episodes));
     }
@@ -47,14 +54,8 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// The run as a control of another.
-pub(crate) fn as_control(report: &Report) -> Control {
-    let (name, engine) = (report.run.name.clone(), report.engine());
-    Control { name, engine, episodes: report.episodes(), tokens: report.usage().tokens(), heldout: report.heldout.clone() }
-}
-
 /// A JSON file with a `format`; `None` where it is not there.
-fn versioned<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>, FileError> {
+pub(super) fn versioned<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>, FileError> {
     #[derive(Deserialize)]
     struct Versioned {
         format: u32,
@@ -79,6 +80,8 @@ fn facts(run: &Path, text: &str) -> RunFacts {
     for part in ["facts", "settings", "free"] {
         flatten("", whole.get(part), &mut settings);
     }
+    let mut free = BTreeMap::new();
+    flatten("", whole.get("free"), &mut free);
     let of = |key: &str| settings.get(key).cloned().unwrap_or_default();
     let path = run.canonicalize().unwrap_or_else(|_| run.to_owned());
     RunFacts {
@@ -88,6 +91,7 @@ fn facts(run: &Path, text: &str) -> RunFacts {
         by_chance: of("model.main") == "random",
         harness: of("harness_tree"),
         settings,
+        free: free.into_keys().collect(),
     }
 }
 
@@ -117,7 +121,8 @@ fn round(dir: &Path, number: u32) -> Result<Round, FileError> {
         }
     }
     let record = versioned(&dir.join("round.json"), ROUND_FORMAT)?;
-    Ok(Round { round: number, record, decision: versioned(&dir.join("decision.json"), ROUND_FORMAT)?, candidates })
+    let decision = versioned(&dir.join("decision.json"), ROUND_FORMAT)?;
+    Ok(Round { round: number, record, decision, candidates, ..Round::default() })
 }
 
 fn of_manifest(path: &Path) -> Result<CandidateManifest, FileError> {
@@ -133,9 +138,21 @@ fn of_manifest(path: &Path) -> Result<CandidateManifest, FileError> {
     Err(content(1, format!("format {} is not known here; this program reads format {MANIFEST_FORMAT}", manifest.format)))
 }
 
-/// Every folder of episodes that a model played.
+/// What the meta-agent's sessions took, by round and role.
+fn sessions(run: &Path) -> Result<BTreeMap<u32, ByRole>, FileError> {
+    let mut rounds = BTreeMap::new();
+    for folder in episode_folders(run)? {
+        if let Place::Meta(round) = folder.place {
+            let sessions = folder.episodes()?;
+            rounds.insert(round, by_role(sessions.iter().map(|(key, line)| (&key.task, &line.result))));
+        }
+    }
+    Ok(rounds)
+}
+
+/// Every folder of episodes of tasks that a model played.
 fn played(run: &Path) -> Result<Vec<(EpisodeFolder, Episodes)>, FileError> {
-    let by_model = |folder: &EpisodeFolder| !matches!(folder.place, Place::Sealed { stream: SealedStream::Chooser, .. });
+    let by_model = |folder: &EpisodeFolder| !matches!(folder.place, Place::Meta(_) | Place::Sealed { stream: SealedStream::Chooser, .. });
     let read = |folder: EpisodeFolder| {
         let episodes = folder.episodes()?.into_iter().map(|(key, line)| (key, line.result)).collect();
         Ok((folder, episodes))

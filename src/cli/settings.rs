@@ -2,7 +2,8 @@
 
 use super::Shared;
 use super::failure::Failure;
-use super::loop_settings::{LOOP_KEYS, LoopFlags, LoopKeys};
+use super::loop_settings::{LOOP_KEYS, LoopFlags, LoopKeys, PROPOSING};
+use super::proposing::{free_meta, keep_proposing};
 use crate::domain::harness::line_of;
 use crate::domain::nearest::{did_you_mean, with_nearest};
 use crate::domain::request::{ModelRole, Sampling};
@@ -35,7 +36,7 @@ const KEYS: [&str; 18] = [
     "tool_network",
 ];
 
-/// Keys that may differ when a run is continued: they change how long it takes, not what comes out.
+/// Keys that may differ when a run is continued, beside [`PROPOSING`]: they change how long it takes, not what comes out.
 const FREE: [&str; 7] = ["run", "jobs", "max_cost", "max_tokens", "max_time", "threads", "sandbox"];
 
 /// Built-in defaults.
@@ -126,7 +127,9 @@ pub(crate) fn layered_run(dir: &Path) -> Result<Layered, Failure> {
         .map_err(|error: toml::de::Error| Failure::settings(format!("read {}: {}", path.display(), error.message().trim())))?;
     let part = |name: &str| whole.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
     let mut table = part("settings");
-    table.extend(part("free"));
+    for (key, value) in part("free") {
+        merge(&mut table, key, value);
+    }
     table.insert("run".to_owned(), dir.display().to_string().into());
     let origins = part("origins").into_iter().filter_map(|(key, origin)| Some((key, origin.as_str()?.to_owned()))).collect();
     read(table, origins)
@@ -159,6 +162,7 @@ pub(crate) fn layered_loop(shared: &Shared, flags: &LoopFlags) -> Result<Layered
             merge(&mut table, key, value);
         }
     }
+    keep_proposing(&mut table, &mut origins)?;
     read(table, origins)
 }
 
@@ -271,7 +275,9 @@ fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
 impl Layered {
     /// The text of `run.toml`: settings that must stay, those that may change, origins, and the facts given.
     pub fn frozen(&self, facts: toml::Table, origins_too: bool) -> String {
-        let (free, fixed): (toml::Table, toml::Table) = self.table.clone().into_iter().partition(|(key, _)| FREE.contains(&key.as_str()));
+        let is_free = |key: &str| FREE.contains(&key) || PROPOSING.contains(&key);
+        let (mut free, mut fixed): (toml::Table, toml::Table) = self.table.clone().into_iter().partition(|(key, _)| is_free(key));
+        free_meta(&mut fixed, &mut free);
         let mut whole = toml::Table::from_iter([("format".to_owned(), toml::Value::Integer(1))]);
         whole.insert("facts".to_owned(), facts.into());
         whole.insert("settings".to_owned(), fixed.into());

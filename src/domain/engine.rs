@@ -87,6 +87,12 @@ impl Engines {
         self.iter().any(Engine::needs_meta)
     }
 
+    /// Those that speak to no such model; `None` where none is left.
+    pub fn without_meta(&self) -> Option<Self> {
+        let left: Vec<Engine> = self.iter().filter(|engine| !engine.needs_meta()).collect();
+        (!left.is_empty()).then_some(Self(left))
+    }
+
     /// Whether this one is among them.
     pub fn contains(&self, engine: Engine) -> bool {
         self.0.contains(&engine)
@@ -164,6 +170,8 @@ mod tests {
         assert_eq!(engines.to_string(), "aegis,catalog");
         assert!("aegis,aegis".parse::<Engines>().unwrap_err().contains("twice"));
         assert!("oracle".parse::<Engines>().unwrap_err().contains("best-of-n"));
+        assert_eq!(engines.without_meta(), Some(Engines::default()));
+        assert_eq!("single".parse::<Engines>().unwrap().without_meta(), None);
         for engine in Engine::ALL {
             assert_eq!(engine.as_str().parse(), Ok(engine));
         }

@@ -1,5 +1,6 @@
 //! What playing would take, before it starts: episodes, tokens, money and time (`cli.md`, `estimate`).
 
+use super::meta::Role;
 use serde::{Deserialize, Serialize};
 
 /// What one episode takes on average.
@@ -39,6 +40,22 @@ pub struct Part {
     pub episodes: u64,
     /// Of these, finished before.
     pub on_file: u64,
+}
+
+/// Sessions of the meta-agent's role that a loop may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AtMost {
+    /// Who sits.
+    pub role: Role,
+    /// Sessions over all rounds.
+    pub sessions: u64,
+    /// Tokens that one of them may take; absent: its harness sets no limit.
+    pub tokens_each: Option<u64>,
+}
+
+/// Tokens of all of them together; `None` where one has no limit.
+pub fn tokens_at_most(sessions: &[AtMost]) -> Option<u64> {
+    sessions.iter().map(|part| Some(part.sessions.saturating_mul(part.tokens_each?))).sum()
 }
 
 /// What the work would take. Absent figures are not known.

@@ -18,6 +18,7 @@ pub mod landscape;
 pub mod ledger;
 pub mod manifest;
 pub mod message;
+pub mod meta;
 pub mod nearest;
 pub mod outcome;
 pub mod reputation;

@@ -142,4 +142,7 @@ pub struct EpisodeResult {
     pub retries: u32,
     /// Tokens and money.
     pub usage: Usage,
+    /// Milliseconds that it waited for models; replies from the ledger take none.
+    #[serde(default)]
+    pub milliseconds: u64,
 }

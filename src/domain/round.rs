@@ -1,7 +1,9 @@
 //! What a round decided and what it cost: `R<n>/decision.{json,md}` and, written last, `R<n>/round.json` (`system.md` §5).
 
+use super::engine::Engines;
 use super::id::{CandidateId, HarnessId};
 use super::ledger::RejectedAt;
+use super::meta::ByRole;
 use super::request::Usage;
 use serde::{Deserialize, Serialize};
 
@@ -108,10 +110,16 @@ pub struct RoundRecord {
     pub shipped: Vec<CandidateId>,
     /// Episodes played, by use.
     pub rollouts: Rollouts,
-    /// Tokens and money.
+    /// Tokens and money of everything, the meta-agent's sessions included.
     pub usage: Usage,
     /// Milliseconds.
     pub milliseconds: u64,
+    /// Who proposed; absent in rounds of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engines: Option<Engines>,
+    /// What the meta-agent's sessions of this round took, by role.
+    #[serde(default, skip_serializing_if = "ByRole::is_empty")]
+    pub meta: ByRole,
 }
 
 /// Episodes of a round.

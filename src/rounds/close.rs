@@ -6,12 +6,13 @@ use super::error::RoundsError;
 use super::propose::Proposals;
 use super::settings::Event;
 use crate::domain::curves::Point;
-use crate::domain::figures::money;
+use crate::domain::figures::{count, money};
 use crate::domain::gate::{Reader, Ruling, Verdict};
 use crate::domain::history::History;
 use crate::domain::id::{CandidateId, VariantId};
 use crate::domain::interval::wilson;
 use crate::domain::ledger::RejectedAt;
+use crate::domain::meta::Sessions;
 use crate::domain::round::{Decision, ROUND_FORMAT, Rollouts, RoundOutcome, RoundRecord, Ruled, RulingWord};
 use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Record};
@@ -170,6 +171,8 @@ impl Rounds<'_> {
             rollouts: spent.rollouts,
             usage: spent.usage,
             milliseconds: self.course.desk.clock.milliseconds().saturating_sub(self.round_began),
+            engines: Some(self.course.settings.engines.clone()),
+            meta: self.sessions_in(round)?,
         })
     }
 
@@ -317,7 +320,14 @@ fn memo(decision: &Decision, record: &RoundRecord) -> String {
         record.usage.tokens(),
         money(record.usage.cost)
     );
-    format!("{}\n{cost}\n", markdown(decision).replacen("# ", "## ", 1))
+    let sessions = Sessions::sum(record.meta.values());
+    let of_meta = if sessions.sessions == 0 {
+        String::new()
+    } else {
+        let took = (count(sessions.sessions, "session"), sessions.usage.tokens(), money(sessions.usage.cost));
+        format!(" Of these, {} of the meta-agent took {} tokens, {}.", took.0, took.1, took.2)
+    };
+    format!("{}\n{cost}{of_meta}\n", markdown(decision).replacen("# ", "## ", 1))
 }
 
 fn word(outcome: RoundOutcome) -> &'static str {

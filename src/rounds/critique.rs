@@ -7,12 +7,12 @@ use super::evolve::Evolved;
 use super::propose::{Proposals, standing_digests};
 use crate::domain::diagnosis::{Review, ReviewWord, Reviews};
 use crate::domain::digest::Anchor;
-use crate::domain::engine::Engine;
 use crate::domain::harness::Harness;
 use crate::domain::history::{History, PastRound};
 use crate::domain::id::CandidateId;
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::CandidateManifest;
+use crate::domain::meta::Sitting;
 use crate::domain::task::Split;
 use crate::stages::critique::{self, Critique, CritiqueInput, Progress, Secrets, TaskTexts, critique};
 use crate::stages::meta;
@@ -35,7 +35,7 @@ impl Rounds<'_> {
         proposals.critique = self.criticised(round, &proposals.manifests)?;
         // A round that was cut off may hold candidates that are revised by now: what was said of them before still counts.
         let has_sat = self.visible.find_text(&format!("R{round}/review-1.json"))?.is_some();
-        if self.course.settings.engines.contains(Engine::Aegis) && (has_sat || !proposals.critique.ship_ranking.is_empty()) {
+        if (has_sat || !proposals.critique.ship_ranking.is_empty()) && self.has_critic(round, Sitting::Review)? {
             proposals = self.reviewed(round, proposals).await?;
         }
         if let Some(concern) = concern {
@@ -58,7 +58,7 @@ impl Rounds<'_> {
             proposals.manifests = self.visible.candidates(round)?;
             proposals.critique = self.criticised(round, &proposals.manifests)?;
             let again: Vec<CandidateId> = proposals.critique.ship_ranking.iter().filter(|id| revised.contains(id)).cloned().collect();
-            if !again.is_empty() {
+            if !again.is_empty() && self.has_critic(round, Sitting::Again)? {
                 let second = self.sitting(round, &proposals, &again, &landscape, 2).await?;
                 reviews.reviews.retain(|review| second.reviews.iter().all(|new| new.candidate != review.candidate));
                 reviews.reviews.extend(second.reviews);
@@ -94,7 +94,8 @@ impl Rounds<'_> {
             judged.push((id.clone(), critique::page(manifest, &patch, &proposals.critique)));
         }
         let sit = async |office: &meta::Office<'_>| meta::review(office, &incumbent, &judged, landscape, number).await;
-        let mut reviews: Reviews = self.in_office(round, sit).await?;
+        let sitting = if number == 1 { Sitting::Review } else { Sitting::Again };
+        let mut reviews: Reviews = self.in_office((round, sitting), sit).await?;
         // What is changed later is changed from what was judged here.
         for review in &mut reviews.reviews {
             let manifest = proposals.manifests.iter().find(|manifest| manifest.candidate_id == review.candidate);

@@ -3,6 +3,7 @@
 
 use super::Rounds;
 use super::error::RoundsError;
+use super::meta::USED_UP;
 use super::players::{Known, problems};
 use super::propose::{Proposals, standing_digests};
 use crate::domain::digest::TaskDigest;
@@ -12,6 +13,8 @@ use crate::domain::harness::Harness;
 use crate::domain::history::{History, PastRound};
 use crate::domain::id::{CandidateId, HarnessId, TaskId, VariantId};
 use crate::domain::landscape::Landscape;
+use crate::domain::manifest::CandidateManifest;
+use crate::domain::meta::Sitting;
 use crate::stages::evolve::{Experience, ExperienceBuilder, Proposed, Search, Workshop, evolve};
 use crate::stages::meta::{self, Said};
 use crate::stages::replay::Touch;
@@ -54,20 +57,43 @@ impl Rounds<'_> {
             for candidate in &proposed {
                 self.keep(round, candidate)?;
             }
-            let candidates = proposed.iter().map(|candidate| candidate.manifest.candidate_id.clone()).collect();
+            let candidates: Vec<CandidateId> = proposed.iter().map(|candidate| candidate.manifest.candidate_id.clone()).collect();
+            // What another engine had begun when it was cut off is no candidate.
+            for begun in self.visible.candidates(round)?.iter().filter(|begun| !candidates.contains(&begun.candidate_id)) {
+                self.course.run.files(round).remove_candidate(&begun.candidate_id)?;
+            }
             self.course.run.write_json(&name, &Evolved { format: 1, candidates, justified, concern })?;
         }
         let manifests = self.visible.candidates(round)?;
+        self.say_whose(round, &manifests);
         let is_full = self.gate.candidates().iter().any(|candidate| candidate.stage != Stage::Closed);
-        let why = if is_full { "parked candidates are judged first" } else { "the engine proposed nothing" };
+        let why = if is_full {
+            "parked candidates are judged first"
+        } else if self.engines_at(round)?.is_none() {
+            USED_UP
+        } else {
+            "the engine proposed nothing"
+        };
         let idle = manifests.is_empty().then(|| why.to_owned());
         Ok(Proposals { manifests, idle, ..Proposals::default() })
+    }
+
+    /// Candidates of an open round stay where another engine goes on with the run: said once it is seen.
+    fn say_whose(&self, round: u32, manifests: &[CandidateManifest]) {
+        let now = &self.course.settings.engines;
+        let is_other = |manifest: &&CandidateManifest| manifest.engine.parse::<Engine>().is_ok_and(|engine| !now.contains(engine));
+        let others: BTreeSet<&str> = manifests.iter().filter(is_other).map(|manifest| manifest.engine.as_str()).collect();
+        if !others.is_empty() {
+            let others = Vec::from_iter(others).join(", ");
+            self.say(round, format!("the candidates on file, by {others}, are judged; {now} proposes from the next round on"));
+        }
     }
 
     /// Lets each engine fill its share of `count` places. The numbers of its candidates are its own, whatever the others make.
     async fn made(&self, round: u32, landscape: &Landscape, count: usize) -> Result<Made, RoundsError> {
         let stock = self.stock(round, landscape)?;
-        let shares = self.course.settings.engines.shares(count, &self.visible.scoreboard()?.unwrap_or_default().engines);
+        let Some(engines) = self.engines_at(round)? else { return Ok(Made::default()) };
+        let shares = engines.shares(count, &self.visible.scoreboard()?.unwrap_or_default().engines);
         let mut made = Made::default();
         let mut first = 1;
         for (engine, places) in shares {
@@ -99,14 +125,14 @@ impl Rounds<'_> {
             Engine::BestOfN => Search::BestOfN,
             Engine::Aegis => {
                 let made = self.at_workshop(stock, (first, count), taken, async |workshop| {
-                    self.in_office(round, async |office| meta::propose(office, workshop).await).await
+                    self.in_office((round, Sitting::Evolve), async |office| meta::propose(office, workshop).await).await
                 });
                 let (proposed, justified) = made.await?;
                 return Ok(Made { proposed, justified, ..Made::default() });
             }
             Engine::Single => {
                 let said = self.at_workshop(stock, (first, count), taken, async |workshop| {
-                    self.in_office(round, async |office| meta::propose_all(office, workshop).await).await
+                    self.in_office((round, Sitting::Evolve), async |office| meta::propose_all(office, workshop).await).await
                 });
                 let Said { proposed, justified, concern, .. } = said.await?;
                 return Ok(Made { proposed, justified, concern });

@@ -5,22 +5,27 @@ use super::Rounds;
 use super::error::RoundsError;
 use crate::domain::diagnosis::{Diagnoses, Review};
 use crate::domain::digest::Anchor;
-use crate::domain::engine::Engine;
+use crate::domain::engine::{Engine, Engines};
 use crate::domain::history::History;
 use crate::domain::id::TaskId;
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::CandidateManifest;
+use crate::domain::meta::{Sitting, session_of};
 use crate::stages::evolve::Proposed;
 use crate::stages::meta::{self, MetaError, Office, Revision};
 use crate::stages::plan::landscape_markdown;
+use crate::store::run_dir::EpisodeLine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+
+/// Said where `meta_tokens` bounds the sessions.
+pub(super) const USED_UP: &str = "the meta-agent's tokens are used up (meta_tokens)";
 
 impl Rounds<'_> {
     /// Does something in the office of a round's sessions.
     pub(super) async fn in_office<T>(
         &self,
-        round: u32,
+        (round, sitting): (u32, Sitting),
         work: impl AsyncFnOnce(&Office<'_>) -> Result<T, MetaError>,
     ) -> Result<T, RoundsError> {
         let past = self.visible.past_rounds()?;
@@ -32,6 +37,10 @@ impl Rounds<'_> {
         }
         let tasks: BTreeSet<TaskId> = self.train().map(|(_, task)| task.task.id.clone()).collect();
         let verify = |anchor: &Anchor, words: &str| self.stands_at(&past, anchor, words);
+        // Engines that sit at the same time share what is left.
+        let beside =
+            if sitting == Sitting::Evolve { self.course.settings.engines.iter().filter(|one| one.needs_meta()).count() } else { 1 };
+        let allowance = self.left(round, sitting)?.map(|left| left / beside.max(1) as u64);
         let sessions = self.course.run.folder(&format!("R{round}/meta"))?;
         let office = Office {
             desk: self.course.desk,
@@ -43,8 +52,50 @@ impl Rounds<'_> {
             tasks: &tasks,
             traces: &traces,
             verify: &verify,
+            allowance,
         };
         Ok(work(&office).await?)
+    }
+
+    /// Tokens that sessions may still take when a sitting begins: by those that sat before it, so that a sitting which was cut off finds
+    /// what it found the first time. `None` without a bound.
+    fn left(&self, round: u32, sitting: Sitting) -> Result<Option<u64>, RoundsError> {
+        let Some(most) = self.course.settings.meta_tokens else { return Ok(None) };
+        let is_before = |at: u32, line: &EpisodeLine| session_of(&line.key.task).is_some_and(|(_, then)| (at, then) < (round, sitting));
+        let sessions = self.sessions()?;
+        let before = sessions.iter().filter(|(at, line)| is_before(*at, line));
+        Ok(Some(most.saturating_sub(before.map(|(_, line)| line.result.usage.tokens()).sum())))
+    }
+
+    /// Whether tokens are left for a sitting.
+    pub(super) fn may_sit(&self, round: u32, sitting: Sitting) -> Result<bool, RoundsError> {
+        Ok(self.left(round, sitting)?.is_none_or(|left| left > 0))
+    }
+
+    /// The same; that it may not is said.
+    fn sits(&self, round: u32, sitting: Sitting) -> Result<bool, RoundsError> {
+        let may = self.may_sit(round, sitting)?;
+        if !may {
+            self.say(round, format!("{USED_UP}: on without {}", sitting.who()));
+        }
+        Ok(may)
+    }
+
+    /// Whether candidates are on file already, by an engine that needed no diagnosis and no direction.
+    fn is_evolved(&self, round: u32) -> Result<bool, RoundsError> {
+        Ok(self.visible.find_text(&format!("R{round}/evolved.json"))?.is_some())
+    }
+
+    /// Who proposes in a round; `None` where those that could need a meta-agent whose tokens are used up.
+    pub(super) fn engines_at(&self, round: u32) -> Result<Option<Engines>, RoundsError> {
+        let engines = &self.course.settings.engines;
+        let all_sit = !engines.needs_meta() || self.may_sit(round, Sitting::Evolve)?;
+        Ok(if all_sit { Some(engines.clone()) } else { engines.without_meta() })
+    }
+
+    /// Whether the Critic's model sits.
+    pub(super) fn has_critic(&self, round: u32, sitting: Sitting) -> Result<bool, RoundsError> {
+        Ok(self.course.settings.engines.contains(Engine::Aegis) && self.sits(round, sitting)?)
     }
 
     /// Layer C of the digest, where the meta-agent sits and something is there to act on: `diagnoses.json`.
@@ -55,12 +106,15 @@ impl Rounds<'_> {
         if !self.course.settings.engines.contains(Engine::Aegis) || is_idle || self.visible.find_text(&name)?.is_some() {
             return Ok(());
         }
+        if self.is_evolved(round)? || !self.sits(round, Sitting::Digest)? {
+            return Ok(());
+        }
         self.say(round, "the Digester's model says why things fail");
         let past = self.visible.past_rounds()?;
         let digests = super::propose::standing_digests(&History::new(&past));
         let incumbent = self.repo.read(self.incumbent().as_str())?;
         let sit = async |office: &Office<'_>| meta::diagnose(office, &incumbent, &overview, &digests).await;
-        let diagnoses = self.in_office(round, sit).await?;
+        let diagnoses = self.in_office((round, Sitting::Digest), sit).await?;
         self.course.run.write_json(&name, &diagnoses)?;
         self.audited("digest", round, "wrote", name)
     }
@@ -70,12 +124,15 @@ impl Rounds<'_> {
         if !self.course.settings.engines.contains(Engine::Aegis) || !landscape.directions.is_empty() {
             return Ok(landscape);
         }
+        if self.is_evolved(round)? || !self.sits(round, Sitting::Plan)? {
+            return Ok(landscape);
+        }
         let diagnoses: Option<Diagnoses> = self.visible.find_json(&format!("R{round}/diagnoses.json"))?;
         landscape.diagnoses = diagnoses.map(|said| said.diagnoses).unwrap_or_default();
         self.say(round, "the Planner's model says what to work on");
         let incumbent = self.repo.read(self.incumbent().as_str())?;
         let sit = async |office: &Office<'_>| meta::direct(office, &incumbent, &landscape).await;
-        let directions = self.in_office(round, sit).await?;
+        let directions = self.in_office((round, Sitting::Plan), sit).await?;
         landscape.directions = directions;
         self.course.run.files(round).write_landscape(&landscape, &landscape_markdown(&landscape))?;
         self.audited("plan", round, "wrote", format!("R{round}/landscape.json"))?;
@@ -90,8 +147,11 @@ impl Rounds<'_> {
         sent_back: &[Review],
         landscape: &Landscape,
     ) -> Result<Vec<Proposed>, RoundsError> {
-        let stock = self.stock(round, landscape)?;
         let mut revised = Vec::new();
+        if !self.sits(round, Sitting::Revise)? {
+            return Ok(revised);
+        }
+        let stock = self.stock(round, landscape)?;
         for review in sent_back {
             let Some(manifest) = manifests.iter().find(|manifest| manifest.candidate_id == review.candidate) else { continue };
             let (Some(number), Ok(engine)) = (manifest.candidate_id.number(), manifest.engine.parse()) else { continue };
@@ -106,7 +166,7 @@ impl Rounds<'_> {
             };
             let taken = others.map(judged).collect();
             let made = self.at_workshop(&stock, (number, 1), taken, async |workshop| {
-                self.in_office(round, async |office| meta::revise(office, workshop, &revision).await).await
+                self.in_office((round, Sitting::Revise), async |office| meta::revise(office, workshop, &revision).await).await
             });
             revised.extend(made.await?);
         }

@@ -34,6 +34,7 @@ pub use settings::{Approve, Event, LoopSettings, TaskCounts, Until};
 
 use crate::domain::gate::{Demand, Purpose};
 use crate::domain::round::{RoundOutcome, RoundRecord};
+use meta::USED_UP;
 use propose::Proposals;
 
 /// What came of a command.
@@ -53,7 +54,7 @@ impl Rounds<'_> {
     pub async fn run(&mut self, until: Until) -> Result<Closing, RoundsError> {
         let mut rounds = vec![self.baseline().await?];
         loop {
-            if let Some(reason) = self.is_over(&rounds) {
+            if let Some(reason) = self.is_over(&rounds)? {
                 if until == Until::End {
                     self.play_last_heldout(&rounds).await?;
                 }
@@ -137,16 +138,22 @@ impl Rounds<'_> {
     }
 
     /// Why there is no further round, if so.
-    fn is_over(&self, rounds: &[RoundRecord]) -> Option<String> {
+    fn is_over(&self, rounds: &[RoundRecord]) -> Result<Option<String>, RoundsError> {
         let settings = &self.course.settings;
         let done = rounds.len() as u32 - 1;
-        let idle = rounds.iter().rev().take_while(|record| record.round > 0 && record.shipped.is_empty()).count() as u32;
-        if done >= settings.gate.rounds && !settings.gate.open_ended {
+        // Patience begins anew with another engine.
+        let is_idle = |record: &&RoundRecord| {
+            record.round > 0 && record.shipped.is_empty() && record.engines.as_ref().is_none_or(|engines| *engines == settings.engines)
+        };
+        let idle = rounds.iter().rev().take_while(is_idle).count() as u32;
+        Ok(if done >= settings.gate.rounds && !settings.gate.open_ended {
             Some(format!("{done} rounds are done, as many as the run was made for"))
         } else if idle >= settings.patience && !self.is_awaited() {
             Some(format!("{idle} rounds in a row shipped nothing"))
+        } else if self.engines_at(done + 1)?.is_none() && !self.is_awaited() {
+            Some(format!("{USED_UP}, and no engine of this run goes on without it"))
         } else {
             None
-        }
+        })
     }
 }

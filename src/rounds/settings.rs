@@ -10,6 +10,8 @@ use crate::stages::rollout::Progress;
 pub struct LoopSettings {
     /// Who proposes.
     pub engines: Engines,
+    /// Most tokens that all sessions of the meta-agent may take together.
+    pub meta_tokens: Option<u64>,
     /// How candidates are judged; its `rounds` is the length of the run.
     pub gate: GateSettings,
     /// Rounds in a row that ship nothing after which the run ends.

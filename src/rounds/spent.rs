@@ -4,11 +4,13 @@ use super::Rounds;
 use super::error::RoundsError;
 use crate::domain::gate::{Pass, TaskIndex};
 use crate::domain::id::CandidateId;
+use crate::domain::meta::{ByRole, by_role};
 use crate::domain::request::Usage;
 use crate::domain::round::{Rollouts, RoundRecord};
 use crate::domain::trace::Record;
 use crate::store::atomic::{JsonLines, read_lines};
 use crate::store::episode_folders::{Place, SealedStream, episode_folders};
+use crate::store::run_dir::EpisodeLine;
 use crate::store::trace_file::TraceReader;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -71,6 +73,24 @@ impl Rounds<'_> {
         Ok(spent)
     }
 
+    /// What the meta-agent's sessions of a round took, by role.
+    pub(super) fn sessions_in(&self, round: u32) -> Result<ByRole, RoundsError> {
+        let sessions = self.sessions()?;
+        let of_round = sessions.iter().filter(|(at, _)| *at == round);
+        Ok(by_role(of_round.map(|(_, line)| (&line.key.task, &line.result))))
+    }
+
+    /// Every finished session of the meta-agent, with its round.
+    pub(super) fn sessions(&self) -> Result<Vec<(u32, EpisodeLine)>, RoundsError> {
+        let mut sessions = Vec::new();
+        for folder in episode_folders(self.course.run.path())? {
+            if let Place::Meta(round) = folder.place {
+                sessions.extend(folder.episodes()?.into_values().map(|line| (round, line)));
+            }
+        }
+        Ok(sessions)
+    }
+
     fn spent(&self) -> Result<Spent, RoundsError> {
         let mut spent = Spent::default();
         let run = self.course.run.path();
@@ -81,6 +101,12 @@ impl Rounds<'_> {
                 Place::Round(_) | Place::Sealed { stream: SealedStream::Gate, .. } => visible,
                 Place::Sealed { stream: SealedStream::Judged, .. } => gate,
                 Place::Sealed { stream: SealedStream::Heldout, .. } => heldout,
+                Place::Meta(_) => {
+                    for line in played.values() {
+                        spent.usage.add(&line.result.usage);
+                    }
+                    continue;
+                }
                 // It calls no model.
                 Place::Sealed { stream: SealedStream::Chooser, .. } => continue,
             };

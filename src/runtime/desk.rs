@@ -81,6 +81,8 @@ pub struct Line<'a> {
     pub calls: u32,
     /// Attempts of calls that failed.
     pub retries: u32,
+    /// Milliseconds waited for replies that came from a model.
+    pub waited_ms: u64,
 }
 
 impl Desk {
@@ -105,7 +107,16 @@ impl Desk {
             key.stream.0.as_bytes(),
             &key.replicate.to_le_bytes(),
         ]);
-        Line { desk: self, base, occurrences: HashMap::new(), thread: Thread::default(), usage: Usage::default(), calls: 0, retries: 0 }
+        Line {
+            desk: self,
+            base,
+            occurrences: HashMap::new(),
+            thread: Thread::default(),
+            usage: Usage::default(),
+            calls: 0,
+            retries: 0,
+            waited_ms: 0,
+        }
     }
 }
 
@@ -141,6 +152,7 @@ impl Line<'_> {
         let called = called?;
         ledger.map_or(Ok(()), |ledger| ledger.add(&key, &called.reply))?;
         self.usage.add(&called.reply.usage);
+        self.waited_ms += called.latency_ms;
         trace.write(&reply_record(asker, &called.reply, called.latency_ms, called.retries, ReplySource::Model));
         Ok(called.reply)
     }

@@ -37,8 +37,8 @@ impl<'a> Ground<'a> {
             | Ending::Fault { .. } => None,
         });
         let (outcome, reward) = judge(&end, score);
-        let Line { calls, retries, usage, .. } = self.line;
-        EpisodeResult { outcome, end, reward, steps: self.steps, calls, retries, usage }
+        let Line { calls, retries, usage, waited_ms, .. } = self.line;
+        EpisodeResult { outcome, end, reward, steps: self.steps, calls, retries, usage, milliseconds: waited_ms }
     }
 }
 

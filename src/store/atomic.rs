@@ -89,6 +89,20 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Removes a folder with everything in it, if it is there.
+///
+/// # Errors
+/// What the operating system refused.
+pub fn remove_folder(path: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::io("remove", path)(error)),
+        Ok(()) | Err(_) => {
+            written();
+            Ok(())
+        }
+    }
+}
+
 /// Reads a whole text file.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! Every folder of a run that holds episodes, found by the one walk over them: rounds, and what is sealed by stream, limits and harness
-//! (`system.md` §5). Nothing is locked or changed.
+//! Every folder of a run that holds episodes, found by the one walk over them: rounds, each with the meta-agent's sessions in it, and what
+//! is sealed by stream, limits and harness (`system.md` §5). Nothing is locked or changed.
 
 use super::atomic::{FileError, read_lines};
 use super::run_dir::EpisodeLine;
@@ -29,6 +29,8 @@ pub struct EpisodeFolder {
 pub enum Place {
     /// `R<n>`: train tasks, open.
     Round(u32),
+    /// `R<n>/meta`: sessions of the meta-agent; they are no rollouts of any task.
+    Meta(u32),
     /// `sealed/…/<harness>`.
     Sealed {
         /// The first folder below `sealed/`.
@@ -85,7 +87,9 @@ pub fn episode_folders(run: &Path) -> Result<Vec<EpisodeFolder>, FileError> {
     let mut found = Vec::new();
     for path in folders_of(run)? {
         if let Some(round) = path.file_name().and_then(|name| round_of(name.to_str()?)) {
+            let sessions = EpisodeFolder { path: path.join("meta"), place: Place::Meta(round) };
             found.push((round, EpisodeFolder { path, place: Place::Round(round) }));
+            found.push((round, sessions));
         }
     }
     found.sort_by_key(|(round, _)| *round);
@@ -139,7 +143,16 @@ mod tests {
     use crate::store::run_dir::RunDir;
 
     fn result(outcome: Outcome) -> EpisodeResult {
-        EpisodeResult { outcome, end: Ending::EnvironmentDone, reward: 0.0, steps: 1, calls: 1, retries: 0, usage: Usage::default() }
+        EpisodeResult {
+            outcome,
+            end: Ending::EnvironmentDone,
+            reward: 0.0,
+            steps: 1,
+            calls: 1,
+            retries: 0,
+            usage: Usage::default(),
+            milliseconds: 0,
+        }
     }
 
     fn key(stream: &str, replicate: u32) -> EpisodeKey {
@@ -158,6 +171,7 @@ mod tests {
             ("R10", key("visible", 0)),
             ("R10", copy.clone()),
             ("R0", key("visible", 1000)),
+            ("R2/meta", key("meta/2", 0)),
             ("sealed/heldout/h", key("heldout", 0)),
             ("sealed/gate/l/h", key("visible", 0)),
             ("sealed/bank/0/l/h", key("sealed/0", 0)),
@@ -174,6 +188,7 @@ mod tests {
         let expected = [
             (Place::Round(0), 1),
             (Place::Round(2), 0),
+            (Place::Meta(2), 1),
             (Place::Round(10), 1),
             (of(SealedStream::Judged), 1),
             (of(SealedStream::Chooser), 1),
@@ -181,6 +196,6 @@ mod tests {
             (of(SealedStream::Heldout), 1),
         ];
         assert_eq!(places, expected);
-        assert_eq!(found[2].episodes().unwrap()[&copy].result.outcome, Outcome::Solved);
+        assert_eq!(found[3].episodes().unwrap()[&copy].result.outcome, Outcome::Solved);
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 /// Most traces that are read for the time of model calls.
 const TRACES_READ: usize = 48;
 
-/// Scored episodes that a model played, by the folder they lie in; copies are left out.
+/// Scored episodes of tasks that a model played, by the folder they lie in; copies are left out.
 #[derive(Debug, Default)]
 pub struct Recorded {
     /// Each folder with its episodes.
@@ -27,7 +27,7 @@ impl Recorded {
     pub fn read(dir: &Path) -> Result<Self, FileError> {
         let mut folders = Vec::new();
         for folder in episode_folders(dir)? {
-            if matches!(folder.place, Place::Sealed { stream: SealedStream::Chooser, .. }) {
+            if matches!(folder.place, Place::Meta(_) | Place::Sealed { stream: SealedStream::Chooser, .. }) {
                 continue;
             }
             let mut played = folder.played()?;

@@ -2,7 +2,7 @@
 //! Written through [`RoundFiles`] while the run is locked; read through [`Visible`]. Of a pair the Markdown goes first: once the JSON is
 //! there, both are.
 
-use super::atomic::FileError;
+use super::atomic::{FileError, remove_folder};
 use super::run_dir::{RunDir, RunDirError};
 use super::trace_file::slug;
 use super::versioned::parse_toml;
@@ -101,6 +101,14 @@ impl RoundFiles<'_> {
         })?;
         self.run.write(&format!("{folder}/diff.patch"), patch.as_bytes())?;
         self.run.write(&format!("{folder}/manifest.toml"), text.as_bytes())
+    }
+
+    /// Removes a candidate's folder.
+    ///
+    /// # Errors
+    /// An id that is no folder's name; what the operating system refused.
+    pub fn remove_candidate(&self, id: &CandidateId) -> Result<(), RunDirError> {
+        Ok(remove_folder(&self.run.path().join(self.name(&candidate_folder(id)?)))?)
     }
 
     /// Writes `candidates/<id>/smoke.jsonl`: what its smoke test did, a check a line.

@@ -80,7 +80,8 @@ impl RunDir {
         self.dir.join(LEDGER)
     }
 
-    /// Freezes the settings of a new run, or compares them with those frozen. `text` is TOML; its `[settings]` and `[facts]` must agree.
+    /// Freezes the settings of a new run, or compares them with those frozen. `text` is TOML; its `[settings]` and `[facts]` must agree, and
+    /// what else it says replaces what was said before.
     ///
     /// # Errors
     /// [`RunDirError::Differs`] names every key that differs.
@@ -89,11 +90,11 @@ impl RunDir {
         if path.exists() && !force {
             let old = read_text(&path)?;
             let difference = differences(&old, text);
-            return if difference.is_empty() {
-                Ok(())
-            } else {
-                Err(RunDirError::Differs { dir: self.dir.clone(), difference: difference.join("; ") })
-            };
+            if !difference.is_empty() {
+                return Err(RunDirError::Differs { dir: self.dir.clone(), difference: difference.join("; ") });
+            }
+            let text = with_facts_of(&old, text);
+            return if text == old { Ok(()) } else { Ok(write_whole(&path, text.as_bytes())?) };
         }
         Ok(write_whole(&path, text.as_bytes())?)
     }
@@ -187,15 +188,40 @@ impl RunDir {
     }
 }
 
+/// A `run.toml` with the facts of another one: those of the run's beginning stay.
+fn with_facts_of(old: &str, new: &str) -> String {
+    let (old, mut whole): (toml::Table, toml::Table) = (old.parse().unwrap_or_default(), new.parse().unwrap_or_default());
+    let Some(facts) = old.get("facts") else { return new.to_owned() };
+    whole.insert("facts".to_owned(), facts.clone());
+    toml::to_string(&whole).unwrap_or_else(|_| new.to_owned())
+}
+
+/// Takes from a table what another one names too, at any depth.
+fn take_away(table: &mut toml::Table, other: &toml::Table) {
+    for (key, value) in other {
+        if let (Some(toml::Value::Table(inner)), toml::Value::Table(other)) = (table.get_mut(key), value) {
+            take_away(inner, other);
+            if inner.is_empty() {
+                table.remove(key);
+            }
+        } else {
+            table.remove(key);
+        }
+    }
+}
+
 /// Keys of `[settings]` and `[facts]` on which two `run.toml` disagree, as `key: was → is`. The program's own version is no
-/// difference: formats and behaviours have versions of their own.
+/// difference: formats and behaviours have versions of their own. Nor is what one of them calls free.
 fn differences(old: &str, new: &str) -> Vec<String> {
-    let settings = |text: &str| -> toml::Table {
-        let whole: toml::Table = text.parse().unwrap_or_default();
-        let parts = ["settings", "facts"].into_iter().filter_map(|part| whole.get(part)?.as_table().cloned());
-        parts.flatten().filter(|(key, _)| key != "tool_version").collect()
+    let (old, new): (toml::Table, toml::Table) = (old.parse().unwrap_or_default(), new.parse().unwrap_or_default());
+    let part = |whole: &toml::Table, part: &str| whole.get(part).and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let settings = |whole: &toml::Table| -> toml::Table {
+        let mut settings = part(whole, "settings");
+        take_away(&mut settings, &part(&old, "free"));
+        take_away(&mut settings, &part(&new, "free"));
+        settings.into_iter().chain(part(whole, "facts")).filter(|(key, _)| key != "tool_version").collect()
     };
-    let (old, new) = (settings(old), settings(new));
+    let (old, new) = (settings(&old), settings(&new));
     let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let show = |value: Option<&toml::Value>| value.map_or_else(|| "unset".to_owned(), ToString::to_string);
     keys.into_iter()

@@ -124,6 +124,20 @@ pub fn written_at(path: &Path) -> Option<u64> {
     u64::try_from(since.as_millis()).ok()
 }
 
+/// Bytes of a trace's records; a compressed one is read through, in constant memory.
+///
+/// # Errors
+/// What the operating system refused.
+pub fn length(path: &Path) -> Result<u64, TraceError> {
+    let compressed = path.with_extension("jsonl.zst");
+    if path.exists() || !compressed.exists() {
+        return Ok(fs::metadata(path).map_err(FileError::io("read", path))?.len());
+    }
+    let failed = FileError::io("read", &compressed);
+    let read = File::open(&compressed).and_then(zstd::stream::read::Decoder::new);
+    Ok(read.and_then(|mut records| std::io::copy(&mut records, &mut std::io::sink())).map_err(failed)?)
+}
+
 /// Reads a trace record by record. A last line that was cut off ends it.
 pub struct TraceReader {
     path: PathBuf,

@@ -6,6 +6,7 @@ mod bad_input;
 mod check;
 mod disk;
 mod doctor;
+mod engines;
 mod estimate;
 mod example_scripts;
 mod faults;

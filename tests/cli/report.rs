@@ -81,7 +81,12 @@ fn heldout_tasks_are_compared_and_sealed_names_stay_sealed() {
         }
     }
     let ran = fresh.run(&["report", "--run", "r", "--format", "md", "--output", "-", "--control", "r"]);
-    assert!(ran.out.contains("After 1 round the harness solves 100.0 %") && ran.out.contains("Control r"), "{}", ran.out);
+    assert!(ran.out.contains("After 1 round the harness solves 100.0 %") && ran.out.contains("## Engines compared"), "{}", ran.out);
+    assert!(!ran.out.contains("is not comparable"), "{}", ran.out);
+    let text = fs::read_to_string(folder.join("run.toml")).unwrap().replace("seed = 1", "seed = 2");
+    fresh.write("other/run.toml", &text);
+    let ran = fresh.run(&["report", "--run", "r", "--format", "md", "--output", "-", "--control", "other"]);
+    assert!(ran.out.contains("other is not comparable: other tasks: seed is 2 there and 1 here"), "{}", ran.out);
     // A round that is open stands where the last one left.
     fs::create_dir_all(folder.join("R2")).unwrap();
     let ran = fresh.run(&["report", "--run", "r", "--format", "md", "--output", "-"]);

@@ -59,7 +59,7 @@ struct Yard {
 
 fn result(outcome: Outcome) -> EpisodeResult {
     let end = Ending::Budget { limit: "steps".into() };
-    EpisodeResult { outcome, end, reward: 0.0, steps: 5, calls: 5, retries: 0, usage: Usage::default() }
+    EpisodeResult { outcome, end, reward: 0.0, steps: 5, calls: 5, retries: 0, usage: Usage::default(), milliseconds: 0 }
 }
 
 fn write_trace(path: &Path, task: &str, text: &str, kind: &str) {

@@ -22,6 +22,8 @@ pub use roles::{Judged, Revision, diagnose, direct, propose, propose_all, review
 pub use said::Said;
 pub use session::MetaError;
 
+pub use crate::domain::meta::Role;
+
 use crate::domain::digest::Anchor;
 use crate::domain::id::{HarnessId, TaskId};
 use crate::runtime::assembly::Assembly;
@@ -29,48 +31,8 @@ use crate::runtime::desk::Desk;
 use crate::store::audit::Audit;
 use crate::store::run_dir::RoundDir;
 use crate::store::visible::Visible;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::PathBuf;
-
-/// A part that the meta-agent's model plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Says why things fail.
-    Digester,
-    /// Says what to work on.
-    Planner,
-    /// Makes a candidate.
-    Evolver,
-    /// Judges candidates.
-    Critic,
-    /// Does all of it in one session.
-    Single,
-}
-
-impl Role {
-    /// All of them, in the order in which they sit.
-    pub const ALL: [Self; 5] = [Self::Digester, Self::Planner, Self::Evolver, Self::Critic, Self::Single];
-
-    /// Lower-case name: that of its harness within the folder of meta harnesses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Digester => "digester",
-            Self::Planner => "planner",
-            Self::Evolver => "evolver",
-            Self::Critic => "critic",
-            Self::Single => "single",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
 
 /// The harness that a role works under.
 pub struct Member {
@@ -84,6 +46,7 @@ pub struct Member {
 pub type Staff = BTreeMap<Role, Member>;
 
 /// What every session of a round stands on.
+#[derive(Clone, Copy)]
 pub struct Office<'a> {
     /// The models: `meta` plays.
     pub desk: &'a Desk,
@@ -103,4 +66,6 @@ pub struct Office<'a> {
     pub traces: &'a BTreeMap<String, PathBuf>,
     /// Whether these words stand verbatim at this place of a visible trace; empty words: whether there is such a place.
     pub verify: &'a dyn Fn(&Anchor, &str) -> bool,
+    /// Tokens that sessions side by side may take together, beside the limits of their harnesses; `None` without such a bound.
+    pub allowance: Option<u64>,
 }

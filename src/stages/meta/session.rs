@@ -54,7 +54,7 @@ pub(super) async fn sit(office: &Office<'_>, name: &str, ask: &str, room: Room<'
         assembly: &member.assembly,
         harness: member.harness.clone(),
         desk: office.desk,
-        limits: Limits::default(),
+        limits: Limits { tokens: office.allowance, ..Limits::default() },
         role: ModelRole::Meta,
     };
     let id = TaskId(format!("{name}/R{}", office.round));

@@ -5,6 +5,7 @@ use super::input::{Comparison, Report};
 use crate::domain::curves::ModelShare;
 use crate::domain::figures::{count, gain, money, percent, points, range, time, tokens};
 use crate::domain::interval::{Share, difference};
+use crate::domain::meta::Sessions;
 use crate::domain::round::{Rollouts, Ruled, RulingWord};
 
 /// One question with its answer. Text of others is in it as they wrote it: whoever prints it makes it harmless.
@@ -131,6 +132,11 @@ fn spent(report: &Report) -> Answer {
     let cached = if usage.input_tokens == 0 { 0.0 } else { usage.cached_tokens as f64 / usage.input_tokens as f64 };
     if cached > 0.0 {
         lines.push(format!("{:.0} % of the prompt tokens served from a cache", 100.0 * cached));
+    }
+    let sessions = Sessions::sum(report.sessions().values());
+    if sessions.sessions > 0 {
+        let (held, took) = (count(sessions.sessions, "session"), tokens(sessions.usage.tokens()));
+        lines.push(format!("of this, the meta-agent: {took}, {} in {held}", money(sessions.usage.cost)));
     }
     let saved = saved(report);
     if saved.untouched > 0 {

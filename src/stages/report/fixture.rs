@@ -1,15 +1,18 @@
 //! A made-up run for the tests: rounds that ship, reject, block, idle; figures drawn by a fixed rule.
 
-use super::input::{Candidate, Cell, Comparison, Control, Counts, REPORT_FORMAT, Report, Round, RunFacts, Spent, TrainTask, Use};
+use super::compared::Control;
+use super::input::{Candidate, Cell, Comparison, Counts, REPORT_FORMAT, Report, Round, RunFacts, Spent, TrainTask, Use};
+use super::reading::Reading;
 use crate::domain::curves::{Curves, ModelShare, Point, RoundPoints};
 use crate::domain::digest::{Anchor, Cluster, DIGEST_FORMAT, Overview, Pathology};
 use crate::domain::edit::Bucket;
 use crate::domain::id::{CandidateId, HarnessId, TaskId};
 use crate::domain::interval::wilson;
-use crate::domain::ledger::ShipOutcome;
+use crate::domain::ledger::{Reputation, ShipOutcome};
 use crate::domain::manifest::{
     AttributionSignature, CandidateManifest, CapabilityEvidence, Claim, FailureEvidence, MANIFEST_FORMAT, PredictedImpact, SignatureKind,
 };
+use crate::domain::meta::{ByRole, Role, Sessions};
 use crate::domain::request::Usage;
 use crate::domain::round::{Decision, ROUND_FORMAT, Rollouts, RoundOutcome, RoundRecord, Ruled, RulingWord};
 use crate::domain::task::{Split, Tags};
@@ -58,6 +61,7 @@ pub(super) fn run(rounds: u32, tasks: u32) -> Report {
         endings: [("out of steps".to_owned(), 21), ("the environment said it was over".to_owned(), 27)].into(),
         overview: Some(overview()),
         spent: [(Use::Visible, spent(288, 3)), (Use::Gate, spent(742, 9)), (Use::Heldout, spent(288, 0))].into(),
+        engines: [("aegis".to_owned(), reputation(3, 1)), ("catalog".to_owned(), reputation(8, 2))].into(),
         controls: vec![control()],
     }
 }
@@ -70,6 +74,10 @@ pub(super) fn baseline() -> Report {
     let rounds = vec![Round::default()];
     let spent = [(Use::Visible, spent(48, 0))].into();
     Report { curves, rounds, spent, train: full.train, run: facts(), endings: full.endings, format: REPORT_FORMAT, ..Report::default() }
+}
+
+fn reputation(proposed: u32, shipped: u32) -> Reputation {
+    Reputation { proposed, shipped, predicted: 9 * shipped, hits: 6 * shipped, rounds: Vec::new() }
 }
 
 fn kind(task: u32) -> &'static str {
@@ -96,6 +104,7 @@ fn facts() -> RunFacts {
         by_chance: false,
         harness: "3f9c1a77be0d5f0e6bd9f0b1c5a6ad2e8f441c90".into(),
         settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        free: std::collections::BTreeSet::new(),
     }
 }
 
@@ -132,8 +141,36 @@ fn round(round: u32) -> Round {
     let usage = Usage { input_tokens: 1_900_000, cached_tokens: 1_400_000, output_tokens: 41_000, cost: 0.11 };
     let (before, after) = (HarnessId(format!("{round:040}")), HarnessId(format!("{:040}", round + 1)));
     let shipped = if ships(round) { vec![CandidateId(format!("C-R{round}-01"))] } else { vec![] };
-    let record = RoundRecord { format: ROUND_FORMAT, round, outcome, before, after, shipped, rollouts, usage, milliseconds: 734_000 };
-    Round { round, record: Some(record), decision: (round > 0).then_some(decision), candidates }
+    let record = RoundRecord {
+        format: ROUND_FORMAT,
+        round,
+        outcome,
+        before,
+        after,
+        shipped,
+        rollouts,
+        usage,
+        milliseconds: 734_000,
+        engines: None,
+        meta: ByRole::new(),
+    };
+    let sessions = |sessions: u64, tokens: u64| Sessions {
+        sessions,
+        calls: 9 * sessions,
+        usage: Usage { input_tokens: tokens, cached_tokens: tokens / 2, output_tokens: tokens / 20, cost: 0.01 },
+        milliseconds: 61_000 * sessions,
+    };
+    let meta: ByRole =
+        if round == 1 { [(Role::Planner, sessions(1, 40_000)), (Role::Evolver, sessions(2, 300_000))].into() } else { ByRole::new() };
+    let reading = (round == 1).then(|| Reading {
+        episodes: 48,
+        trace_tokens: 912_000,
+        shown_tokens: 3_100,
+        in_session: true,
+        verified: 61,
+        dropped: 2,
+    });
+    Round { round, record: Some(record), decision: (round > 0).then_some(decision), candidates, meta, reading }
 }
 
 fn ruling(round: u32, number: u32, word: RulingWord) -> Ruled {
@@ -245,7 +282,7 @@ fn spent(episodes: u64, missing: u64) -> Spent {
         output_tokens: 170 * episodes,
         cost: 0.0005 * episodes as f64,
     };
-    Spent { episodes, missing, calls: 17 * episodes, usage }
+    Spent { episodes, missing, calls: 17 * episodes, usage, milliseconds: 2_600 * episodes }
 }
 
 fn control() -> Control {
@@ -253,8 +290,15 @@ fn control() -> Control {
     Control {
         name: "parcels-random".into(),
         engine: "random".into(),
+        rounds: 5,
         episodes: 1301,
         tokens: 11_200_000,
+        cost: 0.61,
+        shipped: 1,
+        before: Some(point(3.0)),
+        after: Some(point(6.0)),
         heldout: Comparison::of_points((0, point(3.0)), (5, point(6.0))),
+        differs: vec!["other tasks: seed is 2 there and 1 here".into()],
+        ..Control::default()
     }
 }

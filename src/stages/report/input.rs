@@ -1,12 +1,15 @@
 //! What a report is made of: plain data, read by the caller. Every part but [`RunFacts`] may be missing, and the page says so.
 //! Held-out tasks are here as totals only, gate tasks as rows without a name.
 
+use super::compared::Control;
+use super::reading::Reading;
 use crate::domain::curves::{Curves, Point};
 use crate::domain::digest::Overview;
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::interval::{Difference, correlation, difference, wilson};
-use crate::domain::ledger::ShipOutcome;
+use crate::domain::ledger::{Reputation, ShipOutcome};
 use crate::domain::manifest::CandidateManifest;
+use crate::domain::meta::{ByRole, Sessions};
 use crate::domain::outcome::{EpisodeResult, Outcome};
 use crate::domain::request::Usage;
 use crate::domain::round::{Decision, RoundRecord, Ruled};
@@ -41,7 +44,10 @@ pub struct Report {
     pub overview: Option<Overview>,
     /// Episodes on file, by use.
     pub spent: BTreeMap<Use, Spent>,
-    /// Other runs at equal budget.
+    /// Reputation of each engine, by the scoreboard.
+    #[serde(default)]
+    pub engines: BTreeMap<String, Reputation>,
+    /// Other runs, for comparison at equal budget.
     pub controls: Vec<Control>,
 }
 
@@ -60,6 +66,9 @@ pub struct RunFacts {
     pub harness: String,
     /// The other settings and facts, as written.
     pub settings: BTreeMap<String, String>,
+    /// Those that may change while the run goes on.
+    #[serde(default)]
+    pub free: BTreeSet<String>,
 }
 
 /// One round; what is not on file is absent.
@@ -73,6 +82,12 @@ pub struct Round {
     pub decision: Option<Decision>,
     /// Candidates with a manifest, in order.
     pub candidates: Vec<Candidate>,
+    /// What the meta-agent's sessions took, by role.
+    #[serde(default)]
+    pub meta: ByRole,
+    /// What the Digester left of the traces.
+    #[serde(default)]
+    pub reading: Option<Reading>,
 }
 
 /// A candidate as it was proposed.
@@ -119,6 +134,9 @@ pub struct Spent {
     pub calls: u64,
     /// Tokens and money.
     pub usage: Usage,
+    /// Milliseconds that they waited for models.
+    #[serde(default)]
+    pub milliseconds: u64,
 }
 
 /// Two harnesses on the same split.
@@ -136,21 +154,6 @@ pub struct Comparison {
     pub gain: Difference,
     /// Whether both were played on the same tasks, so that tasks are compared with themselves.
     pub paired: bool,
-}
-
-/// Another run, for comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Control {
-    /// Its name.
-    pub name: String,
-    /// Who proposed its candidates, or empty.
-    pub engine: String,
-    /// Episodes it played.
-    pub episodes: u64,
-    /// Tokens it took.
-    pub tokens: u64,
-    /// Its own gain on held-out tasks.
-    pub heldout: Option<Comparison>,
 }
 
 impl Use {
@@ -183,6 +186,7 @@ impl Spent {
         self.missing += u64::from(matches!(result.outcome, Outcome::Error { .. }));
         self.calls += u64::from(result.calls);
         self.usage.add(&result.usage);
+        self.milliseconds += result.milliseconds;
     }
 }
 
@@ -249,22 +253,30 @@ impl Report {
         self.ship_outcomes.iter().find(|outcome| outcome.candidate == *id)
     }
 
-    /// Tokens and money of the episodes on file.
-    pub fn played(&self) -> Usage {
-        self.spent.values().fold(Usage::default(), |mut sum, spent| {
+    /// What the meta-agent's sessions took over all rounds, by role.
+    pub fn sessions(&self) -> ByRole {
+        let roles: BTreeSet<_> = self.rounds.iter().flat_map(|round| round.meta.keys().copied()).collect();
+        let of = |role| Sessions::sum(self.rounds.iter().filter_map(|round| round.meta.get(role)));
+        roles.iter().map(|role| (*role, of(role))).collect()
+    }
+
+    /// Tokens and money of the episodes and sessions on file.
+    pub fn known(&self) -> Usage {
+        let sessions = Sessions::sum(self.sessions().values()).usage;
+        self.spent.values().fold(sessions, |mut sum, spent| {
             sum.add(&spent.usage);
             sum
         })
     }
 
-    /// Tokens and money of everything: by the rounds' own records, which hold the engine's calls too, where they say more.
+    /// Tokens and money of everything: by the rounds' own records where they say more.
     pub fn usage(&self) -> Usage {
         let recorded = self.rounds.iter().filter_map(|round| round.record.as_ref()).fold(Usage::default(), |mut sum, record| {
             sum.add(&record.usage);
             sum
         });
-        let played = self.played();
-        if recorded.tokens() > played.tokens() { recorded } else { played }
+        let known = self.known();
+        if recorded.tokens() > known.tokens() { recorded } else { known }
     }
 
     /// Episodes played.
@@ -272,10 +284,14 @@ impl Report {
         self.spent.values().map(|spent| spent.episodes).sum()
     }
 
-    /// Who proposed this run's candidates; empty where nobody did.
+    /// Who proposed this run's candidates; those who were asked where nobody did.
     pub fn engine(&self) -> String {
         let candidates = self.rounds.iter().flat_map(|round| &round.candidates);
-        let engines: BTreeSet<&str> = candidates.map(|candidate| candidate.manifest.engine.as_str()).collect();
+        let mut engines: BTreeSet<&str> = candidates.map(|candidate| candidate.manifest.engine.as_str()).collect();
+        if engines.is_empty() {
+            let asked = self.rounds.iter().filter_map(|round| round.record.as_ref()?.engines.as_ref());
+            engines.extend(asked.flat_map(|engines| engines.iter().map(|engine| engine.as_str())));
+        }
         Vec::from_iter(engines).join(", ")
     }
 }

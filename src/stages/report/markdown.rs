@@ -2,9 +2,13 @@
 //! that it is read and never rendered.
 
 use super::answers::{Answer, answers, headline};
+use super::compared::{side_by_side, warnings};
+use super::cost::{by_round, by_stage};
 use super::decisions::{came_of, reason};
-use super::input::{Cell, Report, Round, Use};
-use crate::domain::figures::{count, grouped, money, points, rate, tokens};
+use super::input::{Cell, Report, Round};
+use super::proposers::by_engine;
+use super::reading::readings;
+use crate::domain::figures::{grouped, points, rate};
 use crate::domain::round::Ruled;
 use crate::domain::untrusted::{escaped, fenced};
 use std::fmt::Write;
@@ -32,6 +36,7 @@ pub fn job_summary(report: &Report) -> String {
     curves(report, &mut text);
     decisions(report, &mut text);
     cost(report, &mut text);
+    engines(report, &mut text);
     text
 }
 
@@ -83,29 +88,30 @@ fn ruling(report: &Report, ruled: &Ruled, text: &mut String) {
 }
 
 fn cost(report: &Report, text: &mut String) {
-    text.push_str("\n## Cost\n\n| for | episodes | missing | tokens | money |\n|---|---|---|---|---|\n");
-    for what in Use::ALL {
-        let Some(spent) = report.spent.get(&what) else { continue };
-        let (episodes, missing) = (grouped(spent.episodes), grouped(spent.missing));
-        _ = writeln!(
-            text,
-            "| {} | {episodes} | {missing} | {} | {} |",
-            what.words(),
-            tokens(spent.usage.tokens()),
-            escaped(&money(spent.usage.cost))
-        );
-    }
-    let usage = report.usage();
-    _ = writeln!(text, "| all | {} | | {} | {} |", grouped(report.episodes()), tokens(usage.tokens()), escaped(&money(usage.cost)));
-    for control in &report.controls {
-        let (name, engine, tokens) = (escaped(&control.name), escaped(&control.engine), tokens(control.tokens));
-        let gain = control.heldout.as_ref().map_or_else(|| "not known".to_owned(), |heldout| crate::domain::figures::gain(heldout.gain));
-        _ = writeln!(text, "\nControl {name} (engine {engine}): {}, {tokens}; held-out gain {gain}.", count(control.episodes, "episode"));
+    text.push_str("\n## Cost\n");
+    text.push_str(&by_stage(report).markdown());
+    if let Some(table) = by_round(report) {
+        text.push_str(&table.markdown());
     }
     let records = report.rounds.iter().filter_map(|round| Some((round.round, round.record.as_ref()?)));
     let rows: Vec<String> = records.map(|(round, record)| format!("R{round} {}", grouped(record.rollouts.played()))).collect();
     if !rows.is_empty() {
         _ = writeln!(text, "\nEpisodes by round: {}.", rows.join(", "));
+    }
+}
+
+/// Who proposed, what the Digester left, and other runs: sections that may be missing.
+fn engines(report: &Report, text: &mut String) {
+    let compared = (!report.controls.is_empty()).then(|| side_by_side(report));
+    for (head, table) in
+        [("Who proposed", by_engine(report)), ("What the Digester leaves", readings(report)), ("Engines compared", compared)]
+    {
+        if let Some(table) = table {
+            _ = writeln!(text, "\n## {head}\n{}", table.markdown().trim_end());
+        }
+    }
+    for line in warnings(report) {
+        _ = writeln!(text, "\n{}.", escaped(&line));
     }
 }
 

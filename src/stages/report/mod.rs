@@ -4,6 +4,8 @@
 //! Reading order: `input` (what there may be), `answers` (the first screen in words), `page` (sections in order), then a section each.
 
 mod answers;
+mod compared;
+mod cost;
 mod cost_chart;
 mod decisions;
 #[cfg(test)]
@@ -12,12 +14,17 @@ mod input;
 mod junit;
 mod markdown;
 mod page;
+mod proposers;
+mod reading;
 mod success_chart;
+mod table;
 mod tasks;
 #[cfg(test)]
 mod tests;
 
-pub use input::{Candidate, Cell, Comparison, Control, Counts, REPORT_FORMAT, Report, Round, RunFacts, Spent, TrainTask, Use};
+pub use compared::Control;
+pub use input::{Candidate, Cell, Comparison, Counts, REPORT_FORMAT, Report, Round, RunFacts, Spent, TrainTask, Use};
 pub use junit::junit;
 pub use markdown::{job_summary, markdown};
 pub use page::html;
+pub use reading::{BYTES_A_TOKEN, Reading};

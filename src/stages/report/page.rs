@@ -2,13 +2,16 @@
 //! escaped by `maud`, and a content policy forbids everything but the page's own style.
 
 use super::answers::{Answer, Tone, answers, headline};
+use super::compared::{side_by_side, warnings};
+use super::cost::{by_round, by_stage};
 use super::cost_chart::cost_chart;
 use super::decisions::decisions;
-use super::input::{Comparison, Control, Report, Use};
+use super::input::Report;
+use super::proposers::by_engine;
+use super::reading::readings;
 use super::success_chart::success_chart;
 use super::tasks::{failures, tasks};
-use crate::domain::figures::{count, gain, grouped, money, range, rate, tokens};
-use crate::domain::request::Usage;
+use crate::domain::figures::count;
 use crate::domain::round::RulingWord;
 use crate::domain::untrusted::plain;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -38,8 +41,10 @@ pub fn html(report: &Report) -> String {
                 main {
                     (success(report))
                     (decisions(report))
+                    (proposers(report))
                     (tasks(report))
                     (failures(report))
+                    (reading(report))
                     (cost(report))
                     (controls(report))
                     (settings(report))
@@ -106,7 +111,8 @@ fn cost(report: &Report) -> Markup {
         section {
             h2 { "Cost" }
             @if report.spent.is_empty() { p class="quiet" { "No episode is on file." } } @else {
-                div class="sheet" { div class="scroll" { (spent(report)) } }
+                (by_stage(report).html())
+                @if let Some(table) = by_round(report) { h3 { "The meta-agent by round" } (table.html()) }
                 h3 { "Episodes by round" }
             }
             @if let Some(chart) = cost_chart(report) { (chart) }
@@ -114,93 +120,26 @@ fn cost(report: &Report) -> Markup {
     }
 }
 
-fn spent(report: &Report) -> Markup {
-    let (usage, played) = (report.usage(), report.played());
-    html! {
-        table {
-            caption { "By what the episodes were played for" }
-            thead { tr {
-                th scope="col" { "for" }
-                @for head in ["episodes", "missing", "model calls", "prompt tokens", "of these cached", "reply tokens", "money"] { th scope="col" class="figure" { (head) } }
-            } }
-            tbody {
-                @for what in Use::ALL {
-                    @if let Some(spent) = report.spent.get(&what) {
-                        tr {
-                            th scope="row" { (what.words()) }
-                            @for number in [spent.episodes, spent.missing, spent.calls] { td class="figure" { (grouped(number)) } }
-                            (amounts(&spent.usage))
-                        }
-                    }
-                }
-                @if usage.tokens() > played.tokens() {
-                    tr {
-                        th scope="row" { "everything else, such as the engine's calls" }
-                        td {} td {} td {}
-                        (amounts(&Usage {
-                            input_tokens: usage.input_tokens.saturating_sub(played.input_tokens),
-                            cached_tokens: usage.cached_tokens.saturating_sub(played.cached_tokens),
-                            output_tokens: usage.output_tokens.saturating_sub(played.output_tokens),
-                            cost: (usage.cost - played.cost).max(0.0),
-                        }))
-                    }
-                }
-                tr {
-                    th scope="row" { b { "all" } }
-                    td class="figure" { (grouped(report.episodes())) }
-                    td {} td {}
-                    (amounts(&usage))
-                }
-            }
-        }
-    }
+fn proposers(report: &Report) -> Markup {
+    html! { @if let Some(table) = by_engine(report) { section { h2 { "Who proposed" } (table.html()) } } }
 }
 
-fn amounts(usage: &Usage) -> Markup {
-    html! {
-        @for number in [usage.input_tokens, usage.cached_tokens, usage.output_tokens] { td class="figure" { (grouped(number)) } }
-        td class="figure" { (money(usage.cost)) }
-    }
+fn reading(report: &Report) -> Markup {
+    html! { @if let Some(table) = readings(report) { section { h2 { "What the Digester leaves" } (table.html()) } } }
 }
 
 fn controls(report: &Report) -> Markup {
-    let own = Control {
-        name: format!("{} (this run)", report.run.name),
-        engine: report.engine(),
-        episodes: report.episodes(),
-        tokens: report.usage().tokens(),
-        heldout: report.heldout.clone(),
-    };
     html! {
         @if !report.controls.is_empty() || report.evolves() {
             section {
-                h2 { "Against controls" }
+                h2 { "Engines compared" }
                 @if report.controls.is_empty() {
-                    p class="quiet" { "No control was given. A run with the engine " code { "random" } " or " code { "best-of-n" } " at the same budget, named with " code { "--control" } ", shows what chance alone reaches." }
+                    p class="quiet" { "No other run was given. A run with the engine " code { "random" } " or " code { "best-of-n" } " at the same budget, named with " code { "--control" } ", shows what chance alone reaches." }
                 } @else {
-                    div class="sheet" { div class="scroll" { table {
-                        caption { "Each run from its own baseline to its last round, on held-out tasks. Budgets are equal where episodes and tokens are." }
-                        thead { tr { @for head in ["run", "engine", "episodes", "tokens", "before", "after", "gain, points", "95 % interval"] { th scope="col" { (head) } } } }
-                        tbody { @for control in std::iter::once(&own).chain(&report.controls) { (control_row(control)) } }
-                    } } }
+                    (side_by_side(report).html())
+                    @for line in warnings(report) { p class="note" { (plain(&line)) } }
                 }
             }
-        }
-    }
-}
-
-fn control_row(control: &Control) -> Markup {
-    let side = |pick: fn(&Comparison) -> crate::domain::curves::Point| rate(control.heldout.as_ref().map(pick));
-    html! {
-        tr {
-            th scope="row" { (plain(&control.name)) }
-            td { (plain(&control.engine)) }
-            td { (grouped(control.episodes)) }
-            td { (tokens(control.tokens)) }
-            td { (side(|heldout| heldout.before)) }
-            td { (side(|heldout| heldout.after)) }
-            td { (control.heldout.as_ref().map_or_else(|| "–".to_owned(), |heldout| gain(heldout.gain))) }
-            td { (control.heldout.as_ref().map_or_else(|| "–".to_owned(), |heldout| range(heldout.gain))) }
         }
     }
 }
