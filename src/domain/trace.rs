@@ -170,14 +170,14 @@ pub enum Record {
 }
 
 impl Record {
-    /// Step and sub-agent that it belongs to; `None` for the first line and the last.
+    /// Step and sub-agent that it belongs to; `None` for what comes before the first step and after the last.
     pub fn place(&self) -> Option<(u32, Option<&ToolName>)> {
         match self {
             Self::Request { step, within, .. }
             | Self::Reply { step, within, .. }
             | Self::Tool { step, within, .. }
             | Self::Trigger { step, within, .. } => Some((*step, within.as_ref())),
-            Self::Episode { .. } | Self::Outcome(_) => None,
+            Self::Episode { .. } | Self::Brought { .. } | Self::Outcome(_) => None,
         }
     }
 }

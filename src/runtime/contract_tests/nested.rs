@@ -24,6 +24,7 @@ fn errand() -> Vec<String> {
 fn outline(played: &Played) -> Vec<String> {
     let kind = |record: &Record| match record {
         Record::Episode { .. } => "episode",
+        Record::Brought { .. } => "brought",
         Record::Request { .. } => "request",
         Record::Reply { .. } => "reply",
         Record::Tool { source: ToolSource::Agent, .. } => "agent",
