@@ -34,7 +34,7 @@ impl Yard {
         workspace.add_tool("say.sh", b"#!/bin/sh\necho said\n").unwrap();
         let run_dir = tempfile::tempdir().unwrap();
         std::fs::write(run_dir.path().join("answers.json"), SECRET).unwrap();
-        let limits = CommandLimits { seconds: 4, cpu_seconds: 3, memory_mb: 64, processes: 24, output_bytes: 4096, disk_mb: 32 };
+        let limits = CommandLimits { seconds: 4, cpu_seconds: 1, memory_mb: 64, processes: 24, output_bytes: 4096, disk_mb: 32 };
         Some(Self { daemon, runtime, containers, workspace, run_dir, limits })
     }
 
