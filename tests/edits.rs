@@ -278,9 +278,9 @@ fn strategy_memory_and_agents_are_replaced_as_units_and_a_diff_finds_them() {
     let forget = "edit = \"remove\"\nwhich = { group = \"memory\" }";
     let send = "edit = \"set\"\nkey = \"agents.b\"\nvalue = { description = \"e\", harness = \"agents/a\", tools = [] }";
     let drop = "edit = \"set\"\nkey = \"agents.a\"";
-    let spend = "edit = \"set\"\nkey = \"agents.a.limits.steps\"\nvalue = 4";
+    let raise = "edit = \"set\"\nkey = \"agents.a.limits.steps\"\nvalue = 4";
     for (text, bucket) in
-        [(vote, Bucket::Processor), (forget, Bucket::Processor), (send, Bucket::Tools), (drop, Bucket::Tools), (spend, Bucket::Tools)]
+        [(vote, Bucket::Processor), (forget, Bucket::Processor), (send, Bucket::Tools), (drop, Bucket::Tools), (raise, Bucket::Tools)]
     {
         let bundle = one(text);
         let edited = bundle.apply(&structured(), &groups).unwrap();
@@ -290,7 +290,7 @@ fn strategy_memory_and_agents_are_replaced_as_units_and_a_diff_finds_them() {
         assert_eq!(edits.len(), if text == vote { 2 } else { 1 }, "{edits:?}");
         assert_eq!(Bundle { name: "d".to_owned(), edits }.apply(&structured(), &groups).unwrap(), edited);
     }
-    assert!(one(drop).join(&one(spend), &structured(), &groups).unwrap_err().to_string().contains("setting agents.a"));
+    assert!(one(drop).join(&one(raise), &structured(), &groups).unwrap_err().to_string().contains("setting agents.a"));
     let two = one(&vote.replace('5', "7")).join(&one(vote), &structured(), &groups).unwrap_err().to_string();
     assert!(two.contains("processor plan_then_act"), "{two}");
     assert!(one(send).join(&one(vote), &structured(), &groups).is_ok());
