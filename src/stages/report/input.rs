@@ -5,6 +5,7 @@ use super::compared::Control;
 use super::reading::Reading;
 use crate::domain::curves::{Curves, Point};
 use crate::domain::digest::Overview;
+use crate::domain::engine::Engine;
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::interval::{Difference, correlation, difference, wilson};
 use crate::domain::ledger::{Reputation, ShipOutcome};
@@ -290,7 +291,7 @@ impl Report {
         let mut engines: BTreeSet<&str> = candidates.map(|candidate| candidate.manifest.engine.as_str()).collect();
         if engines.is_empty() {
             let asked = self.rounds.iter().filter_map(|round| round.record.as_ref()?.engines.as_ref());
-            engines.extend(asked.flat_map(|engines| engines.iter().map(|engine| engine.as_str())));
+            engines.extend(asked.flat_map(|engines| engines.iter().map(Engine::as_str)));
         }
         Vec::from_iter(engines).join(", ")
     }
