@@ -4,7 +4,7 @@ use super::run_dir::{RunDir, RunDirError};
 use std::fmt::Write;
 
 /// Files and folders of a run in reading order, with what they are (`system.md` §5). `R*` stands for every round.
-const ENTRIES: [(&str, &str); 21] = [
+const ENTRIES: [(&str, &str); 22] = [
     ("run.toml", "the frozen settings with their origins, seed, benchmark digest, harness and policy"),
     ("journal.md", "one memo a round"),
     ("report.html", "the report"),
@@ -18,6 +18,7 @@ const ENTRIES: [(&str, &str); 21] = [
     ("R*/overview.md", "failures by cluster"),
     ("R*/regressions.md", "tasks that got worse, with the ships suspected"),
     ("R*/landscape.md", "what fails, what was tried, what is untried"),
+    ("R*/meta", "sessions of the meta-agent, each an episode with its trace"),
     ("R*/candidates", "proposed edits, each with its manifest"),
     ("R*/verdicts", "what the gate found for each candidate"),
     ("R*/decision.md", "what was shipped or kept, and why"),

@@ -272,3 +272,30 @@ impl RoundDir {
         Ok(self.episodes.lock().unwrap_or_else(PoisonError::into_inner).append(&line)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_free_may_change_and_facts_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        // As an older version wrote it: who proposes was among the fixed settings.
+        run.freeze(
+            "[facts]\ntool_version = \"1\"\n[settings]\nengine = \"random\"\nseed = 1\nmodel = { main = \"a\", meta = \"b\" }\n",
+            false,
+        )
+        .unwrap();
+        let now = |seed: u32| {
+            format!(
+                "[facts]\ntool_version = \"2\"\n[settings]\nseed = {seed}\nmodel = {{ main = \"a\" }}\n[free]\nengine = \"aegis\"\nmodel = {{ meta = \"c\" }}\n"
+            )
+        };
+        run.freeze(&now(1), false).unwrap();
+        let text = read_text(&dir.path().join("run.toml")).unwrap();
+        assert!(text.contains("tool_version = \"1\"") && text.contains("meta = \"c\"") && !text.contains("random"), "{text}");
+        let differs = run.freeze(&now(2), false).unwrap_err().to_string();
+        assert!(differs.ends_with("seed: 1 → 2"), "{differs}");
+    }
+}

@@ -122,34 +122,35 @@ fn differences(own: &Report, other: &Report) -> Vec<String> {
 pub(super) fn side_by_side(report: &Report) -> Table {
     let own = Control::of(report);
     let own = Control { name: format!("{} (this run)", own.name), ..own };
-    let heads = ["rounds", "episodes", "meta tokens", "all tokens", "money", "shipped", "held-out before", "after", "gain"];
-    let heads = [Head::Words("run"), Head::Words("engine")].into_iter().chain(heads.map(Head::Figure));
-    let heads = heads.chain([Head::Figure("model's part"), Head::Words("comparable")]).collect();
-    let caption = "Each run from its own baseline to its last round, on held-out tasks, with 95 % intervals over tasks. Engines without a meta-agent take 0 meta tokens";
+    let figures = ["rounds", "shipped", "episodes", "meta tokens", "all tokens", "money"];
+    let words = ["held-out before", "after", "gain", "model's part"];
+    let heads = ["run", "engine", "comparable"].map(Head::Words).into_iter().chain(figures.map(Head::Figure));
+    let heads = heads.chain(words.map(Head::Words)).collect();
+    let caption = "Each run from its own baseline to its last round; held-out tasks with 95 % intervals over tasks";
     Table { caption, heads, rows: std::iter::once(&own).chain(&report.controls).map(row).collect() }
 }
 
 fn row(run: &Control) -> Vec<String> {
     let gained = match &run.heldout {
         Some(heldout) => format!("{} ({})", gain(heldout.gain), range(heldout.gain)),
-        None if run.before.is_some() && run.before == run.after => "none: the first harness still".to_owned(),
+        None if run.before.is_some() && run.before == run.after => "none: same harness".to_owned(),
         None => "–".to_owned(),
     };
     let part = run.model_share.as_ref().and_then(|share| Some(gain(difference(share.random.pass_rate?, share.model.pass_rate?, 0.0))));
     vec![
         run.name.clone(),
         run.engine.clone(),
+        if run.differs.is_empty() { "yes" } else { "no, see below" }.to_owned(),
         run.rounds.to_string(),
+        run.shipped.to_string(),
         grouped(run.episodes),
         grouped(run.meta_tokens),
         grouped(run.tokens),
         money(run.cost),
-        run.shipped.to_string(),
         rate(run.before),
         rate(run.after),
         gained,
         part.unwrap_or_else(|| "–".to_owned()),
-        if run.differs.is_empty() { "yes" } else { "no" }.to_owned(),
     ]
 }
 

@@ -162,7 +162,7 @@ fn round(round: u32) -> Round {
     };
     let meta: ByRole =
         if round == 1 { [(Role::Planner, sessions(1, 40_000)), (Role::Evolver, sessions(2, 300_000))].into() } else { ByRole::new() };
-    let reading = (round == 1).then(|| Reading {
+    let reading = (round == 1).then_some(Reading {
         episodes: 48,
         trace_tokens: 912_000,
         shown_tokens: 3_100,

@@ -5,6 +5,7 @@ use super::compared::Control;
 use super::reading::Reading;
 use crate::domain::curves::{Curves, Point};
 use crate::domain::digest::Overview;
+use crate::domain::engine::Engine;
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::interval::{Difference, correlation, difference, wilson};
 use crate::domain::ledger::{Reputation, ShipOutcome};
@@ -284,14 +285,12 @@ impl Report {
         self.spent.values().map(|spent| spent.episodes).sum()
     }
 
-    /// Who proposed this run's candidates; those who were asked where nobody did.
+    /// Who was asked for this run's candidates, and whoever proposed one.
     pub fn engine(&self) -> String {
         let candidates = self.rounds.iter().flat_map(|round| &round.candidates);
         let mut engines: BTreeSet<&str> = candidates.map(|candidate| candidate.manifest.engine.as_str()).collect();
-        if engines.is_empty() {
-            let asked = self.rounds.iter().filter_map(|round| round.record.as_ref()?.engines.as_ref());
-            engines.extend(asked.flat_map(|engines| engines.iter().map(|engine| engine.as_str())));
-        }
+        let records = self.rounds.iter().filter(|round| round.round > 0).filter_map(|round| round.record.as_ref());
+        engines.extend(records.filter_map(|record| record.engines.as_ref()).flat_map(|engines| engines.iter().map(Engine::as_str)));
         Vec::from_iter(engines).join(", ")
     }
 }

@@ -2,14 +2,20 @@
 
 use super::input::Report;
 use super::table::{Head, Table};
-use crate::domain::engine::Engine;
+use crate::domain::engine::{Engine, Engines};
 use crate::domain::figures::{grouped, percent};
+use crate::domain::ledger::Reputation;
 use crate::domain::meta::{Role, Sessions};
+use std::collections::BTreeMap;
 
-/// By the scoreboard; `None` before the first proposal.
+/// By the scoreboard, with those that were asked and proposed nothing; `None` before the first round that asked.
 pub(super) fn by_engine(report: &Report) -> Option<Table> {
-    let all: u32 = report.engines.values().map(|known| known.proposed).sum();
-    if all == 0 {
+    let records = report.rounds.iter().filter(|round| round.round > 0).filter_map(|round| round.record.as_ref());
+    let asked = records.filter_map(|record| record.engines.as_ref()).flat_map(Engines::iter);
+    let mut engines: BTreeMap<String, Reputation> = asked.map(|engine| (engine.to_string(), Reputation::default())).collect();
+    engines.extend(report.engines.clone());
+    let all: u32 = engines.values().map(|known| known.proposed).sum();
+    if engines.is_empty() {
         return None;
     }
     let sessions = report.sessions();
@@ -21,11 +27,11 @@ pub(super) fn by_engine(report: &Report) -> Option<Table> {
         };
         Sessions::sum(roles.iter().filter_map(|role| sessions.get(role))).usage.tokens()
     };
-    let row = |(engine, known): (&String, &crate::domain::ledger::Reputation)| {
+    let row = |(engine, known): (&String, &Reputation)| {
         vec![
             engine.clone(),
             known.proposed.to_string(),
-            percent(f64::from(known.proposed) / f64::from(all)),
+            percent(f64::from(known.proposed) / f64::from(all.max(1))),
             known.shipped.to_string(),
             known.hit_rate().map_or_else(|| "–".to_owned(), |rate| format!("{} ({} of {})", percent(rate), known.hits, known.predicted)),
             grouped(tokens(engine)),
@@ -33,5 +39,5 @@ pub(super) fn by_engine(report: &Report) -> Option<Table> {
     };
     let heads = ["proposed", "share", "shipped", "predictions that came true", "meta tokens"];
     let heads = [Head::Words("engine")].into_iter().chain(heads.map(Head::Figure)).collect();
-    Some(Table { caption: "Candidates by who proposed them", heads, rows: report.engines.iter().map(row).collect() })
+    Some(Table { caption: "Candidates by who proposed them", heads, rows: engines.iter().map(row).collect() })
 }

@@ -29,8 +29,8 @@ pub struct Reading {
 pub(super) fn readings(report: &Report) -> Option<Table> {
     let row = |round: &super::Round| {
         let found = round.reading?;
-        let ratio =
-            if found.shown_tokens == 0 { "–".to_owned() } else { format!("{} : 1", grouped(found.trace_tokens / found.shown_tokens)) };
+        let times = found.trace_tokens.checked_div(found.shown_tokens);
+        let ratio = times.map_or_else(|| "–".to_owned(), |times| format!("{} : 1", grouped(times)));
         Some(vec![
             format!("R{}", round.round),
             grouped(found.episodes),

@@ -47,7 +47,7 @@ fn first_screen(report: &Report) -> String {
 
 #[test]
 fn the_first_screen_answers_the_four_questions() {
-    insta::assert_snapshot!(first_screen(&run(6, 24)), @r#"parcels-smollm2 After 5 rounds the harness solves 54.2 % of the tasks it was never tuned on; it began at 5.2 %. benchmark parcels · played by smollm2-135m-instruct-q4 · first harness 3f9c1a77be · R0 to R5 What was gained on tasks never seen? +49.0 points 95 % interval over tasks: +35.0 to +61.4 points R0 5.2 % → R5 54.2 % of 48 held-out tasks What did it cost? $0.66 · 11.6 M tokens 1,318 episodes, 1 h 13 min 74 % of the prompt tokens served from a cache 465 episodes more not played, because a dry replay showed no difference (3.1 M tokens saved) 12 episodes missing, because plumbing failed: not scored What shipped, and why? 3 of 11 candidates R1 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up R3 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up R5 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up Is it the harness or the model? +39.2 points by the model R5: 54.2 % solved with the model, 15.0 % with a random chooser in its place 95 % interval of the model's part: +20.4 to +54.4 points, on 48 held-out tasks"#);
+    insta::assert_snapshot!(first_screen(&run(6, 24)), @r#"parcels-smollm2 After 5 rounds the harness solves 54.2 % of the tasks it was never tuned on; it began at 5.2 %. benchmark parcels · played by smollm2-135m-instruct-q4 · first harness 3f9c1a77be · R0 to R5 What was gained on tasks never seen? +49.0 points 95 % interval over tasks: +35.0 to +61.4 points R0 5.2 % → R5 54.2 % of 48 held-out tasks What did it cost? $0.66 · 11.6 M tokens 1,318 episodes, 1 h 13 min 74 % of the prompt tokens served from a cache of this, the meta-agent: 357 K tokens, $0.02 in 3 sessions 465 episodes more not played, because a dry replay showed no difference (3.1 M tokens saved) 12 episodes missing, because plumbing failed: not scored What shipped, and why? 3 of 11 candidates R1 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up R3 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up R5 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up Is it the harness or the model? +39.2 points by the model R5: 54.2 % solved with the model, 15.0 % with a random chooser in its place 95 % interval of the model's part: +20.4 to +54.4 points, on 48 held-out tasks"#);
 }
 
 #[test]
@@ -165,6 +165,7 @@ fn the_job_summary_leaves_out_diffs_and_tasks() {
 
     - 1,318 episodes, 1 h 13 min
     - 74 % of the prompt tokens served from a cache
+    - of this, the meta-agent: 357 K tokens, \$0.02 in 3 sessions
     - 465 episodes more not played, because a dry replay showed no difference (3.1 M tokens saved)
     - 12 episodes missing, because plumbing failed: not scored
 
@@ -235,16 +236,53 @@ fn the_job_summary_leaves_out_diffs_and_tasks() {
 
     ## Cost
 
-    | for | episodes | missing | tokens | money |
-    |---|---|---|---|---|
-    | train, open to the engine | 288 | 3 | 2.4 M tokens | \$0.14 |
-    | gate, sealed | 742 | 9 | 6.1 M tokens | \$0.37 |
-    | held-out, sealed | 288 | 0 | 2.4 M tokens | \$0.14 |
-    | all | 1,318 | | 11.6 M tokens | \$0.66 |
+    Cost by stage; a session of the meta-agent is one episode.
 
-    Control parcels-random (engine random): 1,301 episodes, 11.2 M tokens; held-out gain +6.2 points.
+    | for | episodes | missing | model calls | prompt tokens | of these cached | reply tokens | money | waited for models |
+    |---|---:|---:|---:|---:|---:|---:|---:|---:|
+    | rollouts: train, open to the engine | 288 | 3 | 4,896 | 2,332,800 | 1,728,000 | 48,960 | \$0.14 | 12 min 28 s |
+    | rollouts: gate, sealed | 742 | 9 | 12,614 | 6,010,200 | 4,452,000 | 126,140 | \$0.37 | 32 min 9 s |
+    | rollouts: held-out, sealed | 288 | 0 | 4,896 | 2,332,800 | 1,728,000 | 48,960 | \$0.14 | 12 min 28 s |
+    | meta-agent: planner | 1 |  | 9 | 40,000 | 20,000 | 2,000 | \$0.01 | 1 min 1 s |
+    | meta-agent: evolver | 2 |  | 18 | 300,000 | 150,000 | 15,000 | \$0.01 | 2 min 2 s |
+    | everything else that rounds recorded |  |  |  | 384,200 | 322,000 | 4,940 | \$0.00 |  |
+    | all | 1,321 |  | 22,433 | 11,400,000 | 8,400,000 | 246,000 | \$0.66 | 1 h 0 min |
+
+    Tokens of the meta-agent's sessions, prompt and reply, by round and role.
+
+    | round | sessions | planner | evolver | all tokens | money |
+    |---|---:|---:|---:|---:|---:|
+    | R1 | 3 | 42,000 | 315,000 | 357,000 | \$0.02 |
 
     Episodes by round: R0 184, R1 125, R2 162, R3 295, R4 236, R5 273.
+
+    ## Who proposed
+
+    Candidates by who proposed them.
+
+    | engine | proposed | share | shipped | predictions that came true | meta tokens |
+    |---|---:|---:|---:|---:|---:|
+    | aegis | 3 | 27.3 % | 1 | 66.7 % (6 of 9) | 357,000 |
+    | catalog | 8 | 72.7 % | 2 | 66.7 % (12 of 18) | 0 |
+
+    ## What the Digester leaves
+
+    Traces that the Digester read against what the Planner is shown; a token is four bytes of either.
+
+    | round | episodes | trace tokens | tokens shown | which are | ratio | anchors verified | anchors dropped |
+    |---|---:|---:|---:|---|---:|---:|---:|
+    | R1 | 48 | 912,000 | 3,100 | the Planner's opening | 294 : 1 | 61 | 2 |
+
+    ## Engines compared
+
+    Each run from its own baseline to its last round; held-out tasks with 95 % intervals over tasks.
+
+    | run | engine | comparable | rounds | shipped | episodes | meta tokens | all tokens | money | held-out before | after | gain | model's part |
+    |---|---|---|---:|---:|---:|---:|---:|---:|---|---|---|---|
+    | parcels-smollm2 (this run) | catalog | yes | 5 | 3 | 1,318 | 357,000 | 11,646,000 | \$0.66 | 5.2 % \[1.6–15.4\] | 54.2 % \[40.3–67.4\] | +49.0 points (+35.0 to +61.4) | +39.2 points |
+    | parcels-random | random | no, see below | 5 | 1 | 1,301 | 0 | 11,200,000 | \$0.61 | 6.2 % \[2.1–16.8\] | 12.5 % \[5.9–24.7\] | +6.2 points (-6.2 to +19.1) | – |
+
+    parcels-random is not comparable: other tasks: seed is 2 there and 1 here.
     "#);
 }
 
