@@ -4,7 +4,7 @@ use super::run_dir::{RunDir, RunDirError};
 use std::fmt::Write;
 
 /// Files and folders of a run in reading order, with what they are (`system.md` §5). `R*` stands for every round.
-const ENTRIES: [(&str, &str); 21] = [
+const ENTRIES: [(&str, &str); 22] = [
     ("run.toml", "the frozen settings with their origins, seed, benchmark digest, harness and policy"),
     ("journal.md", "one memo a round"),
     ("report.html", "the report"),
@@ -19,6 +19,7 @@ const ENTRIES: [(&str, &str); 21] = [
     ("R*/regressions.md", "tasks that got worse, with the ships suspected"),
     ("R*/landscape.md", "what fails, what was tried, what is untried"),
     ("R*/candidates", "proposed edits, each with its manifest"),
+    ("R*/desk", "one folder a candidate of the engine `command`: what its program left, or where a person works"),
     ("R*/verdicts", "what the gate found for each candidate"),
     ("R*/decision.md", "what was shipped or kept, and why"),
     ("R*/round.json", "written last: the round is done; its outcome, rollouts and cost"),

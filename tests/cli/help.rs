@@ -35,7 +35,8 @@ fn shell(run: &TestRun, line: &str) -> Ran {
 }
 
 /// Commands on what a loop has left.
-const AFTER_A_LOOP: [&str; 7] = ["evolve", "critique", "promote", "rollback", "show diff", "show candidate", "show decision"];
+const AFTER_A_LOOP: [&str; 10] =
+    ["export", "export round", "import", "evolve", "critique", "promote", "rollback", "show diff", "show candidate", "show decision"];
 
 /// A folder with what the example of a command names.
 fn prepared(command: &str) -> (TestRun, String) {

@@ -138,6 +138,16 @@ impl Files<'_> {
     }
 }
 
+/// A whole visible trace as it happened, in words.
+///
+/// # Errors
+/// A trace that cannot be read.
+pub fn transcript(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    each_line(path, |line| shown(line, &mut text))?;
+    Ok(text)
+}
+
 fn each_line(path: &Path, mut visit: impl FnMut(&TraceLine<'_>)) -> Result<(), String> {
     let mut reader = TraceReader::open(path).map_err(|error| error.to_string())?;
     let read = read_trace_lines(&mut reader, |line, _| {

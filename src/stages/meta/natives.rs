@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/runtime/native");
 
 /// Every native with what it does, a line each.
-pub(super) fn listed() -> String {
+pub fn listed() -> String {
     NATIVES.iter().map(|native| format!("- {} (group {}): {}\n", native.name, native.group.unwrap_or("none"), native.summary)).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The workroom: where a role's tool calls go. It reads by [`Files`], writes to a [`Scratch`] in memory, and keeps what is [`Said`].
 
+use super::checks::{Ground, order_of, review_of};
 use super::files::Files;
 use super::said::{Said, error, read};
 use super::scratch::Scratch;
@@ -146,17 +147,22 @@ impl<'a> Room<'a> {
     /// Takes what is said.
     fn heard(&self, tool: Tool, arguments: &Arguments) -> Observation {
         let mut said = self.said.borrow_mut();
+        let (candidates, may_revise) = self.reviewed;
         let key = |field: &str| format!("{} {}", tool.name(), arguments.field(field).unwrap_or_default());
         match tool {
             Tool::Diagnose => {
-                let held = read::<Diagnosis>(arguments).and_then(|diagnosis| said.verified(diagnosis, self.files.office));
+                let held = read::<Diagnosis>(arguments).and_then(|diagnosis| {
+                    let (dropped, held) = self.ground().diagnosis(diagnosis);
+                    said.dropped += dropped;
+                    held
+                });
                 said.take(&key("about"), held, |said, diagnosis| {
                     said.diagnoses.push(diagnosis);
                     "taken".to_owned()
                 })
             }
             Tool::Direct => {
-                let held = read::<Direction>(arguments).and_then(|direction| self.known(direction));
+                let held = read::<Direction>(arguments).and_then(|direction| self.ground().direction(direction));
                 said.take(&key("title"), held, |said, direction| {
                     said.directions.push(direction);
                     "taken".to_owned()
@@ -172,14 +178,14 @@ impl<'a> Room<'a> {
                 })
             }
             Tool::Justify => {
-                let held = read::<Justified>(arguments).and_then(|given| self.task(&given.task).map(|()| given));
+                let held = read::<Justified>(arguments).and_then(|given| self.ground().task(&given.task).map(|()| given));
                 said.take(&key("task"), held, |said, Justified { task, why }| {
                     said.justified.insert(task, why);
                     "taken".to_owned()
                 })
             }
             Tool::Review => {
-                let held = read::<Review>(arguments).and_then(|review| self.reviewable(review));
+                let held = read::<Review>(arguments).and_then(|review| review_of(candidates, may_revise, review));
                 said.take(&key("candidate"), held, |said, review| {
                     said.reviews.retain(|old| old.candidate != review.candidate);
                     said.reviews.push(review);
@@ -187,7 +193,7 @@ impl<'a> Room<'a> {
                 })
             }
             Tool::Rank => {
-                let held = read::<Order>(arguments).and_then(|order| self.ranked(order.order));
+                let held = read::<Order>(arguments).and_then(|order| order_of(candidates, order.order));
                 said.take("rank", held, |said, order| {
                     said.ranking = order;
                     "taken".to_owned()
@@ -224,32 +230,9 @@ impl<'a> Room<'a> {
         accept(&Submission { engine, harness, statement }, first + said.proposed.len(), &said.proposed, workshop)
     }
 
-    fn task(&self, task: &TaskId) -> Result<(), String> {
-        if self.files.office.tasks.contains(task) { Ok(()) } else { Err(format!("there is no train task {:?}", task.as_str())) }
-    }
-
-    fn known(&self, direction: Direction) -> Result<Direction, String> {
-        direction.tasks.iter().try_for_each(|task| self.task(task))?;
-        let lost = direction.evidence.iter().find(|anchor| !(self.files.office.verify)(anchor, ""));
-        lost.map_or(Ok(()), |anchor| Err(format!("there is no such place: {anchor}")))?;
-        Ok(direction)
-    }
-
-    fn reviewable(&self, review: Review) -> Result<Review, String> {
-        let (candidates, may_revise) = self.reviewed;
-        if !candidates.contains(&review.candidate) {
-            let names: Vec<&str> = candidates.iter().map(CandidateId::as_str).collect();
-            return Err(format!("there is no candidate {:?} to review; there are {}", review.candidate.as_str(), names.join(", ")));
-        }
-        if review.word == crate::domain::diagnosis::ReviewWord::Revise && !may_revise {
-            return Err("a revision was asked for once already: say pass or reject".to_owned());
-        }
-        Ok(review)
-    }
-
-    fn ranked(&self, order: Vec<CandidateId>) -> Result<Vec<CandidateId>, String> {
-        let stranger = order.iter().find(|id| !self.reviewed.0.contains(id));
-        stranger.map_or(Ok(order.clone()), |id| Err(format!("there is no candidate {:?}", id.as_str())))
+    fn ground(&self) -> Ground<'_> {
+        let Office { tasks, verify, .. } = self.files.office;
+        Ground { tasks, verify }
     }
 }
 

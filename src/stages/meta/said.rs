@@ -1,10 +1,8 @@
 //! What was said in a session, typed. What does not parse or does not hold is shown to the model with what is wrong, once; if it fails again
 //! that statement is dropped and counted, never the round.
 
-use super::Office;
 use crate::bench::Observation;
 use crate::domain::diagnosis::{Diagnosis, Direction, Review};
-use crate::domain::digest::Anchor;
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::message::Arguments;
 use crate::stages::evolve::Proposed;
@@ -67,21 +65,6 @@ impl Said {
                 error(format!("dropped: {problem}\nGo on without it."))
             }
         }
-    }
-
-    /// Leaves what can be found where it is said to be, and counts the rest.
-    ///
-    /// # Errors
-    /// Nothing is left.
-    pub(super) fn verified(&mut self, mut diagnosis: Diagnosis, office: &Office<'_>) -> Result<Diagnosis, String> {
-        let before = diagnosis.evidence.len();
-        let holds = |anchor: &Anchor, snippet: &str| !snippet.trim().is_empty() && (office.verify)(anchor, snippet);
-        diagnosis.evidence.retain(|piece| holds(&piece.anchor, &piece.snippet));
-        self.dropped += (before - diagnosis.evidence.len()) as u32;
-        if diagnosis.evidence.is_empty() {
-            return Err("no snippet was found, word for word, at the anchor named; read the trace and quote it".to_owned());
-        }
-        Ok(diagnosis)
     }
 }
 
