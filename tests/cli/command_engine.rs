@@ -182,7 +182,7 @@ fn a_killed_run_makes_no_candidate_twice() {
             .collect()
     };
     let (mut kills, mut kept) = (0, 0);
-    for write in (40..).step_by(9) {
+    for write in (40..).step_by(37) {
         let name = format!("killed-{write}");
         let dir = run.path().join(&name);
         run.write("agent.sh", &agent);
