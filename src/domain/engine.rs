@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn shipped(engine: &str, shipped: u32, proposed: u32) -> (String, Reputation) {
-        (engine.to_owned(), Reputation { shipped, proposed, ..Reputation::default() })
+        (engine.to_owned(), Reputation { proposed, shipped, ..Reputation::default() })
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::domain::curves::Point;
 use crate::domain::figures::money;
 use crate::domain::gate::{Reader, Ruling, Verdict};
 use crate::domain::history::History;
-use crate::domain::id::CandidateId;
+use crate::domain::id::{CandidateId, VariantId};
 use crate::domain::interval::wilson;
 use crate::domain::ledger::RejectedAt;
 use crate::domain::round::{Decision, ROUND_FORMAT, Rollouts, RoundOutcome, RoundRecord, Ruled, RulingWord};
@@ -54,6 +54,7 @@ impl Rounds<'_> {
         if let Some(tip) = self.repo.tip(&Branch::Main)? {
             self.repo.tag(round, &tip)?;
         }
+        self.keep_forks(round)?;
         let record = self.record(round, outcome)?;
         for split in [Split::Train, Split::Gate] {
             self.course.run.add_point(round, split, self.point(split))?;
@@ -80,6 +81,19 @@ impl Rounds<'_> {
             let parents: Vec<_> = self.repo.tip(&Branch::Main)?.into_iter().collect();
             self.commit(&Branch::Main, &known, &parents, &message)?;
             self.lineage = self.read_lineage()?;
+        }
+        Ok(())
+    }
+
+    /// What gains but breaks something, and was offered as a fork, stays at hand as `variant/<k>`: k counts the offers of the run.
+    fn keep_forks(&self, round: u32) -> Result<(), RoundsError> {
+        let offered = self.gate.log().iter().filter(|verdict| matches!(verdict.ruling, Ruling::Blocked { fork: Some(_), .. }));
+        for (number, verdict) in offered.enumerate().filter(|(_, verdict)| verdict.round == round) {
+            let Some(id) = &verdict.candidate else { continue };
+            let Some(tip) = self.repo.tip(&Branch::Candidate(id.clone()))? else { continue };
+            let variant = VariantId((number + 1).to_string());
+            self.repo.point(&Branch::Variant(variant.clone()), &tip)?;
+            self.audited("gate", round, "fork", format!("{id} as variant/{variant}"))?;
         }
         Ok(())
     }

@@ -39,6 +39,7 @@ mod tests {
             rejected: vec![("C-R1-03".into(), "it changes nothing (manifest.toml, edits)".into())],
             no_op: None,
             strategy_concern: Some("reward\nrises".into()),
+            reviews: Vec::new(),
         };
         let expected = "- To the gate, in this order: C-R1-02, C-R1-01.\n\
                         - C-R1-03 is rejected: it changes nothing (manifest.toml, edits).\n\

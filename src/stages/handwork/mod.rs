@@ -153,7 +153,7 @@ fn common(shown: &Shown<'_>) -> Sheets {
 fn chart(sheets: &mut Sheets, landscape: &Landscape) {
     put(sheets, "landscape.md", &landscape_markdown(landscape));
     put(sheets, "landscape.json", &json(landscape));
-    put(sheets, "natives.md", &format!("# Native processors\n\n{}", meta::natives()));
+    put(sheets, "natives.md", &format!("# Native processors\n\n{}\n", meta::natives()));
 }
 
 fn directed(direction: &Direction) -> String {

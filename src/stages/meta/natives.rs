@@ -1,13 +1,15 @@
 //! What an Evolver may read of the program: its native processors, as they are written, without their tests.
 
 use crate::runtime::native::{NATIVES, find};
+use crate::runtime::processor::Native;
 use include_dir::{Dir, include_dir};
 
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/runtime/native");
 
 /// Every native with what it does, a line each.
 pub fn listed() -> String {
-    NATIVES.iter().map(|native| format!("- {} (group {}): {}\n", native.name, native.group.unwrap_or("none"), native.summary)).collect()
+    let line = |native: &Native| format!("- {} (group {}): {}", native.name, native.group.unwrap_or("none"), native.summary);
+    NATIVES.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The source of one.

@@ -78,11 +78,11 @@ impl<'a> Room<'a> {
         match tool {
             Tool::ListFiles => self.files.list(&read::<Folder>(arguments)?.folder).map(data),
             Tool::ReadFile => {
-                let Lines { path, from, lines } = read(arguments)?;
+                let Part { path, from, lines } = read(arguments)?;
                 self.files.read(&path, from.unwrap_or(1), lines.unwrap_or(LINES)).map(data)
             }
             Tool::ReadTrace => {
-                let Steps { trace, from, steps } = read(arguments)?;
+                let Stretch { trace, from, steps } = read(arguments)?;
                 self.files.trace(&trace, from.unwrap_or(1), steps.unwrap_or(STEPS)).map(data)
             }
             Tool::SearchTraces => {
@@ -96,7 +96,7 @@ impl<'a> Room<'a> {
             Tool::ScriptTypes => Ok(declarations()),
             Tool::ListHarness => Ok(self.scratch.borrow().list()),
             Tool::ReadHarness => {
-                let Lines { path, from, lines } = read(arguments)?;
+                let Part { path, from, lines } = read(arguments)?;
                 self.scratch.borrow().read(&path, from.unwrap_or(1), lines.unwrap_or(LINES))
             }
             Tool::WriteHarness => {
@@ -274,7 +274,7 @@ struct Folder {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Lines {
+struct Part {
     path: String,
     from: Option<usize>,
     lines: Option<usize>,
@@ -282,7 +282,7 @@ struct Lines {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Steps {
+struct Stretch {
     trace: String,
     from: Option<u32>,
     steps: Option<u32>,

@@ -40,7 +40,7 @@ pub struct PlanInput<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Planned {
     /// There is something to work on.
-    Work(Landscape),
+    Work(Box<Landscape>),
     /// The round stops here.
     NoOp {
         /// Why, in plain words.
@@ -63,7 +63,7 @@ pub fn plan(input: &PlanInput<'_>) -> Planned {
     rejected.reverse();
     let present = components::present(input.incumbent);
     let untried = input.components.iter().filter(|known| !present.contains(known.component.as_str()));
-    Planned::Work(Landscape {
+    Planned::Work(Box::new(Landscape {
         format: LANDSCAPE_FORMAT,
         round,
         concern: concern(input.history),
@@ -77,7 +77,7 @@ pub fn plan(input: &PlanInput<'_>) -> Planned {
         components,
         diagnoses: Vec::new(),
         directions: Vec::new(),
-    })
+    }))
 }
 
 /// Why there is nothing to plan, if so.

@@ -38,7 +38,7 @@ fn planned(rounds: &[PastRound], overview: &Overview) -> Planned {
 
 fn landscape(rounds: &[PastRound]) -> Landscape {
     match planned(rounds, &overview()) {
-        Planned::Work(landscape) => landscape,
+        Planned::Work(landscape) => *landscape,
         Planned::NoOp { reason } => panic!("{reason}"),
     }
 }
