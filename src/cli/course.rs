@@ -4,6 +4,7 @@
 use super::assets::{self, LoadedHarness};
 use super::assignment::Assignment;
 use super::display::Display;
+use super::engine_command::engine_command;
 use super::estimate::Ahead;
 use super::failure::{Exit, Failure};
 use super::loop_settings::ModeName;
@@ -182,6 +183,7 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
     Ok(LoopSettings {
         engines: keys.engine.clone().unwrap_or_default(),
         meta_tokens: keys.meta_tokens,
+        command: engine_command(settings)?,
         gate: judge,
         patience: keys.patience.unwrap_or(idle_rounds),
         tasks,

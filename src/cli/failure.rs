@@ -18,7 +18,7 @@ use std::process::ExitCode;
 /// Exit codes of every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done; a rejected candidate or a no-op round is done too.
+    /// Done; a rejected candidate or a no-op round is done too, and so is waiting for a person.
     Done = 0,
     /// A threshold the user asked for was not met.
     Threshold = 1,
@@ -141,8 +141,10 @@ impl From<RoundsError> for Failure {
             | RoundsError::Edit(_)
             | RoundsError::Gate(_)
             | RoundsError::NoTasks(_)
-            | RoundsError::NoCommand
+            | RoundsError::Command(_)
+            | RoundsError::Hand(_)
             | RoundsError::Lost(_) => Self::settings(message),
+            RoundsError::Refused(_) => Self::settings(message).hint("nothing was taken; mend the files and give the command again"),
             RoundsError::Meta(error) => error.into(),
             RoundsError::Stopped { .. } => {
                 Self::new(Exit::Interrupted, message).hint("the same command continues; finished episodes are kept")

@@ -3,12 +3,13 @@
 
 use super::assignment::Assignment;
 use super::course::{Allowed, Task, foresee, with_rounds};
+use super::failure::Exit;
 use super::loop_settings::LoopFlags;
 use super::printer::Printer;
 use super::report::write_page;
 use super::{Done, Shared};
 use crate::domain::interval::Share;
-use crate::rounds::{Arms, Closing, Compared, Rounds, RoundsError, Until, contribution};
+use crate::rounds::{Arms, Closing, Compared, Rest, Rounds, RoundsError, Until, contribution};
 use crate::stages::rollout::Tally;
 use crate::store::run_dir::RunDir;
 use clap::Args;
@@ -41,12 +42,24 @@ struct DoneEvent<'a> {
     gain: Option<f64>,
 }
 
+#[derive(Serialize)]
+struct WaitingEvent<'a> {
+    event: &'static str,
+    reason: &'a str,
+}
+
 /// Runs the command.
 pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
     let assignment = Assignment::of_loop(&args.shared, &args.flags)?;
     foresee(&assignment, printer)?;
     let task = Task::Run(Until::End);
     let (closing, compared) = with_rounds(&assignment, args.allowed, &task, printer, summary)?;
+    if closing.rest == Rest::Waiting {
+        printer.event(&WaitingEvent { event: "waiting", reason: &closing.reason });
+        printer.line(&closing.reason);
+        printer.line("the same command continues");
+        return Ok(Exit::Done);
+    }
     tell(&closing, &compared, printer);
     printer.line(&format!("everything is in {}; what is where: INDEX.md; the rounds: journal.md", assignment.dir.display()));
     let exit = write_page(&assignment.dir, printer)?;
@@ -56,7 +69,7 @@ pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
 }
 
 async fn summary(rounds: &Rounds<'_>, closing: Closing) -> Result<(Closing, Compared), RoundsError> {
-    let compared = rounds.compared().await?;
+    let compared = if closing.rest == Rest::Waiting { Compared::default() } else { rounds.compared().await? };
     Ok((closing, compared))
 }
 

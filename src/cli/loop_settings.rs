@@ -1,5 +1,6 @@
 //! Settings of a loop: a profile, and what replaces parts of it. Flags of `loop`, keys of settings files and of `run.toml`.
 
+use super::engine_command::CommandLine;
 use crate::domain::engine::Engines;
 use crate::domain::gate::{Mode, Profile};
 use crate::rounds::Approve;
@@ -7,9 +8,12 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Every key of [`LoopKeys`].
-pub(crate) const LOOP_KEYS: [&str; 16] = [
+pub(crate) const LOOP_KEYS: [&str; 19] = [
     "profile",
     "engine",
+    "engine_command",
+    "engine_seconds",
+    "engine_output",
     "meta_harness",
     "meta_tokens",
     "mode",
@@ -38,6 +42,12 @@ pub(crate) struct LoopKeys {
     pub profile: Option<ProfileName>,
     /// Who proposes.
     pub engine: Option<Engines>,
+    /// The program of the engine `command`: words, or a line that is split at blanks.
+    pub engine_command: Option<CommandLine>,
+    /// Seconds that it may take for one candidate.
+    pub engine_seconds: Option<u64>,
+    /// Bytes of each of its stdout and stderr that are kept.
+    pub engine_output: Option<usize>,
     /// Folder of the meta-agent's harnesses, one a role.
     pub meta_harness: Option<String>,
     /// Most tokens that all sessions of the meta-agent may take together.
@@ -79,6 +89,10 @@ pub(crate) struct LoopFlags {
     #[arg(long, value_name = "ENGINES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     engine: Option<Engines>,
+    /// Program of the engine `command`: changes a folder; without one the engine waits for a person
+    #[arg(long, value_name = "PROGRAM ARGS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine_command: Option<String>,
     /// How candidates are judged [default: the profile's]
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,12 +9,15 @@ mod desk;
 mod digest;
 mod display;
 mod doctor;
+mod engine_command;
 mod estimate;
+mod export;
 mod failure;
 mod fetch;
 mod finding;
 mod gate;
 mod gate_simulate;
+mod import;
 mod init;
 mod r#loop;
 mod loop_settings;
@@ -86,6 +89,10 @@ enum Command {
     Critique(stages::CritiqueArgs),
     /// Judge the candidates of a run's open round; or simulate the gate
     Gate(Box<gate::GateArgs>),
+    /// Write what a run holds as files for others: a round, to be played by hand
+    Export(export::ExportArgs),
+    /// Take back what was written by hand in an exported round
+    Import(import::ImportArgs),
     /// Say what went wrong in a round, from its traces
     Digest(digest::DigestArgs),
     /// Say what to work on next, from the digests of the rounds so far
@@ -204,6 +211,8 @@ fn dispatch(command: &Command, printer: &Printer) -> Done {
         Command::Evolve(args) => stages::evolve(args, printer),
         Command::Critique(args) => stages::critique(args, printer),
         Command::Gate(args) => gate::gate(args, printer),
+        Command::Export(args) => export::export(args, printer),
+        Command::Import(args) => import::import(args, printer),
         Command::Digest(args) => digest::digest(args, printer),
         Command::Plan(args) => plan::plan(args, printer),
         Command::Report(args) => report::report(args, printer),

@@ -5,8 +5,9 @@ use super::assignment::Assignment;
 use super::course::{Allowed, Task, whole, with_rounds};
 use super::failure::Exit;
 use super::printer::Printer;
+use super::show::round_number;
 use crate::clock::Clock;
-use crate::rounds::Until;
+use crate::rounds::{Rest, Until, rules_page};
 use crate::store::visible::Visible;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,12 @@ pub(crate) struct CritiqueArgs {
     /// Run directory that `loop` began
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
+    /// Only repeat the rules, without a model, and print what they find; nothing is written
+    #[arg(long)]
+    rules: bool,
+    /// With --rules: the round, as 3 or R3 [default: the latest with candidates]
+    #[arg(long, requires = "rules")]
+    round: Option<String>,
 }
 
 /// Runs `evolve`.
@@ -39,8 +46,28 @@ pub(crate) fn evolve(args: &EvolveArgs, printer: &Printer) -> Done {
     Ok(Exit::Done)
 }
 
+/// Repeats the Critic's rules on a round's candidates.
+fn rules(args: &CritiqueArgs, printer: &Printer) -> Done {
+    let visible = Visible::open(&args.run, "critique", &Clock::system())?;
+    let benchmark = Assignment::of_run(&args.run)?.benchmark;
+    let asked = args.round.as_deref().map(round_number).transpose()?;
+    let rounds = asked.map_or_else(|| visible.rounds().map(|rounds| rounds.into_iter().rev().collect()), |round| Ok(vec![round]))?;
+    for round in rounds {
+        if let Some((found, page)) = rules_page(&visible, &benchmark, round)? {
+            printer.event(&found);
+            printer.line(&format!("R{round}, by the rules alone:\n{page}"));
+            return Ok(Exit::Done);
+        }
+    }
+    printer.line("no candidate to look over");
+    Ok(Exit::Done)
+}
+
 /// Runs `critique`.
 pub(crate) fn critique(args: &CritiqueArgs, printer: &Printer) -> Done {
+    if args.rules {
+        return rules(args, printer);
+    }
     let round = advance(&args.run, Until::Critiqued, printer)?;
     let visible = Visible::open(&args.run, "critique", &Clock::system())?;
     match visible.find_text(&format!("R{round}/critique.md"))? {
@@ -54,6 +81,9 @@ pub(crate) fn critique(args: &CritiqueArgs, printer: &Printer) -> Done {
 fn advance(run: &Path, until: Until, printer: &Printer) -> Result<u32, super::failure::Failure> {
     let assignment = Assignment::of_run(run)?;
     let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(until), printer, whole)?;
-    printer.note(&closing.reason);
+    match closing.rest {
+        Rest::Waiting => printer.line(&closing.reason),
+        Rest::Over | Rest::Open => printer.note(&closing.reason),
+    }
     Ok(closing.rounds.len() as u32)
 }

@@ -17,11 +17,17 @@ pub const HARNESS_FILE: &str = "harness.toml";
 /// Most bytes of one file of a harness.
 pub const FILE_LIMIT: u64 = 4 << 20;
 
+/// Most files of a harness.
+pub const FILES_LIMIT: usize = 1000;
+
+/// Most bytes of all files of a harness together.
+pub const TREE_LIMIT: u64 = 32 << 20;
+
 /// Most processors of a harness.
 pub const PROCESSORS_LIMIT: usize = 256;
 
 /// Longest path of a file within a harness, in bytes.
-const PATH_LIMIT: usize = 200;
+pub const PATH_LIMIT: usize = 200;
 
 /// Something wrong in a harness or benchmark folder, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +72,14 @@ impl Harness {
     /// A text file of the folder.
     pub fn text(&self, path: &str) -> Option<&str> {
         self.files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// Every file of the folder, `harness.toml` among them.
+    pub fn folder(&self) -> BTreeMap<String, Vec<u8>> {
+        let manifest = toml::to_string(&self.manifest).unwrap_or_default();
+        let mut files = self.files.clone();
+        files.insert(HARNESS_FILE.to_owned(), manifest.into_bytes());
+        files
     }
 }
 

@@ -4,19 +4,17 @@
 use super::Rounds;
 use super::error::RoundsError;
 use super::evolve::Evolved;
-use super::propose::{Proposals, standing_digests};
+use super::propose::Proposals;
+use super::rules;
 use crate::domain::diagnosis::{Review, ReviewWord, Reviews};
 use crate::domain::digest::Anchor;
-use crate::domain::harness::Harness;
-use crate::domain::history::{History, PastRound};
+use crate::domain::history::PastRound;
 use crate::domain::id::CandidateId;
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::CandidateManifest;
 use crate::domain::meta::Sitting;
-use crate::domain::task::Split;
-use crate::stages::critique::{self, Critique, CritiqueInput, Progress, Secrets, TaskTexts, critique};
+use crate::stages::critique::{self, Critique};
 use crate::stages::meta;
-use crate::store::trace_lines::read_trace_lines;
 use serde::de::DeserializeOwned;
 
 impl Rounds<'_> {
@@ -32,10 +30,11 @@ impl Rounds<'_> {
             proposals.critique = critique;
             return Ok(proposals);
         }
-        proposals.critique = self.criticised(round, &proposals.manifests)?;
-        // A round that was cut off may hold candidates that are revised by now: what was said of them before still counts.
-        let has_sat = self.visible.find_text(&format!("R{round}/review-1.json"))?.is_some();
-        if (has_sat || !proposals.critique.ship_ranking.is_empty()) && self.has_critic(round, Sitting::Review)? {
+        proposals.critique = self.rules(round, &proposals.manifests)?;
+        // A round that was cut off may hold candidates that are revised by now: what was said of them before still counts. So does what a
+        // person has written in the model's place.
+        let has_sat = self.found::<Reviews>(&first_review(round))?.is_some();
+        if has_sat || (!proposals.critique.ship_ranking.is_empty() && self.has_critic(round, Sitting::Review)?) {
             proposals = self.reviewed(round, proposals).await?;
         }
         if let Some(concern) = concern {
@@ -56,7 +55,7 @@ impl Rounds<'_> {
         if !sent_back.is_empty() {
             let revised = self.revised(round, &proposals, &sent_back, &landscape).await?;
             proposals.manifests = self.visible.candidates(round)?;
-            proposals.critique = self.criticised(round, &proposals.manifests)?;
+            proposals.critique = self.rules(round, &proposals.manifests)?;
             let again: Vec<CandidateId> = proposals.critique.ship_ranking.iter().filter(|id| revised.contains(id)).cloned().collect();
             if !again.is_empty() && self.has_critic(round, Sitting::Again)? {
                 let second = self.sitting(round, &proposals, &again, &landscape, 2).await?;
@@ -129,14 +128,7 @@ impl Rounds<'_> {
 
     /// A file of this round that only this stage reads.
     fn found<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RoundsError> {
-        let Some(text) = self.visible.find_text(name)? else { return Ok(None) };
-        let path = self.course.run.path().join(name);
-        let content = |error: serde_json::Error| crate::store::atomic::FileError::Content {
-            path: path.clone(),
-            line: error.line(),
-            message: error.to_string(),
-        };
-        Ok(Some(serde_json::from_str(&text).map_err(content)?))
+        rules::found(&self.visible, name)
     }
 
     /// What the engines of a round made besides candidates.
@@ -144,105 +136,18 @@ impl Rounds<'_> {
         self.found(&format!("R{round}/evolved.json"))
     }
 
-    fn criticised(&self, round: u32, manifests: &[CandidateManifest]) -> Result<Critique, RoundsError> {
-        let past = self.visible.past_rounds()?;
-        let landscape = self.visible.landscape(round)?.ok_or_else(|| RoundsError::Lost(format!("R{round}/landscape.json")))?;
-        let parents: Vec<Harness> = read_all(manifests, |manifest| Ok(self.repo.read(manifest.parent.as_str())?))?;
-        let harnesses: Vec<Harness> = read_all(manifests, |manifest| Ok(self.repo.read(manifest.harness.as_str())?))?;
-        let candidates: Vec<critique::Proposal<'_>> = manifests
-            .iter()
-            .zip(&harnesses)
-            .zip(&parents)
-            .map(|((manifest, harness), parent)| critique::Proposal { manifest, harness, parent })
-            .collect();
-        let digests = standing_digests(&History::new(&past));
-        let justified = self.evolved(round)?.map(|evolved| evolved.justified).unwrap_or_default();
-        let verify = |anchor: &Anchor, words: &str| self.stands_at(&past, anchor, words);
-        let (closing_results, progress) = (self.closing_results(&past)?, progress(&past));
-        let input = CritiqueInput {
-            round,
-            candidates: &candidates,
-            landscape: &landscape,
-            scoreboard: &self.visible.scoreboard()?.unwrap_or_default(),
-            digests: &digests,
-            progress: &progress,
-            secrets: &self.secrets(),
-            closing_results: &closing_results,
-            justified: &justified,
-            verify: &verify,
-        };
-        Ok(critique(&input))
+    /// What the rules say of the candidates of the round that is open.
+    pub(super) fn rules(&self, round: u32, manifests: &[CandidateManifest]) -> Result<Critique, RoundsError> {
+        rules::rules(&self.visible, &self.repo, self.course.benchmark, (round, manifests))
     }
 
     /// Whether words stand verbatim at a place of a visible trace.
     pub(super) fn stands_at(&self, past: &[PastRound], anchor: &Anchor, words: &str) -> bool {
-        let history = History::new(past);
-        let Some(path) = history.home_of(&anchor.trace).and_then(|round| self.visible.trace_path(round, &anchor.trace).ok()) else {
-            return false;
-        };
-        let Ok(mut reader) = crate::store::trace_file::TraceReader::open(&path) else { return false };
-        let mut found = false;
-        let read = read_trace_lines(&mut reader, |line, _| {
-            found |= line.step == anchor.step && (words.is_empty() || crate::stages::digest::stands_in(words, line));
-            Ok(())
-        });
-        read.is_ok() && found
-    }
-
-    /// Results with which the environment ended visible episodes that were solved.
-    fn closing_results(&self, past: &[PastRound]) -> Result<Vec<String>, RoundsError> {
-        let experience = self.experience(past)?;
-        let mut results: Vec<String> = experience
-            .episodes
-            .iter()
-            .filter(|played| played.solved == Some(true))
-            .filter_map(|played| played.steps.last())
-            .map(|step| experience.text(step.result).to_owned())
-            .collect();
-        results.sort();
-        results.dedup();
-        Ok(results)
-    }
-
-    /// Goals of gate and held-out tasks as hashes, and of train tasks.
-    fn secrets(&self) -> Secrets {
-        let texts = |tasks: Vec<&crate::bench::LoadedTask>| -> Vec<TaskTexts> {
-            tasks
-                .into_iter()
-                .map(|task| TaskTexts { task: task.task.id.clone(), goal: task.task.text.clone(), answers: Vec::new() })
-                .collect()
-        };
-        let benchmark = self.course.benchmark;
-        let sealed = texts(benchmark.split(Split::Gate).chain(benchmark.split(Split::Heldout)).collect());
-        Secrets::new(&sealed, &texts(benchmark.split(Split::Train).collect()))
+        rules::stands_at(&self.visible, past, anchor, words)
     }
 }
 
-fn read_all<T>(
-    manifests: &[CandidateManifest],
-    read: impl Fn(&CandidateManifest) -> Result<T, RoundsError>,
-) -> Result<Vec<T>, RoundsError> {
-    manifests.iter().map(read).collect()
-}
-
-/// Means over train tasks, as each round found them.
-fn progress(past: &[PastRound]) -> Vec<Progress> {
-    (1..=past.len())
-        .filter_map(|count| {
-            let history = History::new(&past[..count]);
-            let (mut reward, mut success, mut tasks) = (0.0, 0.0, 0.0);
-            for standing in history.standings() {
-                let (solved, scored) = standing.digest.solved_of();
-                if scored == 0 {
-                    continue;
-                }
-                let rewards = standing.digest.rollouts.iter().filter_map(|rollout| rollout.verdict.as_ref()).map(|verdict| verdict.reward);
-                reward += rewards.sum::<f64>() / f64::from(scored);
-                success += f64::from(solved) / f64::from(scored);
-                tasks += 1.0;
-            }
-            let round = history.rounds().last()?.round;
-            (tasks > 0.0).then(|| Progress { round, reward: reward / tasks, success: success / tasks })
-        })
-        .collect()
+/// The first sitting's file.
+pub(super) fn first_review(round: u32) -> String {
+    format!("R{round}/review-1.json")
 }

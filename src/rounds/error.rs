@@ -64,9 +64,15 @@ pub enum RoundsError {
     /// A session of the meta-agent.
     #[error(transparent)]
     Meta(#[from] MetaError),
-    /// The engine `command` without a program.
-    #[error("propose candidates: the engine `command` needs a program: set engine_command")]
-    NoCommand,
+    /// The program of the engine `command` cannot be started here.
+    #[error("run the program of the engine `command`: {0}")]
+    Command(String),
+    /// A round cannot be played by hand as it stands.
+    #[error("play a round by hand: {0}")]
+    Hand(String),
+    /// What a person has written does not hold; nothing was taken.
+    #[error("take what was written by hand: {} problem(s)\n{}", .0.len(), .0.join("\n"))]
+    Refused(Vec<String>),
     /// It was asked to stop, or its time is up.
     #[error("finish the run: stopped in round {round}")]
     Stopped {

@@ -6,16 +6,17 @@ use super::error::RoundsError;
 use super::meta::USED_UP;
 use super::players::{Known, problems};
 use super::propose::{Proposals, standing_digests};
+use super::rules;
 use crate::domain::digest::TaskDigest;
 use crate::domain::engine::Engine;
 use crate::domain::gate::{Demand, Stage};
 use crate::domain::harness::Harness;
-use crate::domain::history::{History, PastRound};
+use crate::domain::history::History;
 use crate::domain::id::{CandidateId, HarnessId, TaskId, VariantId};
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::CandidateManifest;
 use crate::domain::meta::Sitting;
-use crate::stages::evolve::{Experience, ExperienceBuilder, Proposed, Search, Workshop, evolve};
+use crate::stages::evolve::{Experience, Proposed, Search, Workshop, evolve};
 use crate::stages::meta::{self, Said};
 use crate::stages::replay::Touch;
 use crate::store::harness_repo::{Branch, CommitMessage};
@@ -38,10 +39,12 @@ pub(super) struct Evolved {
 
 /// What the engines of a round made.
 #[derive(Default)]
-struct Made {
-    proposed: Vec<Proposed>,
-    justified: BTreeMap<TaskId, String>,
-    concern: Option<String>,
+pub(super) struct Made {
+    pub proposed: Vec<Proposed>,
+    pub justified: BTreeMap<TaskId, String>,
+    pub concern: Option<String>,
+    /// Whom the round waits for, and what they are to do.
+    pub waiting: Option<String>,
 }
 
 impl Rounds<'_> {
@@ -53,16 +56,11 @@ impl Rounds<'_> {
                 Demand::Candidates(room) => room,
                 Demand::Round | Demand::Rollouts(_) | Demand::Confirmation(..) | Demand::Touched(_) => 0,
             };
-            let Made { proposed, justified, concern } = self.made(round, landscape, count).await?;
-            for candidate in &proposed {
-                self.keep(round, candidate)?;
+            let made = self.made(round, landscape, count).await?;
+            if made.waiting.is_some() {
+                return Ok(Proposals { waiting: made.waiting, ..Proposals::default() });
             }
-            let candidates: Vec<CandidateId> = proposed.iter().map(|candidate| candidate.manifest.candidate_id.clone()).collect();
-            // What another engine had begun when it was cut off is no candidate.
-            for begun in self.visible.candidates(round)?.iter().filter(|begun| !candidates.contains(&begun.candidate_id)) {
-                self.course.run.files(round).remove_candidate(&begun.candidate_id)?;
-            }
-            self.course.run.write_json(&name, &Evolved { format: 1, candidates, justified, concern })?;
+            self.put_forward(round, &made)?;
         }
         let manifests = self.visible.candidates(round)?;
         self.say_whose(round, &manifests);
@@ -89,14 +87,33 @@ impl Rounds<'_> {
         }
     }
 
+    /// Puts candidates on file; with them the Evolver is done.
+    pub(super) fn put_forward(&self, round: u32, made: &Made) -> Result<(), RoundsError> {
+        for candidate in &made.proposed {
+            self.keep(round, candidate)?;
+        }
+        let candidates: Vec<CandidateId> = made.proposed.iter().map(|candidate| candidate.manifest.candidate_id.clone()).collect();
+        // What another engine had begun when it was cut off is no candidate.
+        for begun in self.visible.candidates(round)?.iter().filter(|begun| !candidates.contains(&begun.candidate_id)) {
+            self.course.run.files(round).remove_candidate(&begun.candidate_id)?;
+        }
+        let (justified, concern) = (made.justified.clone(), made.concern.clone());
+        let evolved = Evolved { format: 1, candidates, justified, concern };
+        Ok(self.course.run.write_json(&format!("R{round}/evolved.json"), &evolved)?)
+    }
+
     /// Lets each engine fill its share of `count` places. The numbers of its candidates are its own, whatever the others make.
     async fn made(&self, round: u32, landscape: &Landscape, count: usize) -> Result<Made, RoundsError> {
         let stock = self.stock(round, landscape)?;
         let Some(engines) = self.engines_at(round)? else { return Ok(Made::default()) };
         let shares = engines.shares(count, &self.visible.scoreboard()?.unwrap_or_default().engines);
         let mut made = Made::default();
-        let mut first = 1;
-        for (engine, places) in shares {
+        let firsts = shares.iter().scan(1, |next, (_, places)| Some(std::mem::replace(next, *next + places)));
+        let mut turns: Vec<(Engine, usize, usize)> =
+            shares.iter().zip(firsts).map(|((engine, places), first)| (*engine, *places, first)).collect();
+        // Whoever may be waited for comes before anybody who is paid.
+        turns.sort_by_key(|(engine, ..)| *engine != Engine::Command);
+        for (engine, places, first) in turns {
             if places > 0 {
                 self.say(round, format!("{engine} proposes candidates"));
                 let taken: BTreeSet<HarnessId> = made.proposed.iter().map(|other| other.manifest.harness.clone()).collect();
@@ -104,8 +121,10 @@ impl Rounds<'_> {
                 made.proposed.extend(more.proposed);
                 made.justified.extend(more.justified);
                 made.concern = made.concern.or(more.concern);
+                if more.waiting.is_some() {
+                    return Ok(Made { waiting: more.waiting, ..made });
+                }
             }
-            first += places;
         }
         Ok(made)
     }
@@ -135,9 +154,9 @@ impl Rounds<'_> {
                     self.in_office((round, Sitting::Evolve), async |office| meta::propose_all(office, workshop).await).await
                 });
                 let Said { proposed, justified, concern, .. } = said.await?;
-                return Ok(Made { proposed, justified, concern });
+                return Ok(Made { proposed, justified, concern, ..Made::default() });
             }
-            Engine::Command => return Err(RoundsError::NoCommand),
+            Engine::Command => return self.by_command(stock, (first, count), taken).await,
         };
         let proposed = self.at_workshop(stock, (first, count), taken, async |workshop| Ok(evolve(search, workshop))).await?;
         Ok(Made { proposed, ..Made::default() })
@@ -180,7 +199,7 @@ impl Rounds<'_> {
     /// What the engines of a round work from.
     pub(super) fn stock<'l>(&self, round: u32, landscape: &'l Landscape) -> Result<Stock<'l>, RoundsError> {
         let past = self.visible.past_rounds()?;
-        let (digests, experience) = (standing_digests(&History::new(&past)), self.experience(&past)?);
+        let (digests, experience) = (standing_digests(&History::new(&past)), rules::experience(&self.visible, &past)?);
         Ok(Stock { round, landscape, digests, experience, incumbent: self.repo.read(self.incumbent().as_str())? })
     }
 
@@ -204,17 +223,6 @@ impl Rounds<'_> {
             }
         }
         Ok(touched)
-    }
-
-    /// What is kept of the train traces that speak for the incumbent.
-    pub(super) fn experience(&self, past: &[PastRound]) -> Result<Experience, RoundsError> {
-        let mut builder = ExperienceBuilder::default();
-        for standing in History::new(past).standings() {
-            for rollout in &standing.digest.rollouts {
-                builder.read(&self.visible.trace_path(standing.round, &rollout.trace)?, &rollout.trace)?;
-            }
-        }
-        Ok(builder.finish())
     }
 
     /// A candidate's branch, manifest and smoke lines.
@@ -242,9 +250,9 @@ impl Rounds<'_> {
 
 /// What all engines of a round work from.
 pub(super) struct Stock<'a> {
-    round: u32,
-    landscape: &'a Landscape,
-    digests: Vec<TaskDigest>,
+    pub round: u32,
+    pub landscape: &'a Landscape,
+    pub digests: Vec<TaskDigest>,
     experience: Experience,
-    incumbent: Harness,
+    pub incumbent: Harness,
 }

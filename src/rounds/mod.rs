@@ -3,22 +3,25 @@
 //! what is on file is read and not made again, so that a killed run goes on to the same end.
 //!
 //! Reading order: this file (the plot), `propose` (from traces to a landscape), `evolve` and `critique` (from a landscape to candidates that
-//! may be judged), `meta` (the meta-agent's part in all of these), `judge` and `ship` (the gate's demands), `close` (what is
+//! may be judged), `command` and `hand` (candidates and words that come from a program or a person), `meta` (the meta-agent's part in all of these), `judge` and `ship` (the gate's demands), `close` (what is
 //! told of a round), `heldout`; then `ground`, `standing`, `players` (what all of them stand on).
 
 mod close;
+mod command;
 mod critique;
 mod digest;
 mod error;
 mod evolve;
 mod expiry;
 mod ground;
+mod hand;
 mod heldout;
 mod judge;
 mod landscape;
 mod meta;
 mod players;
 mod propose;
+mod rules;
 mod same;
 mod settings;
 mod ship;
@@ -28,9 +31,11 @@ mod standing;
 pub use digest::digest_up_to;
 pub use error::RoundsError;
 pub use ground::{Course, Rounds};
+pub use hand::Exported;
 pub use heldout::{Arms, Compared, contribution};
 pub use landscape::plan_round;
-pub use settings::{Approve, Event, LoopSettings, TaskCounts, Until};
+pub use rules::rules_page;
+pub use settings::{Approve, EngineCommand, Event, LoopSettings, TaskCounts, Until, Word};
 
 use crate::domain::gate::{Demand, Purpose};
 use crate::domain::round::{RoundOutcome, RoundRecord};
@@ -44,6 +49,27 @@ pub struct Closing {
     pub rounds: Vec<RoundRecord>,
     /// Why it ended, in plain words.
     pub reason: String,
+    /// Whether there is more to do, and by whom.
+    pub rest: Rest,
+}
+
+/// What is left to do when a command ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing: rounds, patience or a budget are used up.
+    #[default]
+    Over,
+    /// The round goes on with another command.
+    Open,
+    /// A person is waited for; the same command continues.
+    Waiting,
+}
+
+/// How far a round was taken.
+enum Taken {
+    Closed(RoundRecord),
+    AsAsked,
+    Waiting(String),
 }
 
 impl Rounds<'_> {
@@ -58,14 +84,15 @@ impl Rounds<'_> {
                 if until == Until::End {
                     self.play_last_heldout(&rounds).await?;
                 }
-                return Ok(Closing { rounds, reason });
+                return Ok(Closing { rounds, reason, rest: Rest::Over });
             }
-            let Some(record) = self.round(rounds.len() as u32, until).await? else {
-                return Ok(Closing { rounds, reason: "as far as was asked".to_owned() });
-            };
-            rounds.push(record);
+            match self.round(rounds.len() as u32, until).await? {
+                Taken::Closed(record) => rounds.push(record),
+                Taken::AsAsked => return Ok(Closing { rounds, reason: "as far as was asked".to_owned(), rest: Rest::Open }),
+                Taken::Waiting(reason) => return Ok(Closing { rounds, reason, rest: Rest::Waiting }),
+            }
             if until == Until::Decided {
-                return Ok(Closing { rounds, reason: "the round is decided".to_owned() });
+                return Ok(Closing { rounds, reason: "the round is decided".to_owned(), rest: Rest::Open });
             }
         }
     }
@@ -81,10 +108,10 @@ impl Rounds<'_> {
         self.close(0, RoundOutcome::Baseline, None)
     }
 
-    /// One round; `None` where it was not to be taken to its end.
-    async fn round(&mut self, round: u32, until: Until) -> Result<Option<RoundRecord>, RoundsError> {
+    /// One round, as far as asked.
+    async fn round(&mut self, round: u32, until: Until) -> Result<Taken, RoundsError> {
         if let Some(record) = self.visible.round(round)? {
-            return Ok(Some(record));
+            return Ok(Taken::Closed(record));
         }
         self.begin(round)?;
         if matches!(self.gate.demand(), Demand::Rollouts(pass) if pass.purpose == Purpose::Visible) {
@@ -92,21 +119,33 @@ impl Rounds<'_> {
             self.course.run.files(round).forget_plan()?;
         }
         self.play_demanded().await?;
-        self.digest(round).await?;
-        let proposals = match self.plan(round).await? {
-            Ok(landscape) => self.evolve(round, &landscape).await?,
+        self.digest(round)?;
+        if until == Until::Planned {
+            // Without the meta-agent: its roles may be played by a person.
+            let _ = self.plan(round)?;
+            return Ok(Taken::AsAsked);
+        }
+        self.diagnose(round).await?;
+        let mut proposals = match self.plan(round)? {
+            Ok(landscape) => {
+                let landscape = self.directed(round, landscape).await?;
+                self.evolve(round, &landscape).await?
+            }
             Err(reason) => Proposals::none(reason),
         };
+        if let Some(waiting) = proposals.waiting.take() {
+            return Ok(Taken::Waiting(waiting));
+        }
         if until == Until::Evolved {
-            return Ok(None);
+            return Ok(Taken::AsAsked);
         }
         let proposals = self.critique(round, proposals).await?;
         if until == Until::Critiqued {
-            return Ok(None);
+            return Ok(Taken::AsAsked);
         }
         self.judge(round, &proposals).await?;
         let outcome = self.outcome(round, &proposals);
-        Ok(Some(self.close(round, outcome, Some(&proposals))?))
+        Ok(Taken::Closed(self.close(round, outcome, Some(&proposals))?))
     }
 
     /// Opens a round at the gate, unless it is open.

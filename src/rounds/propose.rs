@@ -22,6 +22,8 @@ pub(super) struct Proposals {
     pub critique: Critique,
     /// Why there is none, where a stage found nothing to do.
     pub idle: Option<String>,
+    /// Whom the round waits for, and what they are to do.
+    pub waiting: Option<String>,
 }
 
 impl Proposals {
@@ -33,19 +35,19 @@ impl Proposals {
 
 impl Rounds<'_> {
     /// Digests what was played since the last time.
-    pub(super) async fn digest(&self, round: u32) -> Result<(), RoundsError> {
+    pub(super) fn digest(&self, round: u32) -> Result<(), RoundsError> {
         if self.visible.overview(round)?.is_none() {
             self.say(round, "digesting traces");
             digest_up_to(self.course.run, &self.visible, round, &|_, _| ())?;
             self.audited("digest", round, "wrote", format!("R{round}/overview.json"))?;
         }
-        self.diagnose(round).await
+        Ok(())
     }
 
     /// The landscape, or why there is nothing to plan.
-    pub(super) async fn plan(&self, round: u32) -> Result<Result<Landscape, String>, RoundsError> {
+    pub(super) fn plan(&self, round: u32) -> Result<Result<Landscape, String>, RoundsError> {
         if let Some(landscape) = self.visible.landscape(round)? {
-            return Ok(Ok(self.directed(round, landscape).await?));
+            return Ok(Ok(landscape));
         }
         let incumbent = |_: &[PastRound]| Ok::<_, RoundsError>(self.repo.read(self.incumbent().as_str())?);
         match plan_round(self.course.run, &self.visible, (round, self.course.settings.actionability), incumbent)? {

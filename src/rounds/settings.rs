@@ -3,6 +3,7 @@
 use crate::domain::engine::Engines;
 use crate::domain::gate::GateSettings;
 use crate::domain::round::RoundRecord;
+use crate::sandbox::CommandLimits;
 use crate::stages::rollout::Progress;
 
 /// Settings of one run's loop, fixed when the run is made.
@@ -12,6 +13,8 @@ pub struct LoopSettings {
     pub engines: Engines,
     /// Most tokens that all sessions of the meta-agent may take together.
     pub meta_tokens: Option<u64>,
+    /// The program of the engine `command`; without one it waits for a person.
+    pub command: Option<EngineCommand>,
     /// How candidates are judged; its `rounds` is the length of the run.
     pub gate: GateSettings,
     /// Rounds in a row that ship nothing after which the run ends.
@@ -28,6 +31,33 @@ pub struct LoopSettings {
     pub actionability: f64,
     /// Which ships a person is asked about.
     pub approve: Approve,
+}
+
+/// A program that makes candidates.
+#[derive(Clone, Debug)]
+pub struct EngineCommand {
+    /// As it was told, for people.
+    pub line: String,
+    /// Its command line.
+    pub words: Vec<Word>,
+    /// Limits of one call.
+    pub limits: CommandLimits,
+    /// Whether it has the network.
+    pub network: bool,
+}
+
+/// A word of a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// As it is.
+    Plain(String),
+    /// A file of the user's, shown read-only in the sandbox; the word becomes its path there.
+    File {
+        /// Its name.
+        name: String,
+        /// What is in it.
+        bytes: Vec<u8>,
+    },
 }
 
 /// Tasks of each split at most; `None` takes all.
@@ -56,6 +86,8 @@ pub enum Approve {
 /// How far a command takes the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Until {
+    /// The present round has digests and a landscape, by code alone.
+    Planned,
     /// The present round has its candidates.
     Evolved,
     /// The present round has its critique.

@@ -3,6 +3,7 @@
 pub mod critique;
 pub mod digest;
 pub mod evolve;
+pub mod handwork;
 pub mod meta;
 pub mod plan;
 pub mod replay;

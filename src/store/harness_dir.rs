@@ -2,7 +2,7 @@
 //! [`super::harness_repo`] the sole user of git2.
 
 use super::atomic::{FileError, write_whole};
-use crate::domain::harness::{FILE_LIMIT, HARNESS_FILE, Harness, Manifest, Problem, parse_manifest};
+use crate::domain::harness::{FILE_LIMIT, FILES_LIMIT, HARNESS_FILE, Harness, Manifest, PATH_LIMIT, Problem, TREE_LIMIT, parse_manifest};
 use crate::domain::id::HarnessId;
 use git2::{ObjectType, Oid};
 use std::collections::BTreeMap;
@@ -28,14 +28,22 @@ pub enum HarnessError {
     Git(#[from] git2::Error),
 }
 
-/// Reads a harness folder. Hidden files and symbolic links are passed over.
+/// Reads a harness folder.
 ///
 /// # Errors
 /// See [`HarnessError`].
 pub fn read(dir: &Path) -> Result<(Harness, Vec<usize>), HarnessError> {
+    from_files(files(dir)?, dir)
+}
+
+/// The files of a harness folder by their paths in it. Hidden files, symbolic links and whatever else is no regular file are passed over.
+///
+/// # Errors
+/// What the operating system refused; more or larger files than a harness may have.
+pub fn files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, FileError> {
     let mut files = BTreeMap::new();
-    collect(dir, "", &mut files)?;
-    from_files(files, dir)
+    collect(dir, "", &mut files, &mut 0)?;
+    Ok(files)
 }
 
 /// Makes a harness of files held in memory.
@@ -52,26 +60,33 @@ pub fn from_files(mut files: BTreeMap<String, Vec<u8>>, dir: &Path) -> Result<(H
     Ok((Harness { manifest, files }, lines))
 }
 
-fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
+fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>, total: &mut u64) -> Result<(), FileError> {
     let entries = fs::read_dir(dir).map_err(FileError::io("read", dir))?;
     for entry in entries {
         let entry = entry.map_err(FileError::io("read", dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = entry.file_type().map_err(FileError::io("read", &entry.path()))?;
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
-        if name.starts_with('.') || kind.is_symlink() {
+        let bad = |message: String| Err(FileError::Content { path: entry.path(), line: 0, message });
+        if name.starts_with('.') || !(kind.is_dir() || kind.is_file()) {
             continue;
         }
-        if kind.is_dir() {
-            collect(&entry.path(), &path, files)?;
-        } else {
-            let size = entry.metadata().map_err(FileError::io("read", &entry.path()))?.len();
-            if size > FILE_LIMIT {
-                let message = format!("{size} bytes; a file of a harness has at most {FILE_LIMIT}");
-                return Err(FileError::Content { path: entry.path(), line: 0, message });
-            }
-            files.insert(path, fs::read(entry.path()).map_err(FileError::io("read", &entry.path()))?);
+        if path.len() > PATH_LIMIT {
+            return bad(format!("a path of {} bytes; one of a harness has at most {PATH_LIMIT}", path.len()));
         }
+        if kind.is_dir() {
+            collect(&entry.path(), &path, files, total)?;
+            continue;
+        }
+        let size = entry.metadata().map_err(FileError::io("read", &entry.path()))?.len();
+        *total = total.saturating_add(size);
+        if size > FILE_LIMIT {
+            return bad(format!("{size} bytes; a file of a harness has at most {FILE_LIMIT}"));
+        }
+        if files.len() >= FILES_LIMIT || *total > TREE_LIMIT {
+            return bad(format!("a harness has at most {FILES_LIMIT} files with {TREE_LIMIT} bytes in all"));
+        }
+        files.insert(path, fs::read(entry.path()).map_err(FileError::io("read", &entry.path()))?);
     }
     Ok(())
 }

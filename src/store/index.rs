@@ -20,6 +20,7 @@ const ENTRIES: [(&str, &str); 22] = [
     ("R*/landscape.md", "what fails, what was tried, what is untried"),
     ("R*/meta", "sessions of the meta-agent, each an episode with its trace"),
     ("R*/candidates", "proposed edits, each with its manifest"),
+    ("R*/desk", "one folder a candidate of the engine `command`: what its program left, or where a person works"),
     ("R*/verdicts", "what the gate found for each candidate"),
     ("R*/decision.md", "what was shipped or kept, and why"),
     ("R*/round.json", "written last: the round is done; its outcome, rollouts and cost"),

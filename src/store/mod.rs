@@ -5,6 +5,7 @@ pub mod audit;
 pub mod disk;
 pub mod episode_folders;
 mod fail_point;
+pub mod handed;
 pub mod harness_dir;
 pub mod harness_repo;
 pub mod index;

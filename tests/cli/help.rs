@@ -37,8 +37,21 @@ fn shell(run: &TestRun, line: &str) -> Ran {
 /// Commands on what a loop has left.
 const AFTER_A_LOOP: [&str; 7] = ["evolve", "critique", "promote", "rollback", "show diff", "show candidate", "show decision"];
 
+/// Commands on a round that is open.
+const IN_A_ROUND: [&str; 3] = ["export", "export round", "import"];
+
 /// A folder with what the example of a command names.
 fn prepared(command: &str) -> (TestRun, String) {
+    if IN_A_ROUND.contains(&command) {
+        let run = short();
+        let mut begun = run.command(&[&["loop", "--run", "runs/NAME", "--rounds", "1"], &SETTINGS[..]].concat());
+        begun.env("HARNESSX_FAIL_AFTER", "20");
+        assert_ne!(Ran::of(begun).exit, 0);
+        if command == "import" {
+            assert_eq!(run.run(&["export", "round", "round-by-hand", "--run", "runs/NAME"]).exit, 0);
+        }
+        return (run, String::new());
+    }
     if AFTER_A_LOOP.contains(&command) {
         let run = short();
         let ran = run.run(&[&["loop", "--run", "runs/NAME", "--rounds", "1"], &SETTINGS[..]].concat());

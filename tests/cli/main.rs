@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
 
 mod bad_input;
+mod by_hand;
 mod check;
+mod command_engine;
 mod disk;
 mod doctor;
 mod engines;

@@ -48,7 +48,7 @@ fn trace(run: &TestRun) -> String {
 }
 
 /// Whether this machine can keep a command in; says so where it cannot.
-fn has_sandbox(run: &TestRun) -> bool {
+pub fn has_sandbox(run: &TestRun) -> bool {
     let ran = run.run(&["doctor"]);
     let has = ran.out.contains("yes  command sandbox");
     if !has {

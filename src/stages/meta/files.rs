@@ -161,6 +161,16 @@ impl Files<'_> {
     }
 }
 
+/// A whole visible trace as it happened, in words.
+///
+/// # Errors
+/// A trace that cannot be read.
+pub fn transcript(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    each_line(path, |line| shown(line, &mut text))?;
+    Ok(text)
+}
+
 fn each_line(path: &Path, mut visit: impl FnMut(&TraceLine<'_>)) -> Result<(), String> {
     // Where the run lies is nothing that a model needs to know.
     let broken = |_| "the trace cannot be read".to_owned();

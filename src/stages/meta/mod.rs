@@ -3,11 +3,13 @@
 //! written, what counts as said. Whatever a model says becomes a typed artifact or is dropped; code checks every place it points to.
 //!
 //! Reading order: this file (who sits, on what), `roles` (what each is asked and what comes of it), `brief` (what each is shown first),
-//! `session` (one sitting), `room` (the tools at work), `tool` and `arguments` (their list, and with what they are called), `files`, `natives` and `scratch` (what they read and write),
-//! `said` (what was said), `window` (the cap on what a model sees).
+//! `session` (one sitting), `room` (the tools at work), `tool` and `arguments` (their list, and with what they are called), `files`, `natives`
+//! and `scratch` (what they read and write), `said` (what was said), `checks` (what must hold of it), `window` (the cap on what a model
+//! sees).
 
 mod arguments;
 mod brief;
+mod checks;
 mod files;
 mod natives;
 mod roles;
@@ -18,6 +20,9 @@ mod session;
 mod tool;
 mod window;
 
+pub use checks::{Ground, order_of, review_of};
+pub use files::transcript;
+pub use natives::listed as natives;
 pub use roles::{Judged, Revision, diagnose, direct, propose, propose_all, review, revise};
 pub use said::Said;
 pub use session::MetaError;

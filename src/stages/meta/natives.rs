@@ -7,7 +7,7 @@ use std::fmt::Write;
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/runtime/native");
 
 /// Every native with what it does, a line each.
-pub(super) fn listed() -> String {
+pub fn listed() -> String {
     NATIVES.iter().fold(String::new(), |mut text, native| {
         _ = writeln!(text, "- {} (group {}): {}", native.name, native.group.unwrap_or("none"), native.summary);
         text

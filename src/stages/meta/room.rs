@@ -1,14 +1,15 @@
 //! The workroom: where a role's tool calls go. It reads by [`Files`], writes to a [`Scratch`] in memory, and keeps what is [`Said`].
 
 use super::arguments::{Excerpt, Folder, Justified, Named, OnePath, Order, Passage, Sought, Spoken, Written};
+use super::checks::{Ground, order_of, review_of};
 use super::files::Files;
-use super::said::{Said, error, read, verified};
+use super::said::{Said, error, read};
 use super::scratch::Scratch;
 use super::tool::Tool;
 use super::window::{RESULT, capped};
 use super::{Office, Role, natives};
 use crate::bench::{Hosted, Observation};
-use crate::domain::diagnosis::{Diagnosis, Direction, Review, ReviewWord, TEXT_LIMIT, few_enough, short_enough};
+use crate::domain::diagnosis::{Diagnosis, Direction, Review, TEXT_LIMIT, few_enough, short_enough};
 use crate::domain::engine::Engine;
 use crate::domain::harness::Harness;
 use crate::domain::id::{CandidateId, TaskId};
@@ -225,30 +226,22 @@ impl<'a> Room<'a> {
 
     fn diagnosis(&self, arguments: &Arguments) -> Result<Diagnosis, String> {
         let diagnosis: Diagnosis = read(arguments)?;
-        diagnosis.check()?;
         few_enough([("what is said", self.said.borrow().diagnoses.len() + 1, DIAGNOSES)])?;
-        let (diagnosis, lost) = verified(diagnosis, self.files.office);
-        self.said.borrow_mut().dropped += lost;
-        if diagnosis.evidence.is_empty() {
-            return Err("no snippet was found, word for word, at the anchor named; read the trace and quote it".to_owned());
-        }
-        Ok(diagnosis)
+        let (dropped, held) = self.ground().diagnosis(diagnosis);
+        self.said.borrow_mut().dropped += dropped;
+        held
     }
 
     fn direction(&self, arguments: &Arguments) -> Result<Direction, String> {
         let direction: Direction = read(arguments)?;
-        direction.check()?;
         few_enough([("what is said", self.said.borrow().directions.len() + 1, DIRECTIONS)])?;
-        direction.tasks.iter().try_for_each(|task| self.task(task))?;
-        let lost = direction.evidence.iter().find(|anchor| !(self.files.office.verify)(anchor, ""));
-        lost.map_or(Ok(()), |anchor| Err(format!("there is no such place: {anchor}")))?;
-        Ok(direction)
+        self.ground().direction(direction)
     }
 
     fn justified(&self, arguments: &Arguments) -> Result<Justified, String> {
         let given: Justified = read(arguments)?;
         short_enough([("why", given.why.as_str(), TEXT_LIMIT)])?;
-        self.task(&given.task)?;
+        self.ground().task(&given.task)?;
         Ok(given)
     }
 
@@ -256,7 +249,7 @@ impl<'a> Room<'a> {
         let Bench { engine, workshop, first, most } = *self.bench()?;
         let statement: Statement = read(arguments)?;
         let claims = [&statement.will_unlock, &statement.will_stabilize, &statement.at_risk].into_iter().flatten();
-        claims.filter_map(Claim::task).try_for_each(|task| self.task(task))?;
+        claims.filter_map(Claim::task).try_for_each(|task| self.ground().task(task))?;
         let harness = self.scratch.borrow().harness(workshop)?;
         let before = &self.said.borrow().proposed;
         if before.len() >= most {
@@ -265,35 +258,18 @@ impl<'a> Room<'a> {
         accept(&Submission { engine, harness, statement }, first + before.len(), before, workshop)
     }
 
-    fn task(&self, task: &TaskId) -> Result<(), String> {
-        if self.files.office.tasks.contains(task) { Ok(()) } else { Err(format!("there is no train task {:?}", task.as_str())) }
-    }
-
     fn reviewable(&self, arguments: &Arguments) -> Result<Review, String> {
-        let review: Review = read(arguments)?;
-        review.check()?;
         let (candidates, may_revise) = self.reviewed;
-        if !candidates.contains(&review.candidate) {
-            let names: Vec<&str> = candidates.iter().map(CandidateId::as_str).collect();
-            return Err(format!("there is no candidate {:?} to review; there are {}", review.candidate.as_str(), names.join(", ")));
-        }
-        if review.word == ReviewWord::Revise && !may_revise {
-            return Err("a revision was asked for once already: say pass or reject".to_owned());
-        }
-        Ok(review)
+        review_of(candidates, may_revise, read(arguments)?)
     }
 
     fn ranked(&self, arguments: &Arguments) -> Result<Vec<CandidateId>, String> {
-        let mut order: Vec<CandidateId> = Vec::new();
-        for id in read::<Order>(arguments)?.order {
-            if !self.reviewed.0.contains(&id) {
-                return Err(format!("there is no candidate {:?}", id.as_str()));
-            }
-            if !order.contains(&id) {
-                order.push(id);
-            }
-        }
-        Ok(order)
+        order_of(self.reviewed.0, read::<Order>(arguments)?.order)
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        let Office { tasks, verify, .. } = self.files.office;
+        Ground { tasks, verify }
     }
 
     /// A line of the audit: what was done on what, or what was refused and why.

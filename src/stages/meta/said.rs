@@ -1,10 +1,8 @@
 //! What was said in a session, typed. What does not parse or does not hold is shown to the model with what is wrong, once; if it fails again
 //! that statement is dropped and counted, never the round.
 
-use super::Office;
 use crate::bench::Observation;
 use crate::domain::diagnosis::{Diagnosis, Direction, Review};
-use crate::domain::digest::Anchor;
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::message::Arguments;
 use crate::stages::evolve::Proposed;
@@ -68,15 +66,6 @@ impl Said {
             }
         }
     }
-}
-
-/// Leaves what can be found where it is said to be; with how many pieces were not.
-pub(super) fn verified(mut diagnosis: Diagnosis, office: &Office<'_>) -> (Diagnosis, u32) {
-    let before = diagnosis.evidence.len();
-    let holds = |anchor: &Anchor, snippet: &str| !snippet.trim().is_empty() && (office.verify)(anchor, snippet);
-    diagnosis.evidence.retain(|piece| holds(&piece.anchor, &piece.snippet));
-    let lost = before - diagnosis.evidence.len();
-    (diagnosis, lost as u32)
 }
 
 /// A result that says what went wrong.

@@ -2,16 +2,13 @@
 //! candidate.
 
 use super::window::lines_of;
-use crate::domain::harness::{FILE_LIMIT, HARNESS_FILE, Harness, check_path};
+use crate::domain::harness::{FILE_LIMIT, FILES_LIMIT, HARNESS_FILE, Harness, check_path};
 use crate::stages::evolve::Workshop;
 use crate::store::harness_dir::from_files;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Most files of a working copy.
-const FILES: usize = 400;
-
-/// Most bytes of all of them.
+/// Most bytes of all files.
 const BYTES: usize = 16 << 20;
 
 /// The copy.
@@ -23,9 +20,7 @@ pub(super) struct Scratch {
 impl Scratch {
     /// A copy of a harness.
     pub(super) fn of(harness: &Harness) -> Self {
-        let manifest = toml::to_string(&harness.manifest).unwrap_or_default();
-        let mut files = harness.files.clone();
-        files.insert(HARNESS_FILE.to_owned(), manifest.into_bytes());
+        let files = harness.folder();
         Self { base: files.clone(), files }
     }
 
@@ -64,8 +59,8 @@ impl Scratch {
         if text.len() as u64 > FILE_LIMIT {
             return Err(format!("{} bytes; a file of a harness has at most {FILE_LIMIT}", text.len()));
         }
-        if self.files.len() >= FILES && !self.files.contains_key(path) {
-            return Err(format!("{FILES} files are there already"));
+        if self.files.len() >= FILES_LIMIT && !self.files.contains_key(path) {
+            return Err(format!("{FILES_LIMIT} files are there already"));
         }
         let others: usize = self.files.iter().filter(|(other, _)| *other != path).map(|(_, bytes)| bytes.len()).sum();
         if others + text.len() > BYTES {

@@ -1,0 +1,87 @@
+//! The program of the engine `command` as settings name it: its words, the files among them, its limits.
+
+use super::failure::Failure;
+use super::settings::Settings;
+use crate::domain::harness::FILE_LIMIT;
+use crate::rounds::{EngineCommand, Word};
+use crate::sandbox::{CommandLimits, find_program};
+use crate::store::atomic::FileError;
+use serde::Deserialize;
+use std::path::Path;
+
+/// What a program that makes candidates may use where nothing else is set: an agent that builds and tries things, not a single tool call.
+const LIMITS: CommandLimits =
+    CommandLimits { seconds: 600, cpu_seconds: 2400, memory_mb: 4096, processes: 256, output_bytes: 64 << 10, disk_mb: 256 };
+
+/// A command line that no shell reads.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum CommandLine {
+    /// Word by word.
+    Words(Vec<String>),
+    /// Split at blanks.
+    Line(String),
+}
+
+impl CommandLine {
+    fn words(&self) -> Vec<String> {
+        match self {
+            Self::Words(words) => words.clone(),
+            Self::Line(line) => line.split_whitespace().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// The program that the settings name, if they do; it must be here.
+pub(crate) fn engine_command(settings: &Settings) -> Result<Option<EngineCommand>, Failure> {
+    let keys = &settings.evolution;
+    let Some(mut words) = keys.engine_command.as_ref().map(CommandLine::words) else { return Ok(None) };
+    let line = words.join(" ");
+    let bad = |problem: String| Failure::settings(format!("read engine_command {line:?}: {problem}"));
+    let Some(program) = words.first_mut() else { return Err(bad("it names no program".to_owned())) };
+    if program.contains('/') {
+        // Links are kept: a virtual environment's interpreter is one.
+        *program = std::path::absolute(&*program).map_err(|error| bad(error.to_string()))?.display().to_string();
+    }
+    if find_program(program).is_none() {
+        return Err(bad("no such program on this machine".to_owned()).hint("name a program in PATH, or the path of an executable file"));
+    }
+    let limits = CommandLimits {
+        seconds: keys.engine_seconds.unwrap_or(LIMITS.seconds),
+        cpu_seconds: keys.engine_seconds.map_or(LIMITS.cpu_seconds, |seconds| seconds.saturating_mul(4).clamp(1, 14_400)),
+        output_bytes: keys.engine_output.unwrap_or(LIMITS.output_bytes),
+        ..LIMITS
+    };
+    limits.check().map_err(|problem| Failure::settings(format!("read limits of engine_command: {problem}")))?;
+    let words = words.into_iter().enumerate().map(|(at, word)| if at == 0 { Ok(Word::Plain(word)) } else { word_of(word) });
+    Ok(Some(EngineCommand { line, words: words.collect::<Result<_, _>>()?, limits, network: settings.tool_network }))
+}
+
+/// An argument; the path of a file becomes the file.
+fn word_of(word: String) -> Result<Word, Failure> {
+    let path = Path::new(&word);
+    let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_file()) else { return Ok(Word::Plain(word)) };
+    let size = path.metadata().map_err(FileError::io("read", path))?.len();
+    if size > FILE_LIMIT {
+        let hint = "make it executable and name it as the program: the folder that a program lies in is shown";
+        return Err(Failure::settings(format!("read {word}: {size} bytes; a file given to a program has at most {FILE_LIMIT}")).hint(hint));
+    }
+    let bytes = std::fs::read(path).map_err(FileError::io("read", path))?;
+    Ok(Word::File { name: name.to_owned(), bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_are_files_become_files_and_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.py");
+        std::fs::write(&path, "print(1)").unwrap();
+        let word = word_of(path.display().to_string()).unwrap();
+        assert_eq!(word, Word::File { name: "agent.py".into(), bytes: b"print(1)".to_vec() });
+        assert_eq!(word_of("--fast".into()).unwrap(), Word::Plain("--fast".into()));
+        assert_eq!(CommandLine::Line(" a  b ".into()).words(), ["a", "b"]);
+    }
+}

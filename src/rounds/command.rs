@@ -1,0 +1,284 @@
+//! The engine `command`: candidates that a program of the user's own makes, or a person. Each candidate has a desk, `R<n>/desk/<k>`: what
+//! was changed there lies in `harness/`, what is said of it in `statement.toml`, and an empty file `done` or `skip` is written last. A
+//! program works in the sandbox on a copy, once a candidate, one after another, and its desk is what it left; a person works at the desk,
+//! and the round waits. A desk with its mark is never worked at again, so that a killed run makes no candidate twice.
+
+use super::Rounds;
+use super::error::RoundsError;
+use super::evolve::{Made, Stock};
+use super::settings::{EngineCommand, Word};
+use crate::domain::engine::Engine;
+use crate::domain::harness::Harness;
+use crate::domain::id::{CandidateId, HarnessId, TaskId};
+use crate::domain::untrusted::plain_lines;
+use crate::sandbox::{End, Finished, Sandbox, SandboxError, ToolCommand, Workspace};
+use crate::stages::evolve::{Proposed, Statement, Submission, Workshop, accept};
+use crate::stages::handwork::{self, JUSTIFIED, Place, STATEMENT, Words};
+use crate::stages::meta::Ground;
+use crate::store::atomic::FileError;
+use crate::store::handed::{self, Files};
+use crate::store::harness_dir::from_files;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// The candidate is made.
+const DONE: &str = "done";
+
+/// There is none.
+const SKIP: &str = "skip";
+
+/// What went wrong, for whoever sits there.
+const LOG: &str = "log.txt";
+
+/// How a person ends the work at a desk.
+const BY_HAND: &str = "When you are done, make an empty file `done` beside this one — or `skip` to leave this candidate out — and give the \
+     command again that began the run.";
+
+/// How a program ends its work.
+const BY_PROGRAM: &str = "You are started in this folder, may write nowhere else, and are given a limited time. End with exit code 0; with \
+     another one the candidate is dropped.";
+
+/// What a desk holds when it is left.
+struct Left {
+    harness: Harness,
+    statement: Statement,
+}
+
+impl Rounds<'_> {
+    /// Candidates made at the desks; or who is waited for. `taken` are harnesses that others made.
+    pub(super) async fn by_command(
+        &self,
+        stock: &Stock<'_>,
+        (first, count): (usize, usize),
+        taken: BTreeSet<HarnessId>,
+    ) -> Result<Made, RoundsError> {
+        let numbers = first..first + count;
+        for number in numbers.clone() {
+            let desk = self.desk(stock.round, number);
+            match &self.course.settings.command {
+                Some(_) if is_left(&desk) => {}
+                Some(program) => self.run_program(program, stock, number).await?,
+                None => self.lay_desk(stock, number)?,
+            }
+        }
+        let left = numbers.filter(|number| is_left(&self.desk(stock.round, *number))).collect::<Vec<_>>();
+        let mut made = Made::default();
+        if left.len() == count {
+            made = self.at_workshop(stock, (first, count), taken, async |workshop| self.taken_up(stock, &left, workshop)).await?;
+        }
+        let open: Vec<String> = (first..first + count)
+            .map(|number| self.desk(stock.round, number))
+            .filter(|desk| !is_left(desk))
+            .map(|desk| desk.display().to_string())
+            .collect();
+        made.waiting = (!open.is_empty()).then(|| {
+            let work = "edit harness/, fill in statement.toml, then make an empty file `done` or `skip`; README.md says more";
+            format!("R{} waits for candidates made by hand: {work}; open: {}", stock.round, open.join(", "))
+        });
+        Ok(made)
+    }
+
+    fn desk(&self, round: u32, number: usize) -> PathBuf {
+        self.course.run.path().join(format!("R{round}/desk/{number}"))
+    }
+
+    /// What a candidate's maker is given.
+    fn given(&self, stock: &Stock<'_>, number: usize, ending: &str) -> Result<Files, RoundsError> {
+        let overview = self.visible.overview(stock.round)?;
+        let overview = overview.ok_or_else(|| RoundsError::Lost(format!("R{}/overview.json", stock.round)))?;
+        let transcripts = self.transcripts()?;
+        let shown = handwork::Shown {
+            round: stock.round,
+            overview: &overview,
+            digests: &stock.digests,
+            transcripts: &transcripts,
+            incumbent: &stock.incumbent,
+        };
+        let place = Place { format: 1, round: stock.round, candidate: id_of(stock.round, number), number };
+        Ok(handwork::evolver(&shown, stock.landscape, &place, ending))
+    }
+
+    /// A desk for a person; one that is laid out is left alone.
+    fn lay_desk(&self, stock: &Stock<'_>, number: usize) -> Result<(), RoundsError> {
+        let desk = self.desk(stock.round, number);
+        if desk.join("README.md").exists() {
+            return Ok(());
+        }
+        let mut files = self.given(stock, number, BY_HAND)?;
+        let readme = files.remove("README.md").unwrap_or_default();
+        Ok(handed::lay_out_anew(&desk, &files, ("README.md", &readme))?)
+    }
+
+    /// Has the program make one candidate: what it leaves becomes the desk.
+    async fn run_program(&self, program: &EngineCommand, stock: &Stock<'_>, number: usize) -> Result<(), RoundsError> {
+        if (self.course.stopped)() {
+            return Err(RoundsError::Stopped { round: stock.round });
+        }
+        let id = id_of(stock.round, number);
+        let cannot = |error: SandboxError| RoundsError::Command(error.to_string());
+        let sandbox = self.course.desk.workbench.sandbox().map_err(RoundsError::Command)?;
+        let workspace = Workspace::new().map_err(cannot)?;
+        handed::lay_out(&workspace.work(), &self.given(stock, number, BY_PROGRAM)?)?;
+        let argv = inside(program, sandbox, &workspace).map_err(cannot)?;
+        let command = ToolCommand { argv, stdin: Vec::new(), network: program.network };
+        let finished = sandbox.run(&command, &workspace, &program.limits).await.map_err(cannot)?;
+        let (mut files, problem) = match left_behind(&finished, &workspace.work()) {
+            Ok(files) => (files, None),
+            Err(problem) => (Files::new(), Some(problem)),
+        };
+        let log = log_of(&program.line, &finished, problem.as_deref());
+        tell(&id, &log);
+        files.insert(LOG.to_owned(), log.into_bytes());
+        let mark = if problem.is_none() { DONE } else { SKIP };
+        handed::lay_out_anew(&self.desk(stock.round, number), &files, (mark, b""))?;
+        match problem {
+            Some(problem) => self.dropped(stock.round, &id, &problem),
+            None => self.audited("evolve", stock.round, "command", format!("{id} by {}", program.line)),
+        }
+    }
+
+    /// What was left at some desks, as candidates. One that does not hold is dropped where a program made it, and goes back to a person.
+    fn taken_up(&self, stock: &Stock<'_>, numbers: &[usize], workshop: &Workshop<'_>) -> Result<Made, RoundsError> {
+        let mut made = Made::default();
+        for number in numbers {
+            let desk = self.desk(stock.round, *number);
+            if desk.join(SKIP).exists() {
+                continue;
+            }
+            let taken = self.justified_at(&desk).and_then(|justified| {
+                let proposed = taken_from(&desk, &self.standing_title(), *number, &made.proposed, workshop)?;
+                Ok((justified, proposed))
+            });
+            match taken {
+                Ok((justified, proposed)) => {
+                    made.justified.extend(justified);
+                    made.proposed.push(proposed);
+                }
+                Err(problem) => self.refuse(stock.round, *number, &problem)?,
+            }
+        }
+        Ok(made)
+    }
+
+    /// The title of a candidate whose maker says nothing.
+    fn standing_title(&self) -> String {
+        let program = self.course.settings.command.as_ref();
+        program.map_or_else(|| "an edit by hand".to_owned(), |program| format!("an edit by {}", program.line))
+    }
+
+    /// Tasks that need no candidate, as a desk has it.
+    fn justified_at(&self, desk: &Path) -> Result<BTreeMap<TaskId, String>, String> {
+        let text = handed::text(&desk.join(JUSTIFIED)).map_err(|error| error.to_string())?;
+        let (mut words, tasks) = (Words::default(), self.train_ids());
+        let justified = words.justified("", text.as_deref(), &Ground { tasks: &tasks, verify: &|_, _| false });
+        words.problems.into_iter().next().map_or(Ok(justified), Err)
+    }
+
+    fn refuse(&self, round: u32, number: usize, problem: &str) -> Result<(), RoundsError> {
+        let (desk, id) = (self.desk(round, number), id_of(round, number));
+        let before = handed::text(&desk.join(LOG)).ok().flatten().unwrap_or_default();
+        let line = format!("not taken: {problem}\n");
+        if !before.ends_with(&line) {
+            tell(&id, &line);
+            handed::lay_out(&desk, &Files::from([(LOG.to_owned(), (before + &line).into_bytes())]))?;
+        }
+        if self.course.settings.command.is_none() {
+            self.course.run.remove(&format!("R{round}/desk/{number}/{DONE}"))?;
+        }
+        self.dropped(round, &id, problem)
+    }
+
+    fn dropped(&self, round: u32, id: &CandidateId, problem: &str) -> Result<(), RoundsError> {
+        self.say(round, format!("{id} is not taken: {problem}"));
+        self.audited("evolve", round, "refused", format!("{id}: {problem}"))
+    }
+}
+
+/// What a candidate's author may want to know, for `-v`.
+fn tell(id: &CandidateId, log: &str) {
+    for line in plain_lines(log) {
+        tracing::info!("{id}: {line}");
+    }
+}
+
+/// A candidate's id by its number.
+pub(super) fn id_of(round: u32, number: usize) -> CandidateId {
+    CandidateId(format!("C-R{round}-{number:02}"))
+}
+
+fn is_left(desk: &Path) -> bool {
+    [DONE, SKIP].iter().any(|mark| desk.join(mark).exists())
+}
+
+/// A candidate from a folder, or why it is none.
+pub(super) fn taken_from(
+    desk: &Path,
+    title: &str,
+    number: usize,
+    before: &[Proposed],
+    workshop: &Workshop<'_>,
+) -> Result<Proposed, String> {
+    let Left { harness, statement } =
+        left_at(desk, title, workshop).map_err(|problem| problem.replace(&format!("{}/", desk.display()), ""))?;
+    accept(&Submission { engine: Engine::Command, harness, statement }, number, before, workshop)
+}
+
+fn left_at(desk: &Path, title: &str, workshop: &Workshop<'_>) -> Result<Left, String> {
+    let files = handed::harness_files(&desk.join("harness")).map_err(|error| error.to_string())?;
+    let (harness, lines) = from_files(files, Path::new("harness")).map_err(|error| error.to_string())?;
+    let problems = (workshop.check)(&harness, &lines);
+    if !problems.is_empty() {
+        return Err(problems.iter().map(|problem| format!("harness/{problem}")).collect::<Vec<_>>().join("\n"));
+    }
+    let text = handed::text(&desk.join(STATEMENT)).map_err(|error| error.to_string())?;
+    Ok(Left { harness, statement: handwork::statement(text.as_deref(), title)? })
+}
+
+/// The command line as it is inside: files of the user's are put where they can be read.
+fn inside(program: &EngineCommand, sandbox: &Sandbox, workspace: &Workspace) -> Result<Vec<String>, SandboxError> {
+    let mut argv = Vec::new();
+    for (at, word) in program.words.iter().enumerate() {
+        match word {
+            Word::Plain(text) => argv.push(text.clone()),
+            Word::File { name, bytes } => {
+                let path = format!("{at}/{name}");
+                workspace.add_tool(&path, bytes)?;
+                argv.push(workspace.tools_inside(sandbox.protection()).join(path).display().to_string());
+            }
+        }
+    }
+    Ok(argv)
+}
+
+/// The files of a workspace that count, or why its candidate is dropped.
+fn left_behind(finished: &Finished, work: &Path) -> Result<Files, String> {
+    match finished.end {
+        End::Exit(0) => {}
+        End::Exit(code) => return Err(format!("the program ended with exit code {code}")),
+        End::Stopped(limit) => return Err(format!("the program was stopped at its limit of {limit}")),
+    }
+    let taken = || -> Result<Files, FileError> {
+        let mut files: Files =
+            handed::harness_files(&work.join("harness"))?.into_iter().map(|(path, bytes)| (format!("harness/{path}"), bytes)).collect();
+        for name in [STATEMENT, JUSTIFIED] {
+            files.extend(handed::text(&work.join(name))?.map(|text| (name.to_owned(), text.into_bytes())));
+        }
+        Ok(files)
+    };
+    taken().map_err(|error| error.to_string().replace(&format!("{}/", work.display()), ""))
+}
+
+/// What a program did, for people.
+fn log_of(line: &str, finished: &Finished, problem: Option<&str>) -> String {
+    let mut log = format!("command: {line}\n");
+    for (name, text) in [("stdout", &finished.stdout), ("stderr", &finished.stderr)] {
+        if !text.trim().is_empty() {
+            _ = writeln!(log, "--- {name}\n{}", text.trim_end());
+        }
+    }
+    if let Some(problem) = problem {
+        _ = writeln!(log, "not taken: {problem}");
+    }
+    log
+}
