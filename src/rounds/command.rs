@@ -244,7 +244,7 @@ fn inside(program: &EngineCommand, sandbox: &Sandbox, workspace: &Workspace) -> 
             Word::File { name, bytes } => {
                 let path = format!("{at}/{name}");
                 workspace.add_tool(&path, bytes)?;
-                argv.push(workspace.tools_inside(sandbox.protection()).join(path).display().to_string());
+                argv.push(workspace.tools_inside(sandbox.protection().root()).join(path).display().to_string());
             }
         }
     }

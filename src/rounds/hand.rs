@@ -249,10 +249,6 @@ impl Rounds<'_> {
         Ok((!rules.ship_ranking.is_empty()).then_some((manifests, rules)))
     }
 
-    fn is_evolved(&self, round: u32) -> Result<bool, RoundsError> {
-        Ok(self.visible.find_text(&format!("R{round}/evolved.json"))?.is_some())
-    }
-
     /// Candidates that the gate has room for.
     fn places_left(&self) -> usize {
         match self.gate.demand() {

@@ -81,8 +81,8 @@ impl Rounds<'_> {
         Ok(may)
     }
 
-    /// Whether candidates are on file already, by an engine that needed no diagnosis and no direction.
-    fn is_evolved(&self, round: u32) -> Result<bool, RoundsError> {
+    /// Whether the candidates of a round are on file.
+    pub(super) fn is_evolved(&self, round: u32) -> Result<bool, RoundsError> {
         Ok(self.visible.find_text(&format!("R{round}/evolved.json"))?.is_some())
     }
 

@@ -53,7 +53,7 @@ impl Rounds<'_> {
         match plan_round(self.course.run, &self.visible, (round, self.course.settings.actionability), incumbent)? {
             Planned::Work(landscape) => {
                 self.audited("plan", round, "wrote", format!("R{round}/landscape.json"))?;
-                Ok(Ok(self.directed(round, *landscape).await?))
+                Ok(Ok(*landscape))
             }
             Planned::NoOp { reason } => Ok(Err(reason)),
         }

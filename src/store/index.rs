@@ -4,7 +4,7 @@ use super::run_dir::{RunDir, RunDirError};
 use std::fmt::Write;
 
 /// Files and folders of a run in reading order, with what they are (`system.md` §5). `R*` stands for every round.
-const ENTRIES: [(&str, &str); 22] = [
+const ENTRIES: [(&str, &str); 23] = [
     ("run.toml", "the frozen settings with their origins, seed, benchmark digest, harness and policy"),
     ("journal.md", "one memo a round"),
     ("report.html", "the report"),

@@ -85,6 +85,17 @@ impl Workbench {
         }
     }
 
+    /// The sandbox, found out at the first need.
+    ///
+    /// # Errors
+    /// Why there is none, with the cure.
+    pub fn sandbox(&self) -> Result<&Sandbox, String> {
+        match self {
+            Self::Programs(programs) => programs.sandbox(),
+            Self::Recorded(_) => Err("nothing runs in a dry replay".to_owned()),
+        }
+    }
+
     /// Starts what an episode needs.
     pub(in crate::runtime) async fn open(&self, harness: &Harness, files: &[ToolFile]) -> Result<Vec<Brought>, ToolFault> {
         match self {
@@ -95,10 +106,6 @@ impl Workbench {
 }
 
 impl Programs {
-    /// The sandbox, found out at the first need.
-    ///
-    /// # Errors
-    /// Why there is none, with the cure.
     fn sandbox(&self) -> Result<&Sandbox, String> {
         let sandbox = || Sandbox::new(self.wanted, self.hidden.clone()).map_err(|error| error.to_string());
         self.sandbox.get_or_init(sandbox).as_ref().map_err(Clone::clone)
