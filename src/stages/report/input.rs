@@ -5,7 +5,6 @@ use super::compared::Control;
 use super::reading::Reading;
 use crate::domain::curves::{Curves, Point};
 use crate::domain::digest::Overview;
-use crate::domain::engine::Engine;
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::interval::{Difference, correlation, difference, wilson};
 use crate::domain::ledger::{Reputation, ShipOutcome};
@@ -288,9 +287,11 @@ impl Report {
     /// Who was asked for this run's candidates, and whoever proposed one.
     pub fn engine(&self) -> String {
         let candidates = self.rounds.iter().flat_map(|round| &round.candidates);
-        let mut engines: BTreeSet<&str> = candidates.map(|candidate| candidate.manifest.engine.as_str()).collect();
+        let mut engines: BTreeSet<String> = candidates.map(|candidate| candidate.manifest.engine.clone()).collect();
         let records = self.rounds.iter().filter(|round| round.round > 0).filter_map(|round| round.record.as_ref());
-        engines.extend(records.filter_map(|record| record.engines.as_ref()).flat_map(|engines| engines.iter().map(Engine::as_str)));
+        engines.extend(
+            records.filter_map(|record| record.engines.as_ref()).flat_map(|engines| engines.iter().map(|engine| engine.to_string())),
+        );
         Vec::from_iter(engines).join(", ")
     }
 }
