@@ -32,7 +32,7 @@ pub(crate) const LOOP_KEYS: [&str; 19] = [
 
 /// Keys that say who proposes: they may change between rounds, since what is measured and how it is judged stays the same. Where a command
 /// names none, the run's own hold.
-pub(crate) const PROPOSING: [&str; 3] = ["engine", "meta_harness", "meta_tokens"];
+pub(crate) const PROPOSING: [&str; 6] = ["engine", "engine_command", "engine_seconds", "engine_output", "meta_harness", "meta_tokens"];
 
 /// What is set; absent: the profile's.
 #[derive(Clone, Debug, Default, Deserialize)]
