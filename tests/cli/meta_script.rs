@@ -34,7 +34,8 @@ pub fn found(pattern: &str, text: &str) -> Vec<String> {
 /// Names of the traces that a text points to, each once.
 pub fn traces(text: &str) -> Vec<String> {
     let mut names = found(r"(trajectories/[^`#\s]+)#step_\d+", text);
-    names.dedup();
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     names
 }
 
@@ -78,6 +79,23 @@ fn digester(asked: &Asked) -> Say {
                 .and("diagnose", &diagnosis("all repeat_without_progress", &[evidence(trace, &step, &line)]))
         }
         _ if asked.told.is_empty() => Say::end("").cut(),
+        _ => Say::end("That is why they fail."),
+    }
+}
+
+/// Findings of [`many`].
+pub const FINDINGS: usize = 10;
+
+/// One finding in each of several traces, with a place that is invented beside each.
+pub fn many(asked: &Asked) -> Say {
+    let names: Vec<String> = traces(&asked.opening).into_iter().take(FINDINGS).collect();
+    match asked.turn {
+        0 => names.iter().fold(Say::end("I look."), |say, name| say.and("read_trace", &json!({"trace": name, "from": 1, "steps": 9}))),
+        1 => names.iter().zip(&asked.results).fold(Say::end("I see."), |say, (name, shown)| {
+            let (step, line) = quote(shown);
+            let pieces = [evidence(name, &step, &line), evidence(name, "999", &line)];
+            say.and("diagnose", &diagnosis(&format!("what {name} shows"), &pieces))
+        }),
         _ => Say::end("That is why they fail."),
     }
 }
