@@ -44,7 +44,8 @@ fn command(run: &TestRun, settings: &[&str], engine: &str, rounds: &str, dir: &s
 }
 
 pub fn json(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+    assert!(path.exists(), "{} is missing", path.display());
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 /// Lines of the audit as `stage what detail`.

@@ -42,7 +42,7 @@ pub fn traces(text: &str) -> Vec<String> {
 /// A step of a trace as it was read, and a line of its result.
 pub fn quote(trace: &str) -> (String, String) {
     let steps = Regex::new(r"(?m)^\[(\d+)\] .*\n     → (.{20,})$").unwrap();
-    let step = steps.captures(trace).unwrap_or_else(|| panic!("no step in {trace}"));
+    let step = steps.captures(trace).unwrap();
     (step[1].to_owned(), step[2].to_owned())
 }
 
