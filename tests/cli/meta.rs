@@ -3,7 +3,7 @@
 
 use crate::looped::{different, nothing_sealed_is_outside, outcome, short};
 use crate::meta_model::{Asked, Health, MetaModel, Part, on_file};
-use crate::meta_script::{CONCERN, Directions, found, play};
+use crate::meta_script::{CONCERN, Directions, FINDINGS, found, many, play};
 use crate::test_run::{Ran, TestRun};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +44,8 @@ fn command(run: &TestRun, settings: &[&str], engine: &str, rounds: &str, dir: &s
 }
 
 pub fn json(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+    assert!(path.exists(), "{} is missing", path.display());
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 /// Lines of the audit as `stage what detail`.
@@ -284,7 +285,7 @@ fn a_round_of_a_meta_agent_killed_after_a_write_comes_to_the_same_end() {
 #[test]
 fn a_round_of_a_hundred_tasks_reaches_the_planner_as_a_few_thousand_tokens() {
     let run = TestRun::new();
-    let model = MetaModel::start(|asked| play(asked, FILTER_AND_PLAIN));
+    let model = MetaModel::start(|asked| if asked.part == Part::Digester { many(asked) } else { play(asked, FILTER_AND_PLAIN) });
     run.write("settings.toml", &model.settings("openai"));
     let settings = ["--bench", "household", "--profile", "quick", "--mode", "greedy", "--set", "train=100", "--set", "gate=4", "--yes"];
     let ran = meta_loop(&run, &settings, "aegis", "1", "run");
@@ -317,7 +318,8 @@ fn a_round_of_a_hundred_tasks_reaches_the_planner_as_a_few_thousand_tokens() {
     // No verified place is lost on the way from the Digester to those who work with it.
     let diagnoses = json(&dir.join("R1/diagnoses.json"));
     let places = found(r#"(trajectories/[^"]+#step_\d+)"#, &diagnoses.to_string());
-    assert!(!places.is_empty());
+    assert_eq!(places.len(), FINDINGS);
+    println!("{FINDINGS} verified places, of {} that were named", FINDINGS as u64 + diagnoses["dropped"].as_u64().unwrap());
     for part in [Part::Planner, Part::Evolver, Part::Critic] {
         let text = opening(part);
         assert!(places.iter().all(|place| text.contains(place.as_str())), "{part:?}: {places:?}");

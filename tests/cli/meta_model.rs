@@ -287,5 +287,5 @@ fn part(system: &str) -> Part {
         ("You are the Critic", Part::Critic),
         ("You improve an agent harness", Part::Single),
     ];
-    parts.into_iter().find(|(words, _)| system.starts_with(words)).unwrap_or_else(|| panic!("nobody is told {system:?}")).1
+    parts.into_iter().find(|(words, _)| system.starts_with(words)).unwrap().1
 }

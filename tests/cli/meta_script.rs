@@ -34,14 +34,15 @@ pub fn found(pattern: &str, text: &str) -> Vec<String> {
 /// Names of the traces that a text points to, each once.
 pub fn traces(text: &str) -> Vec<String> {
     let mut names = found(r"(trajectories/[^`#\s]+)#step_\d+", text);
-    names.dedup();
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     names
 }
 
 /// A step of a trace as it was read, and a line of its result.
 pub fn quote(trace: &str) -> (String, String) {
     let steps = Regex::new(r"(?m)^\[(\d+)\] .*\n     → (.{20,})$").unwrap();
-    let step = steps.captures(trace).unwrap_or_else(|| panic!("no step in {trace}"));
+    let step = steps.captures(trace).unwrap();
     (step[1].to_owned(), step[2].to_owned())
 }
 
@@ -78,6 +79,23 @@ fn digester(asked: &Asked) -> Say {
                 .and("diagnose", &diagnosis("all repeat_without_progress", &[evidence(trace, &step, &line)]))
         }
         _ if asked.told.is_empty() => Say::end("").cut(),
+        _ => Say::end("That is why they fail."),
+    }
+}
+
+/// Findings of [`many`].
+pub const FINDINGS: usize = 10;
+
+/// One finding in each of several traces, with a place that is invented beside each.
+pub fn many(asked: &Asked) -> Say {
+    let names: Vec<String> = traces(&asked.opening).into_iter().take(FINDINGS).collect();
+    match asked.turn {
+        0 => names.iter().fold(Say::end("I look."), |say, name| say.and("read_trace", &json!({"trace": name, "from": 1, "steps": 9}))),
+        1 => names.iter().zip(&asked.results).fold(Say::end("I see."), |say, (name, shown)| {
+            let (step, line) = quote(shown);
+            let pieces = [evidence(name, &step, &line), evidence(name, "999", &line)];
+            say.and("diagnose", &diagnosis(&format!("what {name} shows"), &pieces))
+        }),
         _ => Say::end("That is why they fail."),
     }
 }
