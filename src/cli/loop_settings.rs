@@ -89,8 +89,8 @@ pub(crate) struct LoopFlags {
     #[arg(long, value_name = "ENGINES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     engine: Option<Engines>,
-    /// Program of the engine `command`: changes a folder; without one the engine waits for a person
-    #[arg(long, value_name = "PROGRAM ARGS")]
+    /// Program that engine `command` runs; without one it waits for you
+    #[arg(long, value_name = "CMD")]
     #[serde(skip_serializing_if = "Option::is_none")]
     engine_command: Option<String>,
     /// How candidates are judged [default: the profile's]

@@ -156,10 +156,10 @@ pub(crate) struct Shared {
     /// Stop before more tokens are used
     #[arg(long, value_name = "N")]
     max_tokens: Option<u64>,
-    /// Stop starting episodes after this time, such as 90s, 20m or 2h
+    /// Start no episode after this time, such as 90s, 20m or 2h
     #[arg(long, value_name = "TIME")]
     max_time: Option<String>,
-    /// How commands of tools are kept in: auto, bubblewrap, landlock, off
+    /// How commands are kept in: auto, bubblewrap, landlock, off
     #[arg(long, value_name = "KIND")]
     sandbox: Option<String>,
     /// Settings file (TOML)

@@ -277,6 +277,9 @@ fn log_of(line: &str, finished: &Finished, problem: Option<&str>) -> String {
             _ = writeln!(log, "--- {name}\n{}", text.trim_end());
         }
     }
+    if finished.is_cut {
+        log.push_str("[stdout was longer]\n");
+    }
     if let Some(problem) = problem {
         _ = writeln!(log, "not taken: {problem}");
     }

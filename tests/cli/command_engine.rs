@@ -130,11 +130,17 @@ fn hostile_programs_lose_their_candidate_and_nothing_else() {
     if !has_sandbox(&run) {
         return;
     }
-    for (name, script) in HOSTILE {
+    let doctor = run.run(&["doctor"]).out;
+    let has_landlock = doctor.contains("yes  landlock") && doctor.contains("yes  seccomp");
+    let kinds = if has_landlock { vec!["auto", "landlock"] } else { vec!["auto"] };
+    for (kind, (name, script)) in kinds.into_iter().flat_map(|kind| HOSTILE.map(|case| (kind, case))) {
         let dir = run.path().join("hostile");
         run.write("agent.sh", &script.replace("RUN", &dir.display().to_string()));
         let mut command = run.command(&["loop", "--run", "hostile", "--rounds", "1", "--engine", "command"]);
-        command.args(["--engine-command", "sh agent.sh", "--set", "engine_seconds=2"]).args(SETTINGS).env("OPENAI_API_KEY", "sesame-key");
+        command
+            .args(["--engine-command", "sh agent.sh", "--set", "engine_seconds=2", "--sandbox", kind])
+            .args(SETTINGS)
+            .env("OPENAI_API_KEY", "sesame-key");
         let ran = Ran::of(command);
         assert_eq!(ran.exit, 0, "{name}: {}{}", ran.out, ran.err);
         let escaped = [dir.join("escaped"), dir.join("R1/escaped"), Path::new("/tmp/harnessx-escaped").to_owned()];
@@ -149,7 +155,7 @@ fn hostile_programs_lose_their_candidate_and_nothing_else() {
             assert!(!leaked.contains("\"split\"") && !leaked.contains("sesame-key"), "{name} read what is sealed: {leaked}");
         }
         nothing_sealed_is_outside(&dir);
-        println!("contained: {name}: {}", text(&dir.join("R1/desk/1/log.txt")).lines().last().unwrap_or_default());
+        println!("contained by {kind}: {name}: {}", text(&dir.join("R1/desk/1/log.txt")).lines().last().unwrap_or_default());
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -20,7 +20,7 @@ const OPEN: [&str; 12] = [
     "journal.md",
 ];
 
-const CLOSED: [&str; 22] = [
+const CLOSED: [&str; 23] = [
     "sealed/ledger.jsonl",
     "sealed",
     "report.html",
@@ -38,6 +38,7 @@ const CLOSED: [&str; 22] = [
     "",
     "R0",
     "R0/sealed/x",
+    "R0/desk/1/README.md",
     "R00/overview.md",
     "Rx/overview.md",
     "R0/overview.json.7.part",
