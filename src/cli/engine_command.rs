@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// What a program that makes candidates may use where nothing else is set: an agent that builds and tries things, not a single tool call.
 const LIMITS: CommandLimits =
-    CommandLimits { seconds: 600, cpu_seconds: 2400, memory_mb: 4096, processes: 256, output_bytes: 64 << 10, disk_mb: 256 };
+    CommandLimits { seconds: 600, cpu_seconds: 2400, memory_mb: 4096, processes: 64, output_bytes: 64 << 10, disk_mb: 256 };
 
 /// A command line that no shell reads.
 #[derive(Clone, Debug, Deserialize)]

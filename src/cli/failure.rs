@@ -144,6 +144,7 @@ impl From<RoundsError> for Failure {
             | RoundsError::Command(_)
             | RoundsError::Hand(_)
             | RoundsError::Lost(_) => Self::settings(message),
+            RoundsError::Sandbox(_) => Self::new(Exit::Outside, message).hint("the same command continues where it stopped"),
             RoundsError::Refused(_) => Self::settings(message).hint("nothing was taken; mend the files and give the command again"),
             RoundsError::Meta(error) => error.into(),
             RoundsError::Stopped { .. } => {

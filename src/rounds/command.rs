@@ -116,13 +116,12 @@ impl Rounds<'_> {
             return Err(RoundsError::Stopped { round: stock.round });
         }
         let id = id_of(stock.round, number);
-        let cannot = |error: SandboxError| RoundsError::Command(error.to_string());
         let sandbox = self.course.desk.workbench.sandbox().map_err(RoundsError::Command)?;
-        let workspace = Workspace::new().map_err(cannot)?;
+        let workspace = Workspace::new()?;
         handed::lay_out(&workspace.work(), &self.given(stock, number, BY_PROGRAM)?)?;
-        let argv = inside(program, sandbox, &workspace).map_err(cannot)?;
+        let argv = inside(program, sandbox, &workspace)?;
         let command = ToolCommand { argv, stdin: Vec::new(), network: program.network };
-        let finished = sandbox.run(&command, &workspace, &program.limits).await.map_err(cannot)?;
+        let finished = sandbox.run(&command, &workspace, &program.limits).await?;
         let (mut files, problem) = match left_behind(&finished, &workspace.work()) {
             Ok(files) => (files, None),
             Err(problem) => (Files::new(), Some(problem)),

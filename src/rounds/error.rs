@@ -4,6 +4,7 @@ use crate::domain::edit::EditError;
 use crate::domain::gate::GateError;
 use crate::domain::harness::Problem;
 use crate::domain::id::HarnessId;
+use crate::sandbox::SandboxError;
 use crate::stages::meta::MetaError;
 use crate::stages::replay::ReplayError;
 use crate::stages::rollout::RolloutError;
@@ -67,6 +68,9 @@ pub enum RoundsError {
     /// The program of the engine `command` cannot be started here.
     #[error("run the program of the engine `command`: {0}")]
     Command(String),
+    /// It could not be run now.
+    #[error("run the program of the engine `command`: {0}")]
+    Sandbox(#[from] SandboxError),
     /// A round cannot be played by hand as it stands.
     #[error("play a round by hand: {0}")]
     Hand(String),

@@ -116,7 +116,7 @@ const HOSTILE: [(&str, &str); 9] = [
     ),
     ("hangs", "sleep 100"),
     ("floods its output", "yes no no no"),
-    ("forks", "f() { f | f & }; f; sleep 100"),
+    ("starts too many processes", "i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i+1)); done; wait"),
     (
         "hooks of git",
         "mkdir -p harness/.git/hooks; echo 'touch RUN/escaped' > harness/.git/hooks/post-commit; chmod +x harness/.git/hooks/post-commit; exit 0",
