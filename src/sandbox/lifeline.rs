@@ -76,10 +76,12 @@ unsafe fn watch(child: i32, owner: i32, signals: &libc::sigset_t) -> i32 {
 #[expect(unsafe_code, reason = "see `keep`")]
 unsafe fn end(child: i32) {
     let pause = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    let mut has_group = true;
     for _ in 0..ATTEMPTS {
         // SAFETY: plain numbers, and pointers to locals.
         unsafe {
-            libc::kill(-child, libc::SIGKILL);
+            // Once the group is gone its number may be given to another one.
+            has_group = has_group && libc::kill(-child, libc::SIGKILL) == 0;
             let left = libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG);
             if left == -1 {
                 return;

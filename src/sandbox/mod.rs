@@ -14,6 +14,7 @@ pub mod command;
 mod confine;
 #[cfg_attr(not(feature = "containers"), path = "no_containers.rs")]
 pub mod containers;
+mod held;
 #[cfg(target_os = "linux")]
 mod lifeline;
 pub mod limits;

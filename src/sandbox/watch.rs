@@ -1,6 +1,7 @@
 //! A running command seen from outside: all its processes, what they use together, and the one way to end them.
 
 use super::command::Stopped;
+use super::held::{Held, children_of, held_below};
 use super::limits::CommandLimits;
 use super::protection::Protection;
 use nix::libc;
@@ -109,21 +110,17 @@ impl Group {
             // does not help, bubblewrap itself.
             Protection::Bubblewrap => {
                 self.kills += 1;
-                let found = descendants(self.child.id(), FIRST_KILLED);
+                let found = held_below(own, FIRST_KILLED);
                 // A group dies at one stroke, faster than a namespace, which asks its processes one by one.
-                for process in found.iter().skip(OWN) {
-                    let _ = killpg(Pid::from_raw(*process), Signal::SIGKILL);
+                found.iter().skip(OWN).for_each(Held::kill_group);
+                match found.first() {
+                    Some(inner) if self.kills < PATIENCE => inner.kill(),
+                    Some(_) | None => drop(killpg(Pid::from_raw(own), Signal::SIGKILL)),
                 }
-                let _ = match found.first() {
-                    Some(inner) if self.kills < PATIENCE => kill(Pid::from_raw(*inner), Signal::SIGKILL),
-                    Some(_) | None => killpg(Pid::from_raw(own), Signal::SIGKILL),
-                };
             }
             // The keeper ends the group; what has left the group is found by descent.
             Protection::Landlock | Protection::Off => {
-                for process in descendants(self.child.id(), MOST_KILLED) {
-                    let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
-                }
+                held_below(own, MOST_KILLED).iter().for_each(Held::kill);
                 let _ = kill(Pid::from_raw(own), Signal::SIGTERM);
             }
         }
@@ -155,19 +152,15 @@ impl Drop for Group {
     }
 }
 
-/// All processes below one, by what the kernel lists as their children, or the first so many; not the one itself.
+/// All processes below one, by what the kernel lists as their children, or the first so many; not the one itself. To be looked at, not to
+/// be signalled: a number may be another process's by then.
 fn descendants(root: u32, most: usize) -> Vec<i32> {
     let mut found: Vec<i32> = Vec::new();
-    let mut next = vec![i64::from(root)];
+    let mut next: Vec<i32> = i32::try_from(root).into_iter().collect();
     while let Some(process) = next.pop().filter(|_| found.len() <= most) {
-        let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { continue };
-        for thread in threads.filter_map(Result::ok) {
-            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            for child in children.split_ascii_whitespace().filter_map(|word| word.parse::<i32>().ok()) {
-                found.push(child);
-                next.push(i64::from(child));
-            }
-        }
+        let children = children_of(process);
+        found.extend(&children);
+        next.extend(children);
     }
     found
 }

@@ -109,7 +109,7 @@ fn first_round(dir: &Path) {
             "evolver-1 write_harness harness.toml",
             "evolver-4 session ended, ",
             "critic-1 refused review C-R9-99",
-            "critic-2 refused review C-R1-04: not taken: a revision was asked for once already",
+            "critic-2 refused review C-R1-04: not taken: a revision cannot be asked for now",
             "revision-4 refused read_file R1//candidates/C-R1-01/manifest.toml",
         ],
     );
