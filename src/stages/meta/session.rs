@@ -45,8 +45,8 @@ pub enum MetaError {
     Trace(#[from] TraceError),
 }
 
-/// Holds one session; `name` tells those of a role in a round apart, `ask` is its task in a line. What was said is in the room afterwards. A session that ended on a
-/// limit, or on a fault of its harness, leaves what was said until then.
+/// Holds one session; `name` tells those of a role in a round apart, `ask` is its task in a line. What was said is in the room afterwards. A
+/// session that ended on a limit, or on a fault of its harness, leaves what was said until then.
 pub(super) async fn sit(office: &Office<'_>, name: &str, ask: &str, room: Room<'_>) -> Result<(), MetaError> {
     let (role, said, room) = (room.role(), room.said(), room.named(name));
     let member = office.staff.get(&role).ok_or(MetaError::NoMember(role))?;
