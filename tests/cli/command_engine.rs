@@ -7,7 +7,7 @@ use crate::tools::has_sandbox;
 use std::path::Path;
 
 /// Reads what it is given, and writes a processor and a statement: offers only what serves the errand.
-const AGENT: &str = r#"
+pub const AGENT: &str = r#"
 set -e
 test -s landscape.md && test -s overview.json && test -s types.d.ts && test -s README.md
 ls traces/*.txt > /dev/null

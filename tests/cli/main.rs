@@ -6,6 +6,7 @@ mod bad_input;
 mod by_hand;
 mod check;
 mod command_engine;
+mod compared;
 mod disk;
 mod doctor;
 mod engines;
