@@ -37,6 +37,7 @@ pub use landscape::plan_round;
 pub use rules::rules_page;
 pub use settings::{Approve, EngineCommand, Event, LoopSettings, TaskCounts, Until, Word};
 
+use crate::domain::figures::count;
 use crate::domain::gate::{Demand, Purpose};
 use crate::domain::round::{RoundOutcome, RoundRecord};
 use meta::USED_UP;
@@ -186,7 +187,7 @@ impl Rounds<'_> {
         };
         let idle = rounds.iter().rev().take_while(is_idle).count() as u32;
         Ok(if done >= settings.gate.rounds && !settings.gate.open_ended {
-            Some(format!("{done} rounds are done, as many as the run was made for"))
+            Some(format!("{} done, as many as the run was made for", count(u64::from(done), "round")))
         } else if idle >= settings.patience && !self.is_awaited() {
             Some(format!("{idle} rounds in a row shipped nothing"))
         } else if self.engines_at(done + 1)?.is_none() && !self.is_awaited() {
