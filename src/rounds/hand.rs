@@ -157,7 +157,8 @@ impl Rounds<'_> {
     }
 
     fn check_stamp(&self, round: u32, dir: &Path) -> Result<(), RoundsError> {
-        let text = handed::text(&dir.join(STAMP))?.unwrap_or_default();
+        let missing = || RoundsError::Hand(format!("{} is no exported round: it has no {STAMP}", dir.display()));
+        let text = handed::text(&dir.join(STAMP))?.ok_or_else(missing)?;
         let stamp: Stamp = serde_json::from_str(&text)
             .map_err(|error| RoundsError::Hand(format!("{} is no exported round: {STAMP}: {error}", dir.display())))?;
         let wanted = Stamp { format: STAMP_FORMAT, kind: "round".to_owned(), round, incumbent: self.incumbent() };

@@ -24,18 +24,17 @@ const LINE: usize = 1_200;
 /// Letters of a trace after which the rest is left for another call: with one more line they fit into a result.
 const TRACE: usize = RESULT - 4 * LINE;
 
-/// What is made in a round, by others than the one who asks.
-const MADE: [&str; 10] = [
-    "candidates",
-    "verdicts",
-    "evolved.json",
-    "review-1.json",
-    "revised.json",
-    "review-2.json",
-    "critique.json",
-    "critique.md",
-    "decision.json",
-    "decision.md",
+/// What is there of a round before its candidates: all else in it is made by others than the one who asks.
+const GIVEN: [&str; 9] = [
+    "trajectories",
+    "episodes.jsonl",
+    "digests",
+    "overview.json",
+    "overview.md",
+    "regressions.md",
+    "diagnoses.json",
+    "landscape.json",
+    "landscape.md",
 ];
 
 /// A run as one session sees it. Nothing here writes to the audit but [`Files::audit`].
@@ -139,7 +138,7 @@ impl Files<'_> {
         let own = format!("R{}", self.office.round);
         let is_made = |place: &Path| {
             let first = place.strip_prefix(&own).ok().and_then(|rest| rest.iter().next().map(ToOwned::to_owned));
-            first.is_some_and(|name| MADE.iter().any(|made| name == *made))
+            first.is_some_and(|name| !GIVEN.iter().any(|given| name == *given))
         };
         let place = match self.office.visible.place(path) {
             Ok(place) => Some(place),
