@@ -8,6 +8,9 @@ use std::io;
 /// How often the keeper looks whether this program is still there, in nanoseconds.
 const LOOK: i64 = 100_000_000;
 
+/// Ended processes that are reaped between two looks at the orders: a fork bomb makes them faster than they can be reaped.
+const REAPED_A_LOOK: u32 = 64;
+
 /// Attempts, a millisecond apart, to see the last process of a group end.
 const ATTEMPTS: u32 = 2000;
 
@@ -49,11 +52,12 @@ pub(super) fn keep(owner: i32) -> io::Result<()> {
 /// Waits for the command, for the order to stop it, or for the owner's end; answers with the exit status to pass on.
 #[expect(unsafe_code, reason = "see `keep`")]
 unsafe fn watch(child: i32, owner: i32, signals: &libc::sigset_t) -> i32 {
-    let pause = libc::timespec { tv_sec: 0, tv_nsec: LOOK };
+    let mut pause = libc::timespec { tv_sec: 0, tv_nsec: LOOK };
     loop {
         // SAFETY: pointers to locals; a null pointer means that nothing is to be written.
         let signal = unsafe { libc::sigtimedwait(signals, std::ptr::null_mut(), &raw const pause) };
-        loop {
+        pause.tv_nsec = 0;
+        for _ in 0..REAPED_A_LOOK {
             let mut status = 0;
             // SAFETY: as above.
             let ended = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
@@ -62,6 +66,7 @@ unsafe fn watch(child: i32, owner: i32, signals: &libc::sigset_t) -> i32 {
             } else if ended == child && libc::WIFSIGNALED(status) {
                 return 128 + libc::WTERMSIG(status);
             } else if ended <= 0 {
+                pause.tv_nsec = LOOK;
                 break;
             }
         }

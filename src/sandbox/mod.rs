@@ -4,11 +4,12 @@
 //! (`scripts.md`, tool sandbox).
 //!
 //! Reading order: [`protection`] (what keeps a command in), [`limits`], [`workspace`], `view` (what it sees), `bubblewrap` or `confine` (how it is
-//! kept in), `spawn` (how it starts), `watch` (how it is stopped), [`command`] (one command from start to end), `containers` (the same by a
+//! kept in), `spawn` (how it starts), `cgroup` (how many processes it can have at all), `watch` (how it is stopped), [`command`] (one command from start to end), `containers` (the same by a
 //! daemon; sole user of bollard).
 
 mod apart;
 mod bubblewrap;
+mod cgroup;
 pub mod command;
 #[cfg(target_os = "linux")]
 mod confine;

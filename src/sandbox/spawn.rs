@@ -1,5 +1,6 @@
 //! Starts a command: environment cleared to a short list, limits set, pipes made, protection put on between fork and exec.
 
+use super::cgroup::Cgroup;
 use super::command::ToolCommand;
 use super::limits::CommandLimits;
 use super::protection::{Protection, Sandbox, SandboxError};
@@ -15,6 +16,12 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 /// Most files that one process may have open.
 pub(super) const OPEN_FILES: u64 = 1024;
+
+/// Threads that this user's other programs may start while a command runs, before the command itself is refused one.
+const OTHERS_MEANWHILE: u64 = 512;
+
+/// Threads of all processes together, for each process that a command may have.
+const THREADS_A_PROCESS: u64 = 8;
 
 /// How much a command yields to this program.
 const NICE: i32 = 10;
@@ -47,7 +54,8 @@ pub(super) fn spawn(
     let mut process = Command::new(&line[0]);
     process.args(&line[1..]).env_clear().envs(environment(protection, &view, workspace));
     process.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(workspace.work());
-    restrict(&mut process, protection, &view, command, workspace, limits, filter.as_ref())?;
+    let cgroup = Cgroup::new(most_threads(limits));
+    restrict(&mut process, protection, &view, command, workspace, limits, Handed { filter: filter.as_ref(), cgroup: cgroup.as_ref() })?;
     let mut child = process.spawn().map_err(|source| match (protection, source.kind()) {
         (Protection::Landlock | Protection::Off, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
             SandboxError::NoProgram { program: name.to_owned(), problem: source.to_string() }
@@ -55,7 +63,7 @@ pub(super) fn spawn(
         _ => SandboxError::System { what: format!("start {name:?}"), source },
     })?;
     let (stdin, stdout, stderr) = take_pipes(&mut child);
-    Ok(Started { group: Group::new(child, protection), stdin, stdout, stderr })
+    Ok(Started { group: Group::new(child, protection, cgroup), stdin, stdout, stderr })
 }
 
 fn take_pipes(child: &mut Child) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
@@ -124,6 +132,15 @@ fn filter_pipe(_protection: Protection, _network: bool) -> Result<Option<OwnedFd
     Ok(None)
 }
 
+/// What the forked child finds open.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "bubblewrap and control groups are of Linux"))]
+#[derive(Clone, Copy)]
+struct Handed<'a> {
+    /// For bubblewrap.
+    filter: Option<&'a OwnedFd>,
+    cgroup: Option<&'a Cgroup>,
+}
+
 /// What the forked child does to itself before it becomes the program.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "code between fork and exec; what it calls says why it may run there")]
@@ -134,7 +151,7 @@ fn restrict(
     command: &ToolCommand,
     workspace: &Workspace,
     limits: &CommandLimits,
-    filter: Option<&OwnedFd>,
+    handed: Handed<'_>,
 ) -> Result<(), SandboxError> {
     let mut confinement = match protection {
         Protection::Landlock => {
@@ -144,9 +161,14 @@ fn restrict(
         Protection::Bubblewrap | Protection::Off => None,
     };
     let owner = i32::try_from(std::process::id()).unwrap_or(0);
-    let filter = filter.map(AsRawFd::as_raw_fd);
+    let filter = handed.filter.map(AsRawFd::as_raw_fd);
     let caps = resource_limits(limits);
+    let entrance = handed.cgroup.map(Cgroup::entrance);
     let restrict = move || {
+        if let Some(entrance) = entrance {
+            // SAFETY: one byte of a constant. Where the group does not let it in, the watcher is left.
+            unsafe { libc::write(entrance, c"0".as_ptr().cast(), 1) };
+        }
         match protection {
             // SAFETY: no arguments; a child just forked leads no group.
             Protection::Bubblewrap => drop(unsafe { libc::setsid() }),
@@ -180,7 +202,7 @@ fn restrict(
     _command: &ToolCommand,
     _workspace: &Workspace,
     _limits: &CommandLimits,
-    _filter: Option<&OwnedFd>,
+    _handed: Handed<'_>,
 ) -> Result<(), SandboxError> {
     process.process_group(0);
     Ok(())
@@ -188,12 +210,29 @@ fn restrict(
 
 /// Limits of each single process; those of all together are `watch`'s.
 #[cfg(target_os = "linux")]
-fn resource_limits(limits: &CommandLimits) -> [(u32, u64); 5] {
+fn resource_limits(limits: &CommandLimits) -> [(u32, u64); 6] {
     [
+        // The kernel counts all that this user runs, and nothing of root's; root has a control group.
+        (libc::RLIMIT_NPROC, threads_of_this_user() + most_threads(limits) + OTHERS_MEANWHILE),
         (libc::RLIMIT_DATA, limits.memory_mb << 20),
         (libc::RLIMIT_CPU, limits.cpu_seconds + 1),
         (libc::RLIMIT_FSIZE, limits.disk_mb << 20),
         (libc::RLIMIT_NOFILE, OPEN_FILES),
         (libc::RLIMIT_CORE, 0),
     ]
+}
+
+/// What the kernel allows where the watcher counts processes: many programs have threads.
+fn most_threads(limits: &CommandLimits) -> u64 {
+    u64::from(limits.processes) * THREADS_A_PROCESS
+}
+
+/// By the links of each process's list of threads, which belongs to its user.
+#[cfg(target_os = "linux")]
+fn threads_of_this_user() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let user = nix::unistd::geteuid().as_raw();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let lists = processes.filter_map(|process| std::fs::metadata(process.path().join("task")).ok());
+    lists.filter(|list| list.uid() == user).map(|list| list.nlink().saturating_sub(2)).sum()
 }

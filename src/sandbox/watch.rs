@@ -1,5 +1,6 @@
 //! A running command seen from outside: all its processes, what they use together, and the one way to end them.
 
+use super::cgroup::Cgroup;
 use super::command::Stopped;
 use super::held::{Held, children_of, held_below};
 use super::limits::CommandLimits;
@@ -43,6 +44,8 @@ pub(super) struct Group {
     status: Option<ExitStatus>,
     looks: u32,
     kills: u32,
+    /// Removed once they have ended.
+    _cgroup: Option<Cgroup>,
 }
 
 /// What the processes use together.
@@ -54,8 +57,8 @@ struct Used {
 }
 
 impl Group {
-    pub fn new(child: Child, protection: Protection) -> Self {
-        Self { child, protection, status: None, looks: 0, kills: 0 }
+    pub fn new(child: Child, protection: Protection, cgroup: Option<Cgroup>) -> Self {
+        Self { child, protection, status: None, looks: 0, kills: 0, _cgroup: cgroup }
     }
 
     /// How it ended, if it has.
@@ -120,8 +123,8 @@ impl Group {
             }
             // The keeper ends the group; what has left the group is found by descent.
             Protection::Landlock | Protection::Off => {
-                held_below(own, MOST_KILLED).iter().for_each(Held::kill);
                 let _ = kill(Pid::from_raw(own), Signal::SIGTERM);
+                held_below(own, MOST_KILLED).iter().for_each(Held::kill);
             }
         }
     }

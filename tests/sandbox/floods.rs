@@ -3,11 +3,20 @@
 use crate::bed::{Bed, Expected, beds};
 use harnessx::sandbox::Stopped;
 
+/// Starts itself twice, each time in a session of its own.
+const LEAVING: &str = r#"b='setsid sh -c "$b" & setsid sh -c "$b" &'; export b; sh -c "$b""#;
+
 fn cases() -> Vec<(&'static str, String, Expected)> {
     let memory = "python3 -c 'x = []\nwhile True: x.append(bytearray(10 << 20))'; true";
     let many = "for i in 1 2 3 4 5 6; do python3 -c 'import time; x = bytearray(80 << 20); time.sleep(9)' & done; wait";
     vec![
         ("fork bomb", "f() { f | f & }; f; sleep 9".to_owned(), Expected::Limit(Stopped::Processes)),
+        (
+            "fork bomb whose parents end, so that all are reaped as orphans",
+            "f() { f & f & }; f; while :; do (:) & done".to_owned(),
+            Expected::Limit(Stopped::Processes),
+        ),
+        ("fork bomb that leaves its group", format!("{LEAVING}; sleep 9"), Expected::Any),
         ("memory of one process", memory.to_owned(), Expected::Any),
         ("memory of many processes", many.to_owned(), Expected::Limit(Stopped::Memory)),
         (
