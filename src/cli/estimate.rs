@@ -1,7 +1,9 @@
-//! `estimate`: what a run would take, before it starts. Reads settings, benchmark and what the run directory holds; writes nothing.
+//! `estimate`: what a loop or a run would take, before it starts. Reads settings, benchmark and what the run directory holds; writes nothing.
 
 use super::assignment::{Assignment, stream_of};
+use super::course::foresee;
 use super::failure::{Exit, Failure};
+use super::loop_settings::LoopFlags;
 use super::printer::Printer;
 use super::settings::{Settings, model_spec, seconds};
 use super::{Done, Shared};
@@ -14,15 +16,27 @@ use crate::provider::ModelSpec;
 use crate::store::ledger::spent;
 use crate::store::record::{Recorded, frozen};
 use crate::store::run_dir::LEDGER;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-/// Episodes, tokens, money and time that `run` would take with the same settings, before it starts.
+/// Episodes, tokens, money and time that a loop, or a run, would take with the same settings, before it starts.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: harnessx estimate --bench household --split all --rollouts 2")]
+#[command(after_help = "Example: harnessx estimate --profile quick")]
 pub(crate) struct EstimateArgs {
+    /// Which command is ahead
+    #[arg(value_enum, default_value = "loop")]
+    of: Of,
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    flags: LoopFlags,
+}
+
+/// A command that plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Of {
+    Loop,
+    Run,
 }
 
 /// Seconds of one call of a served model where nothing was measured.
@@ -57,10 +71,18 @@ struct Basis {
 
 /// Runs the command.
 pub(crate) fn estimate(args: &EstimateArgs, printer: &Printer) -> Done {
-    let assignment = Assignment::new(&args.shared)?;
-    let recorded = Recorded::read(&assignment.dir)?;
-    let ahead = Ahead { parts: parts(&assignment, &recorded)?, sessions: Vec::new(), meta_tokens: None };
-    announce(&assignment, ahead, &recorded, printer)?;
+    match args.of {
+        Of::Loop => foresee(&Assignment::of_loop(&args.shared, &args.flags)?, printer)?,
+        Of::Run => {
+            if let Some(flag) = args.flags.table().keys().next() {
+                return Err(Failure::new(Exit::Usage, format!("read --{}: a run does not take it", flag.replace('_', "-"))));
+            }
+            let assignment = Assignment::new(&args.shared)?;
+            let recorded = Recorded::read(&assignment.dir)?;
+            let ahead = Ahead { parts: parts(&assignment, &recorded)?, sessions: Vec::new(), meta_tokens: None };
+            announce(&assignment, ahead, &recorded, printer)?;
+        }
+    }
     Ok(Exit::Done)
 }
 
