@@ -7,11 +7,15 @@ use crate::rounds::{EngineCommand, Word};
 use crate::sandbox::{CommandLimits, find_program};
 use crate::store::atomic::FileError;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a program that makes candidates may use where nothing else is set: an agent that builds and tries things, not a single tool call.
 const LIMITS: CommandLimits =
     CommandLimits { seconds: 600, cpu_seconds: 2400, memory_mb: 4096, processes: 64, output_bytes: 64 << 10, disk_mb: 256 };
+
+/// Ends of names of variables that hold secrets.
+const KEY_ENDINGS: [&str; 5] = ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS"];
 
 /// A command line that no shell reads.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,7 +58,23 @@ pub(crate) fn engine_command(settings: &Settings) -> Result<Option<EngineCommand
     };
     limits.check().map_err(|problem| Failure::settings(format!("read limits of engine_command: {problem}")))?;
     let words = words.into_iter().enumerate().map(|(at, word)| if at == 0 { Ok(Word::Plain(word)) } else { word_of(word) });
-    Ok(Some(EngineCommand { line, words: words.collect::<Result<_, _>>()?, limits, network: settings.tool_network }))
+    let environment = environment(keys.engine_env.as_deref().unwrap_or_default(), &settings.key_names())?;
+    Ok(Some(EngineCommand { line, words: words.collect::<Result<_, _>>()?, limits, network: settings.tool_network, environment }))
+}
+
+/// Variables to hand on, as they are set. One that holds a key stays outside: what runs in a sandbox has read what strangers wrote.
+fn environment(names: &[String], keys: &BTreeSet<&str>) -> Result<Vec<(String, String)>, Failure> {
+    let bad = |name: &str, problem: &str| Failure::settings(format!("read engine_env {name:?}: {problem}"));
+    let value_of = |name: &String| {
+        let is_key = keys.contains(name.as_str()) || KEY_ENDINGS.iter().any(|ending| name.to_ascii_uppercase().ends_with(ending));
+        if is_key {
+            let hint = "have a gateway on this machine hold the key, and name the variable of its address, such as OPENAI_BASE_URL";
+            return Err(bad(name, "by its name it holds a key, and keys never enter a sandbox").hint(hint));
+        }
+        let value = std::env::var(name).map_err(|_| bad(name, "not set, or not text").hint(format!("export {name}=…")))?;
+        Ok((name.clone(), value))
+    };
+    names.iter().map(value_of).collect()
 }
 
 /// An argument; the path of a file becomes the file.

@@ -10,7 +10,6 @@ use crate::script::Pool;
 use crate::store::disk::free_bytes;
 use crate::store::weights::{is_gguf, sha256};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// One thing that works or does not.
@@ -153,8 +152,6 @@ fn scripts() -> Finding {
 
 /// Names of key variables and whether they are set; never what they hold.
 fn keys(settings: &Settings) -> Vec<Finding> {
-    let own = settings.models.values().filter_map(|entry| entry.api_key_env.as_deref());
-    let names: BTreeSet<&str> = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"].into_iter().chain(own).collect();
     let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
     let of = |name: &str| {
         if is_set(name) {
@@ -162,7 +159,7 @@ fn keys(settings: &Settings) -> Vec<Finding> {
         }
         Finding::no("key", format!("{name} is not set"), format!("export {name}, if you want models that need it"))
     };
-    names.into_iter().map(of).collect()
+    settings.key_names().into_iter().map(of).collect()
 }
 
 /// Proxies and own roots of trust, without credentials.

@@ -8,12 +8,13 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Every key of [`LoopKeys`].
-pub(crate) const LOOP_KEYS: [&str; 19] = [
+pub(crate) const LOOP_KEYS: [&str; 20] = [
     "profile",
     "engine",
     "engine_command",
     "engine_seconds",
     "engine_output",
+    "engine_env",
     "meta_harness",
     "meta_tokens",
     "mode",
@@ -32,7 +33,8 @@ pub(crate) const LOOP_KEYS: [&str; 19] = [
 
 /// Keys that say who proposes: they may change between rounds, since what is measured and how it is judged stays the same. Where a command
 /// names none, the run's own hold.
-pub(crate) const PROPOSING: [&str; 6] = ["engine", "engine_command", "engine_seconds", "engine_output", "meta_harness", "meta_tokens"];
+pub(crate) const PROPOSING: [&str; 7] =
+    ["engine", "engine_command", "engine_seconds", "engine_output", "engine_env", "meta_harness", "meta_tokens"];
 
 /// What is set; absent: the profile's.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -48,6 +50,8 @@ pub(crate) struct LoopKeys {
     pub engine_seconds: Option<u64>,
     /// Bytes of each of its stdout and stderr that are kept.
     pub engine_output: Option<usize>,
+    /// Names of variables of the environment that it is given, none of which holds a key.
+    pub engine_env: Option<Vec<String>>,
     /// Folder of the meta-agent's harnesses, one a role.
     pub meta_harness: Option<String>,
     /// Most tokens that all sessions of the meta-agent may take together.

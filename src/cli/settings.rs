@@ -11,7 +11,7 @@ use crate::provider::{ModelEntry, ModelSpec};
 use crate::sandbox::Wanted;
 use crate::store::atomic::read_text;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every key, for messages and for the environment.
@@ -99,6 +99,14 @@ pub(crate) struct Settings {
     /// Of a loop.
     #[serde(skip)]
     pub evolution: LoopKeys,
+}
+
+impl Settings {
+    /// Variables of the environment that keys of models come from.
+    pub fn key_names(&self) -> BTreeSet<&str> {
+        let own = self.models.values().filter_map(|entry| entry.api_key_env.as_deref());
+        ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"].into_iter().chain(own).collect()
+    }
 }
 
 /// Settings with where each came from.

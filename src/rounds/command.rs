@@ -120,7 +120,7 @@ impl Rounds<'_> {
         let workspace = Workspace::new()?;
         handed::lay_out(&workspace.work(), &self.given(stock, number, BY_PROGRAM)?)?;
         let argv = inside(program, sandbox, &workspace)?;
-        let command = ToolCommand { argv, stdin: Vec::new(), network: program.network };
+        let command = ToolCommand { argv, stdin: Vec::new(), network: program.network, environment: program.environment.clone() };
         let finished = sandbox.run(&command, &workspace, &program.limits).await?;
         let (mut files, problem) = match left_behind(&finished, &workspace.work()) {
             Ok(files) => (files, None),

@@ -44,6 +44,8 @@ pub struct EngineCommand {
     pub limits: CommandLimits,
     /// Whether it has the network.
     pub network: bool,
+    /// Variables of the user's environment that it is given.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A word of a command line.

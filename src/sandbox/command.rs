@@ -33,6 +33,8 @@ pub struct ToolCommand {
     pub stdin: Vec<u8>,
     /// Whether it may use the machine's network.
     pub network: bool,
+    /// Variables of its environment beside the sandbox's own, which stay as they are.
+    pub environment: Vec<(String, String)>,
 }
 
 /// Why a command was stopped.

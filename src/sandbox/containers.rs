@@ -245,13 +245,14 @@ impl Containers {
     }
 
     fn body(&self, image: &str, command: &ToolCommand, workspace: &Workspace, limits: &CommandLimits) -> ContainerCreateBody {
+        let given = command.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let environment = [("HOME", WORK_INSIDE), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8"), ("TZ", "UTC"), ("TERM", "dumb")];
         ContainerCreateBody {
             image: Some(image.to_owned()),
             // In the place of what the image starts by itself, so that the command line is all there is.
             entrypoint: Some(command.argv.clone()),
             cmd: Some(Vec::new()),
-            env: Some(environment.map(|(name, value)| format!("{name}={value}")).to_vec()),
+            env: Some(given.chain(environment).map(|(name, value)| format!("{name}={value}")).collect()),
             labels: Some(HashMap::from([(OWNER.to_owned(), owner(std::process::id()))])),
             user: Some(self.user.clone()),
             working_dir: Some(WORK_INSIDE.to_owned()),

@@ -52,7 +52,8 @@ pub(super) fn spawn(
     let filter = filter_pipe(protection, command.network)?;
     let line = line(protection, &view, arguments, command, workspace, limits, filter.as_ref());
     let mut process = Command::new(&line[0]);
-    process.args(&line[1..]).env_clear().envs(environment(protection, &view, workspace));
+    process.args(&line[1..]).env_clear();
+    process.envs(command.environment.iter().cloned()).envs(environment(protection, &view, workspace));
     process.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(workspace.work());
     let cgroup = Cgroup::new(most_threads(limits));
     restrict(&mut process, protection, &view, command, workspace, limits, Handed { filter: filter.as_ref(), cgroup: cgroup.as_ref() })?;
@@ -90,7 +91,7 @@ fn line(
     }
 }
 
-/// All that a command has of an environment. Nothing is inherited, so no key can be.
+/// The sandbox's own part of an environment. Nothing is inherited, so no key can be.
 fn environment(protection: Protection, view: &View, workspace: &Workspace) -> Vec<(&'static str, OsString)> {
     let tmp = match protection {
         Protection::Bubblewrap => "/tmp".into(),

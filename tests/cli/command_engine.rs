@@ -173,6 +173,35 @@ fn a_program_that_is_not_there_is_said_before_anything_is_played() {
 }
 
 #[test]
+fn a_program_is_given_the_variables_that_are_named_and_none_that_holds_a_key() {
+    let run = short();
+    if !has_sandbox(&run) {
+        return;
+    }
+    run.write("agent.sh", "env | sort; exit 1");
+    let asked = |names: &str| {
+        let mut arguments = vec!["loop", "--run", "r", "--rounds", "1", "--engine", "command", "--engine-command", "sh agent.sh"];
+        let names = format!("engine_env={names}");
+        arguments.extend(["--set", &names]);
+        arguments.extend(SETTINGS);
+        let mut command = run.command(&arguments);
+        command.env("OPENAI_BASE_URL", "http://127.0.0.1:4000").env("OPENAI_API_KEY", "sk-1").env("HF_TOKEN", "hf-1").env("OTHER", "no");
+        Ran::of(command)
+    };
+    for (names, what) in
+        [(r#"["OPENAI_API_KEY"]"#, "keys never enter"), (r#"["HF_TOKEN"]"#, "keys never enter"), (r#"["ABSENT"]"#, "not set")]
+    {
+        let ran = asked(names);
+        assert!(ran.exit == 3 && ran.err.contains(what) && !run.path().join("r").exists(), "{}", ran.err);
+    }
+    assert_eq!(asked(r#"["OPENAI_BASE_URL", "HOME"]"#).exit, 0);
+    let log = text(&run.path().join("r/R1/desk/1/log.txt"));
+    let user = std::env::var("HOME").unwrap();
+    assert!(log.contains("OPENAI_BASE_URL=http://127.0.0.1:4000") && !log.contains(&format!("HOME={user}\n")), "{log}");
+    assert!(!log.contains("sk-1") && !log.contains("hf-1") && !log.contains("OTHER"), "{log}");
+}
+
+#[test]
 fn a_killed_run_makes_no_candidate_twice() {
     let run = short();
     if !has_sandbox(&run) {

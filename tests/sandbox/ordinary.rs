@@ -22,7 +22,7 @@ fn commands_work_in_their_workspace() {
 #[tokio::test]
 async fn input_is_given_and_a_missing_program_is_said() {
     for bed in beds() {
-        let mut command = ToolCommand { argv: vec!["cat".into()], stdin: vec![b'x'; 3000], network: false };
+        let mut command = ToolCommand { argv: vec!["cat".into()], stdin: vec![b'x'; 3000], ..ToolCommand::default() };
         let finished = bed.sandbox.run(&command, &bed.workspace, &bed.limits).await.unwrap();
         assert_eq!(finished.stdout.len(), 3000);
         command.argv = vec!["no-such-program".into()];

@@ -102,7 +102,7 @@ async fn start(server: &Server, bench: &Programs, shop: &Arc<Shop>) -> Result<(R
         Transport::Program { argv, network } => {
             let sandbox = shop.sandbox()?;
             let argv = fill(argv, &|name| shop.standing(sandbox.protection().root(), name));
-            let command = ToolCommand { argv, stdin: Vec::new(), network: *network };
+            let command = ToolCommand { argv, network: *network, ..ToolCommand::default() };
             let (receiver, sender, session) = sandbox.open(&command, &shop.workspace, &server.limits).map_err(|error| match error {
                 SandboxError::NoProgram { .. } => fault(server, &error.to_string()),
                 SandboxError::NoProtection(_) | SandboxError::System { .. } => ToolFault::Host(error.to_string()),

@@ -240,7 +240,7 @@ impl CommandTool {
             Input::Json => arguments.0.to_string().into_bytes(),
             Input::Text(text) => fill_text(text, &value_of).unwrap_or_default().into_bytes(),
         };
-        let command = ToolCommand { argv: fill(&self.file.argv, &value_of), stdin, network: self.file.network };
+        let command = ToolCommand { argv: fill(&self.file.argv, &value_of), stdin, network: self.file.network, ..ToolCommand::default() };
         match self.run(&command, &self.file.limits).await? {
             Ok(finished) => Ok(self.result(&finished)),
             Err(error @ SandboxError::NoProgram { .. }) => Ok(ToolResult { text: format!("The tool failed to {error}."), is_error: true }),
