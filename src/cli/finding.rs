@@ -123,12 +123,17 @@ pub(crate) fn sandbox(wanted: Wanted) -> Vec<Finding> {
         Ok(()) => Finding::yes("seccomp", "works"),
         Err(problem) => Finding::no("seccomp", problem, "a Linux kernel with CONFIG_SECCOMP_FILTER, on x86-64, arm64 or riscv64"),
     };
+    let processes = match probe::process_bound() {
+        Ok(what) => Finding::yes("bound on processes", what),
+        Err(problem) => Finding::no("bound on processes", problem, "run as an ordinary user, or let this one make control groups"),
+    };
     vec![
         chosen,
         Finding::of("bubblewrap", probe::bubblewrap(), bubblewrap),
         Finding::of("user namespaces", probe::user_namespaces(), namespaces),
         landlock,
         seccomp,
+        processes,
     ]
 }
 

@@ -1,5 +1,6 @@
 //! What the machine offers for keeping commands in their place. Only looks; changes nothing.
 
+use super::cgroup::Cgroup;
 use super::program::{ProcessError, run};
 use std::path::Path;
 use std::time::Duration;
@@ -44,6 +45,20 @@ pub fn fallback() -> Result<(), String> {
         Some(abi) if abi >= LANDLOCK_SINCE => seccomp(),
         Some(abi) => Err(format!("landlock has version {abi}, commands need {LANDLOCK_SINCE} or newer")),
         None => Err("the kernel offers no landlock".to_owned()),
+    }
+}
+
+/// What bounds the processes of a command where the watcher is too slow.
+///
+/// # Errors
+/// A fragment that says why nothing does.
+pub fn process_bound() -> Result<&'static str, String> {
+    if Cgroup::new(1).is_some() {
+        Ok("a control group for each command")
+    } else if nix::unistd::geteuid().is_root() {
+        Err("only a watcher: root has no limit of its own, and no control group can be made here".to_owned())
+    } else {
+        Ok("a limit on all that this user runs")
     }
 }
 
