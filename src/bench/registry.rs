@@ -9,6 +9,7 @@ use crate::domain::id::{Digest, TaskId};
 use crate::domain::nearest::with_nearest;
 use crate::domain::task::{Split, Tags, Task};
 use serde::Deserialize;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +30,12 @@ pub enum BenchError {
     /// A game file is wrong.
     #[error(transparent)]
     Game(#[from] GameError),
+    /// A game file is not the one that the benchmark was read with.
+    #[error("read {}: it changed while it was played; give the command again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder of games could not be listed.
     #[error("list games in {}: {source}", dir.display())]
     List {
@@ -81,7 +88,7 @@ const SIBLINGS: u64 = 1 << 40;
 #[derive(Clone, Debug)]
 enum Origin {
     Scene { kind: TaskKind, seed: u64 },
-    File(PathBuf),
+    File { path: PathBuf, digest: Digest },
     Echo,
 }
 
@@ -132,7 +139,12 @@ impl Benchmark {
             return Err(problem(0, "no tasks: set `source.generated` or `source.games`".to_owned()));
         }
         let listing = serde_json::to_vec(&tasks.iter().map(|loaded| &loaded.task).collect::<Vec<_>>()).unwrap_or_default();
-        let digest = Digest::of_parts(&[text.as_bytes(), &listing]);
+        let files: String = tasks.iter().filter_map(LoadedTask::file).map(ToString::to_string).collect();
+        // Without files as it always was.
+        let digest = match files.is_empty() {
+            true => Digest::of_parts(&[text.as_bytes(), &listing]),
+            false => Digest::of_parts(&[text.as_bytes(), &listing, files.as_bytes()]),
+        };
         let Manifest { name, limits, estimate, default_harness, .. } = manifest;
         Ok(Self { name, digest, limits, estimate, default_harness, tasks })
     }
@@ -155,18 +167,32 @@ impl LoadedTask {
                 let task = Task { id, text: scene.game.task_sentence().to_owned(), ..self.task.clone() };
                 Some(Self { task, origin: Origin::Scene { kind, seed } })
             }
-            Origin::File(_) | Origin::Echo => None,
+            Origin::File { .. } | Origin::Echo => None,
+        }
+    }
+
+    /// Digest of the file that it is made from, if it is made from one.
+    fn file(&self) -> Option<&Digest> {
+        match &self.origin {
+            Origin::File { digest, .. } => Some(digest),
+            Origin::Scene { .. } | Origin::Echo => None,
         }
     }
 
     /// A fresh world.
     ///
     /// # Errors
-    /// A game file that can no longer be read.
+    /// A game file that can no longer be read, or is another one now.
     pub fn world(&self) -> Result<World<'static>, BenchError> {
         Ok(match &self.origin {
             Origin::Scene { kind, seed } => household(Arc::new(generate(*seed, *kind).game)),
-            Origin::File(path) => household(Arc::new(Game::read(path)?)),
+            Origin::File { path, digest } => {
+                let (game, found) = Game::read_known(path)?;
+                if found != *digest {
+                    return Err(BenchError::Changed { path: path.clone() });
+                }
+                household(Arc::new(game))
+            }
             Origin::Echo => World::Echo(EchoWorld::new(&self.task.text)),
         })
     }
@@ -202,7 +228,7 @@ fn household_tasks(manifest: &Manifest, dir: &Path) -> Result<Vec<LoadedTask>, B
         let mut paths = Vec::new();
         find_games(&dir.join(games), &mut paths)?;
         for path in paths {
-            tasks.push(file_task(manifest, &path)?);
+            tasks.push(file_task(manifest, &path, &path_below(&dir.join(games), &path))?);
         }
     }
     Ok(tasks)
@@ -224,15 +250,62 @@ fn find_games(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// The kind of a real game stands in the name of its folder or file.
-fn file_task(manifest: &Manifest, path: &Path) -> Result<LoadedTask, BenchError> {
-    let game = Game::read(path)?;
+/// The path below a folder, with `/` between its parts.
+fn path_below(dir: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(dir).unwrap_or(path);
+    below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// The kind of a real game stands in the name of its file or of a folder around it, the nearest first; its place below the games' folder is
+/// its id.
+fn file_task(manifest: &Manifest, path: &Path, place: &str) -> Result<LoadedTask, BenchError> {
+    let (game, digest) = Game::read_known(path)?;
     let text = game.task_sentence().to_owned();
-    let shown = path.to_string_lossy();
-    let kind = TaskKind::ALL.into_iter().find(|kind| shown.contains(kind.as_str())).map_or("unknown", TaskKind::as_str);
+    let named = |part: &OsStr| TaskKind::ALL.into_iter().find(|kind| part.to_string_lossy().contains(kind.as_str()));
+    let kind = path.iter().rev().find_map(named).map_or("unknown", TaskKind::as_str);
     let tags = Tags::from([("kind".to_owned(), kind.to_owned())]);
-    let parent = path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let stem = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let group = format!("{kind} | {text}");
-    Ok(loaded(&manifest.name, format!("{parent}/{stem}"), text, tags, group, Origin::File(path.to_owned())))
+    Ok(loaded(&manifest.name, place.to_owned(), text, tags, group, Origin::File { path: path.to_owned(), digest }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const MANIFEST: &str = "format = 1\nname = \"real\"\nkind = \"household\"\n[source]\ngames = \"games\"\n";
+
+    /// A folder with the same game in two places, below a folder that is named like another kind.
+    fn folder() -> tempfile::TempDir {
+        let dir = tempfile::Builder::new().prefix("pick_heat_then_place_in_recep").tempdir().unwrap();
+        for place in ["games/one/look_at_obj_in_light-1", "games/two/look_at_obj_in_light-1"] {
+            let folder = dir.path().join(place);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("game.tw-pddl"), super::super::household::tests::game_file()).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn games_are_told_apart_by_their_place_and_their_kind_stands_nearest_to_them() {
+        let dir = folder();
+        let benchmark = Benchmark::parse(MANIFEST, dir.path()).unwrap();
+        let ids: BTreeSet<&str> = benchmark.tasks.iter().map(|loaded| loaded.task.id.as_str()).collect();
+        assert_eq!(ids, BTreeSet::from(["one/look_at_obj_in_light-1/game.tw-pddl", "two/look_at_obj_in_light-1/game.tw-pddl"]));
+        assert!(benchmark.tasks.iter().all(|loaded| loaded.task.tags["kind"] == "look_at_obj_in_light"));
+    }
+
+    #[test]
+    fn another_world_under_the_same_words_is_another_benchmark() {
+        let dir = folder();
+        let before = Benchmark::parse(MANIFEST, dir.path()).unwrap();
+        assert!(before.tasks[0].world().is_ok());
+        for loaded in &before.tasks {
+            let path = dir.path().join("games").join(loaded.task.id.as_str());
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, [bytes.as_slice(), b"\n"].concat()).unwrap();
+        }
+        assert_ne!(Benchmark::parse(MANIFEST, dir.path()).unwrap().digest, before.digest);
+        assert!(matches!(before.tasks[0].world(), Err(BenchError::Changed { .. })));
+    }
 }

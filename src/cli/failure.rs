@@ -120,7 +120,7 @@ impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         match error {
             BenchError::Manifest { dir, problem } => Self::problems(&dir.display().to_string(), &[problem]),
-            BenchError::Game(_) | BenchError::List { .. } => Self::settings(error.to_string()),
+            BenchError::Game(_) | BenchError::List { .. } | BenchError::Changed { .. } => Self::settings(error.to_string()),
         }
     }
 }

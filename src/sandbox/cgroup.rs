@@ -100,9 +100,9 @@ fn places(mounts: &str, own: &str) -> Vec<PathBuf> {
             let mut before = before.split(' ').skip(3);
             let (Some(root), Some(at), true) = (before.next(), before.next(), counts) else { continue };
             let below = path.strip_prefix(root).unwrap_or_default().trim_start_matches('/');
-            let own = Path::new(at).join(below);
-            places.push(own.clone());
-            places.extend(own.parent().filter(|_| !below.is_empty()).map(Path::to_owned));
+            let below = Path::new(below);
+            places.push(Path::new(at).iter().chain(below).collect());
+            places.extend(below.parent().map(|above| Path::new(at).iter().chain(above).collect()));
         }
     }
     places

@@ -161,7 +161,7 @@ async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspac
             let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
             return End::Exit(code);
         }
-        if let Some(limit) = group.passed(limits, &workspace.work()) {
+        if let Some(limit) = group.passed(limits, &workspace.work()).await {
             return End::Stopped(limit);
         }
         if Instant::now() >= late {

@@ -226,7 +226,7 @@ impl Containers {
                 return Ok(End::Stopped(Stopped::Time));
             }
             if looks.is_multiple_of(LOOKS_A_COUNT) {
-                if is_flooded(&workspace.work(), limits.disk_mb << 20) {
+                if is_flooded(workspace.work(), limits.disk_mb << 20).await {
                     return Ok(End::Stopped(Stopped::Disk));
                 }
                 if self.processor_time(id).await.is_some_and(|used| used > Duration::from_secs(limits.cpu_seconds)) {

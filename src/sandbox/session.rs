@@ -66,7 +66,7 @@ impl Sandbox {
                     if group.ended().is_some() {
                         return None;
                     }
-                    if let Some(limit) = group.passed(&limits, &work) {
+                    if let Some(limit) = group.passed(&limits, &work).await {
                         return Some(limit);
                     }
                     tokio::time::sleep(TICK).await;

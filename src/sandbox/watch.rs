@@ -70,7 +70,7 @@ impl Group {
     }
 
     /// The limit that is passed, if one is.
-    pub fn passed(&mut self, limits: &CommandLimits, work: &Path) -> Option<Stopped> {
+    pub async fn passed(&mut self, limits: &CommandLimits, work: &Path) -> Option<Stopped> {
         self.looks += 1;
         let used = self.used(limits.processes);
         if used.processes > limits.processes {
@@ -83,7 +83,7 @@ impl Group {
             return Some(Stopped::Cpu);
         }
         let counts = self.looks.is_multiple_of(LOOKS_A_COUNT);
-        (counts && is_flooded(work, limits.disk_mb << 20)).then_some(Stopped::Disk)
+        (counts && is_flooded(work.to_owned(), limits.disk_mb << 20).await).then_some(Stopped::Disk)
     }
 
     /// Counts no further than one process more than allowed: a fork bomb must not make its watcher slow.
@@ -189,10 +189,16 @@ fn page_bytes() -> u64 {
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
-/// Whether a folder holds more than so many bytes, or too many files. Links are not followed.
-pub(super) fn is_flooded(dir: &Path, most: u64) -> bool {
+/// Whether a folder holds more than so many bytes, or too many files; counted beside the runtime, which other episodes share.
+pub(super) async fn is_flooded(dir: PathBuf, most: u64) -> bool {
+    // Only a walk that broke has no answer: what cannot be counted is too much.
+    tokio::task::spawn_blocking(move || holds_more(dir, most)).await.unwrap_or(true)
+}
+
+/// Links are not followed.
+fn holds_more(dir: PathBuf, most: u64) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let mut folders: Vec<PathBuf> = vec![dir.to_owned()];
+    let mut folders: Vec<PathBuf> = vec![dir];
     let (mut bytes, mut files) = (0_u64, 0_u64);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {

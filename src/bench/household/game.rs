@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::domain::id::Digest;
+
 use super::error::{Fault, GameError};
 use super::goal::Formula;
 use super::problem::{Fact, Id, Kind, Predicate, Problem};
@@ -86,7 +88,13 @@ struct GameFile {
 impl Game {
     /// Reads a game file, gzipped or not.
     pub fn read(path: &Path) -> Result<Self, GameError> {
-        Self::parse(&read_file(path)?, &path.display().to_string())
+        Ok(Self::read_known(path)?.0)
+    }
+
+    /// The same, with the digest of the file.
+    pub fn read_known(path: &Path) -> Result<(Self, Digest), GameError> {
+        let bytes = read_file(path)?;
+        Ok((Self::parse(&bytes, &path.display().to_string())?, Digest::of(&bytes)))
     }
 
     /// Parses the bytes of a game file, gzipped or not; `source` names them in errors.

@@ -35,4 +35,4 @@ pub use transcript::{Agreement, Difference, replay};
 pub use world::{ARGUMENT, HouseholdWorld, TOOL};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

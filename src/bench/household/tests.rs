@@ -125,7 +125,7 @@ fn the_goal_ends_the_play_once() {
     assert_eq!((last.reward, last.done), (1, true));
 }
 
-fn game_file() -> Vec<u8> {
+pub(crate) fn game_file() -> Vec<u8> {
     let grammar = "grammar :: \"Your task is to: x.\"";
     serde_json::to_vec(&serde_json::json!({"pddl_domain": "(define)", "grammar": grammar, "pddl_problem": TINY})).unwrap()
 }
