@@ -141,10 +141,8 @@ impl Benchmark {
         let listing = serde_json::to_vec(&tasks.iter().map(|loaded| &loaded.task).collect::<Vec<_>>()).unwrap_or_default();
         let files: String = tasks.iter().filter_map(LoadedTask::file).map(ToString::to_string).collect();
         // Without files as it always was.
-        let digest = match files.is_empty() {
-            true => Digest::of_parts(&[text.as_bytes(), &listing]),
-            false => Digest::of_parts(&[text.as_bytes(), &listing, files.as_bytes()]),
-        };
+        let parts: [&[u8]; 3] = [text.as_bytes(), &listing, files.as_bytes()];
+        let digest = Digest::of_parts(if files.is_empty() { &parts[..2] } else { &parts });
         let Manifest { name, limits, estimate, default_harness, .. } = manifest;
         Ok(Self { name, digest, limits, estimate, default_harness, tasks })
     }

@@ -12,7 +12,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
-use crate::stages::rollout::{Progress, Results, Rollout, Tally, episodes, rollout, tally};
+use crate::stages::rollout::{PassAt, Progress, Results, Rollout, Tally, episodes, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
 use serde::Serialize;
@@ -135,12 +135,15 @@ fn nothing_scored(results: &Results, split: Split) -> Failure {
 }
 
 fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &Path, printer: &Printer) {
-    let Tally { tasks, solved, scored, missing, .. } = tally;
+    let Tally { tasks, solved, scored, missing, pass_at, .. } = tally;
     let split_name = split.as_str();
     printer.line(&tally.pass_rate.map_or_else(
         || format!("scored none of the {split_name} tasks ({missing} missing)"),
         |share| format!("solved {share} of {tasks} {split_name} tasks ({solved} of {scored} rollouts; {missing} missing)"),
     ));
+    if let Some(PassAt { k, rate }) = pass_at {
+        printer.line(&format!("solved at least once in {k} rollouts (pass@{k}): {rate} of tasks"));
+    }
     let usage = &tally.usage;
     let cached = if usage.input_tokens == 0 { 0.0 } else { 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64 };
     printer.line(&format!(

@@ -1,4 +1,5 @@
-//! Time and seeded chance, injected: the only module that reads the machine's clock. Tests take a clock that moves by fixed steps.
+//! Time and seeded chance, injected: the only module that reads the time of day, and whatever of time reaches a record. (How long a process is
+//! waited for is measured where it is waited for.) Tests take a clock that moves by fixed steps.
 
 use crate::domain::id::Digest;
 use rand::SeedableRng;

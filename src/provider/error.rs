@@ -82,19 +82,3 @@ pub enum ProviderError {
         problem: String,
     },
 }
-
-impl ProviderError {
-    /// Whether the world outside is to blame, so that the episode is missing data and not a failure.
-    pub fn is_plumbing(&self) -> bool {
-        match self {
-            Self::Outage { .. } => true,
-            Self::Settings { .. }
-            | Self::MissingKey { .. }
-            | Self::Rejected { .. }
-            | Self::ContextTooLong { .. }
-            | Self::BudgetSpent { .. }
-            | Self::Unsupported { .. }
-            | Self::Script { .. } => false,
-        }
-    }
-}

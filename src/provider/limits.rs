@@ -154,11 +154,6 @@ impl Limiter {
         }
     }
 
-    /// Calls that may run at once at present.
-    pub fn limit(&self) -> usize {
-        self.lock().limit
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,12 +216,12 @@ mod tests {
         for place in places {
             limiter.leave(place, Load::Overloaded);
         }
-        assert_eq!((limiter.limit(), limiter.places.available_permits()), (16, 16));
+        assert_eq!((limiter.lock().limit, limiter.places.available_permits()), (16, 16));
         for _ in 0..16 {
             let place = limiter.enter(0).await.unwrap();
             limiter.leave(place, Load::Served);
         }
-        assert_eq!((limiter.limit(), limiter.places.available_permits()), (32, 32));
+        assert_eq!((limiter.lock().limit, limiter.places.available_permits()), (32, 32));
     }
 
     #[tokio::test]
@@ -236,12 +231,12 @@ mod tests {
             let place = limiter.enter(0).await.unwrap();
             limiter.leave(place, if index % 5 == 0 { Load::Overloaded } else { Load::Served });
         }
-        assert_eq!(limiter.limit(), 100);
+        assert_eq!(limiter.lock().limit, 100);
         for _ in 0..500 {
             let place = limiter.enter(0).await.unwrap();
             limiter.leave(place, Load::Overloaded);
         }
-        assert_eq!((limiter.limit(), limiter.places.available_permits()), (1, 1));
+        assert_eq!((limiter.lock().limit, limiter.places.available_permits()), (1, 1));
     }
 
     #[tokio::test]
@@ -251,7 +246,7 @@ mod tests {
             let place = limiter.enter(0).await.unwrap();
             limiter.leave(place, Load::Overloaded);
         }
-        assert_eq!((limiter.limit(), limiter.places.available_permits()), (1, 1));
+        assert_eq!((limiter.lock().limit, limiter.places.available_permits()), (1, 1));
         drop(limiter.enter(0).await);
         assert_eq!(limiter.places.available_permits(), 1);
     }

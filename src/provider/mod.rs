@@ -110,7 +110,7 @@ impl Provider {
     /// that take one.
     ///
     /// # Errors
-    /// Any [`ProviderError`]; [`ProviderError::is_plumbing`] tells an outage from the rest.
+    /// Any [`ProviderError`].
     pub async fn call(&self, request: &ModelRequest, seed: u64) -> Result<Called, ProviderError> {
         match self {
             Self::Served(served) => served.call(request, seed).await,

@@ -74,11 +74,6 @@ impl Served {
         PolicyVersion(format!("{model}@{}", &digest[..16]))
     }
 
-    /// Calls that may run at once at present.
-    pub fn concurrency(&self) -> usize {
-        self.limiter.limit()
-    }
-
     /// Sends a request until it is answered, given up, or out of time.
     ///
     /// # Errors

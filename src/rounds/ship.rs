@@ -4,7 +4,7 @@ use super::Rounds;
 use super::error::RoundsError;
 use super::players::Known;
 use super::settings::Approve;
-use crate::domain::gate::{Candidate, Confirmation, Demand, Reader, Rebased, Ruling, Stage, TaskIndex, Verdict};
+use crate::domain::gate::{Candidate, Confirmation, Demand, Passed, Reader, Rebased, Ruling, Stage, TaskIndex, Verdict};
 use crate::domain::id::{CandidateId, HarnessId};
 use crate::domain::manifest::{CandidateManifest, Claim};
 use crate::runtime::native::groups;
@@ -15,15 +15,14 @@ impl Rounds<'_> {
     /// Ships the candidate that passed, or withholds it where a person must be asked first. The commit comes before the gate's state: a
     /// process that ends between them makes the same commit again, which is none.
     pub(super) async fn ship(&mut self, round: u32) -> Result<(), RoundsError> {
-        let Demand::Confirmation(candidate, ruling) = self.gate.demand() else { return Ok(()) };
-        let (candidate, ruling) = (candidate.clone(), ruling.clone());
-        let manifest = self.manifest_of(&candidate)?;
+        let Demand::Confirmation(passed) = self.gate.demand() else { return Ok(()) };
+        let manifest = self.manifest_of(passed.candidate())?;
         let confirmation = if let Some(reason) = self.objection(&manifest) {
             Confirmation::Wait { reason }
-        } else if self.is_vetoed(&candidate.harness).await? {
+        } else if self.is_vetoed(&passed.candidate().harness).await? {
             Confirmation::Withhold { reason: "the held-out tasks veto it".to_owned() }
         } else {
-            self.commit_ship(round, &candidate, &manifest, &ruling)?;
+            self.commit_ship(round, &passed, &manifest)?;
             Confirmation::Ship
         };
         let before = self.incumbent();
@@ -64,7 +63,8 @@ impl Rounds<'_> {
         self.course.run.path().join("approved").join(id.as_str()).exists()
     }
 
-    fn commit_ship(&self, round: u32, candidate: &Candidate, manifest: &CandidateManifest, ruling: &Ruling) -> Result<(), RoundsError> {
+    fn commit_ship(&self, round: u32, passed: &Passed, manifest: &CandidateManifest) -> Result<(), RoundsError> {
+        let candidate = passed.candidate();
         if self.repo.harness("main")? == candidate.harness {
             return Ok(());
         }
@@ -74,7 +74,7 @@ impl Rounds<'_> {
             ("Candidate", candidate.id.to_string()),
             ("Parent", self.incumbent().to_string()),
             ("Predicted", predicted.join("; ")),
-            ("Gate", self.gate_word(candidate, ruling)),
+            ("Gate", self.gate_word(candidate, passed.ruling())),
         ];
         let message = CommitMessage {
             title: manifest.title.clone(),

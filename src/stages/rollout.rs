@@ -4,7 +4,7 @@
 use crate::bench::{BenchError, LoadedTask};
 use crate::domain::curves::Point;
 use crate::domain::id::TaskId;
-use crate::domain::interval::{Share, wilson};
+use crate::domain::interval::{Share, pass_at_k, wilson};
 use crate::domain::outcome::{Ending, EpisodeResult, Outcome};
 use crate::domain::request::Usage;
 use crate::domain::trace::{EpisodeKey, Stream};
@@ -153,6 +153,8 @@ pub struct Tally {
     pub missing: usize,
     /// Mean over tasks of the share of rollouts solved, with Wilson's interval on tasks.
     pub pass_rate: Option<Share>,
+    /// Share of tasks that are solved at least once in so many rollouts; from two rollouts a task up.
+    pub pass_at: Option<PassAt>,
     /// Tokens and money.
     pub usage: Usage,
     /// Model calls.
@@ -161,6 +163,15 @@ pub struct Tally {
     pub retries: u64,
     /// Steps.
     pub steps: u64,
+}
+
+/// pass@k over the tasks with at least k scored rollouts.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct PassAt {
+    /// Rollouts.
+    pub k: usize,
+    /// Mean of the unbiased estimates, with Wilson's interval on tasks.
+    pub rate: Share,
 }
 
 impl Tally {
@@ -194,7 +205,15 @@ pub fn tally<'a>(results: impl Iterator<Item = (&'a EpisodeKey, &'a EpisodeResul
         tally.solved += usize::from(solved);
     }
     tally.tasks = by_task.len();
+    tally.pass_at = pass_at(by_task.values());
     let mean: f64 = by_task.values().map(|(solved, scored)| f64::from(*solved) / f64::from(*scored)).sum();
     tally.pass_rate = wilson(mean, tally.tasks);
     tally
+}
+
+/// At the most rollouts that any task has.
+fn pass_at<'a>(tasks: impl Iterator<Item = &'a (u32, u32)> + Clone) -> Option<PassAt> {
+    let k = tasks.clone().map(|(_, scored)| *scored as usize).max().filter(|most| *most > 1)?;
+    let rates: Vec<f64> = tasks.filter_map(|(solved, scored)| pass_at_k(*scored as usize, *solved as usize, k)).collect();
+    Some(PassAt { k, rate: wilson(rates.iter().sum(), rates.len())? })
 }

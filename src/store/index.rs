@@ -4,7 +4,7 @@ use super::run_dir::{RunDir, RunDirError};
 use std::fmt::Write;
 
 /// Files and folders of a run in reading order, with what they are (`system.md` §5). `R*` stands for every round.
-const ENTRIES: [(&str, &str); 23] = [
+const ENTRIES: [(&str, &str); 22] = [
     ("run.toml", "the frozen settings with their origins, seed, benchmark digest, harness and policy"),
     ("journal.md", "one memo a round"),
     ("report.html", "the report"),
@@ -27,7 +27,6 @@ const ENTRIES: [(&str, &str); 23] = [
     ("data", "ledgers over all rounds, rebuilt from them: task history, outcomes of ships, rejected candidates"),
     ("sealed/decisions", "decisions in full, with the names of gate tasks: for people"),
     ("sealed", "gate and held-out episodes and the response ledger: stages and engines never read here"),
-    ("buffer", "replay buffer of the trainable policy"),
 ];
 
 impl RunDir {

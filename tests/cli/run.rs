@@ -14,7 +14,7 @@ fn a_run_is_reproducible_and_the_second_call_plays_nothing() {
     let run = TestRun::new();
     let ran = play(&run, "a");
     assert_eq!(ran.exit, 0, "{}", ran.err);
-    assert!(ran.out.contains("of 6 train tasks"), "{}", ran.out);
+    assert!(ran.out.contains("of 6 train tasks") && ran.out.contains("in 2 rollouts (pass@2): "), "{}", ran.out);
     play(&run, "b");
     let first = results(&run.path().join("a"));
     assert_eq!(first.len(), 12);

@@ -1,4 +1,4 @@
-//! The two places where held-out tasks may speak (`gate.md` §2): never for an edit, and never with more than one bit.
+//! The one place where held-out tasks may speak (`gate.md` §2): never for an edit, and never with more than one bit.
 
 /// Whether the held-out tasks veto a candidate that was already accepted: its mean paired difference is more than one standard error
 /// below zero.
@@ -6,19 +6,13 @@ pub fn vetoes(difference: f64, standard_error: f64) -> bool {
     difference < 0.0 && difference < -standard_error.max(0.0)
 }
 
-/// Whether the displayed best held-out score moves: only by more than one standard error.
-pub fn best_moves(best: f64, score: f64, standard_error: f64) -> bool {
-    score > best + standard_error.max(0.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn noise_neither_vetoes_nor_moves_the_best() {
+    fn noise_does_not_veto() {
         assert!(!vetoes(-0.02, 0.03) && vetoes(-0.04, 0.03));
         assert!(!vetoes(0.0, 0.0) && vetoes(-0.01, 0.0));
-        assert!(!best_moves(0.70, 0.72, 0.03) && best_moves(0.70, 0.74, 0.03));
     }
 }

@@ -62,11 +62,11 @@ pub use candidate::{Candidate, Claims, Proposal, Stage};
 pub use error::GateError;
 pub use explain::Reader;
 pub use fork::{ClusterGain, ForkOffer, cluster_gains};
-pub use heldout::{best_moves, vetoes};
+pub use heldout::vetoes;
 pub use incumbent::{Anchor, Incumbent};
 pub use posterior::{Counts, NetGain, Pairs, net_gain};
 pub use settings::{GENERALISE_FROM, GateSettings, Mode, Passes, Profile};
-pub use ship::{Confirmation, Rebased};
+pub use ship::{Confirmation, Passed, Rebased};
 pub use verdict::{Evidence, FitsSeen, Ruling, SameFinding, Verdict};
 pub use wealth::wins_needed;
 pub use whole::{Blindness, blindness};
@@ -119,7 +119,7 @@ pub enum Demand<'a> {
     /// At most this many candidates: [`Gate::submit`].
     Candidates(usize),
     /// A person's or the held-out set's word on a candidate that passed: [`Gate::confirm`].
-    Confirmation(&'a Candidate, &'a Ruling),
+    Confirmation(Box<Passed>),
     /// What these candidates touch on the new incumbent: [`Gate::retouch`].
     Touched(Vec<&'a Candidate>),
 }
@@ -186,7 +186,9 @@ impl Gate {
             Step::BetweenRounds => Demand::Round,
             Step::Playing(pass) => Demand::Rollouts(pass),
             Step::AwaitingCandidates => Demand::Candidates(self.room()),
-            Step::AwaitingConfirmation { candidate, ruling } => Demand::Confirmation(&self.candidates[*candidate], ruling),
+            Step::AwaitingConfirmation { candidate, ruling } => {
+                Demand::Confirmation(Box::new(Passed::new(&self.candidates[*candidate], ruling)))
+            }
             Step::AwaitingTouched { .. } => {
                 Demand::Touched(self.candidates.iter().filter(|candidate| candidate.stage != Stage::Closed).collect())
             }

@@ -4,6 +4,29 @@ use super::candidate::{Candidate, Stage};
 use super::verdict::Ruling;
 use super::{CandidateId, Gate, GateError, HarnessId, Step, TaskIndex};
 
+/// A candidate that passed every check. Only the gate makes one, so that nothing else can be shipped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passed {
+    candidate: Candidate,
+    ruling: Ruling,
+}
+
+impl Passed {
+    pub(super) fn new(candidate: &Candidate, ruling: &Ruling) -> Self {
+        Self { candidate: candidate.clone(), ruling: ruling.clone() }
+    }
+
+    /// Who passed.
+    pub fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+
+    /// By what.
+    pub fn ruling(&self) -> &Ruling {
+        &self.ruling
+    }
+}
+
 /// The word on a candidate that passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Confirmation {

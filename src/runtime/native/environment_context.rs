@@ -30,8 +30,8 @@ struct Params {
     tools: bool,
     /// Further lines, as they are.
     facts: Vec<String>,
-    /// Line after each observation: `{step}` from 1, `{tokens}` used, `{cost}` in US dollars, `{seconds}` since the start. Empty:
-    /// none.
+    /// Line after each observation: `{step}` from 1, `{tokens}` used, `{cost}` in US dollars, `{seconds}` since the start (no two
+    /// episodes then ask the same, so that nothing is untouched and no reply is found again). Empty: none.
     step_line: String,
 }
 

@@ -116,7 +116,8 @@ pub(super) fn play(simulation: &Simulation, mut rng: ChaCha8Rng) -> Result<RunRe
                     truth.offers_of(&proposals).filter(|offer| offer.truth(truth.incumbent(&gate)) >= GOOD).count() as u32;
                 gate.submit(proposals)?;
             }
-            Demand::Confirmation(candidate, _) => {
+            Demand::Confirmation(passed) => {
+                let candidate = passed.candidate();
                 let (harness, parent) = (candidate.harness.clone(), gate.incumbents()[0].harness.clone());
                 result.ship(truth.ship(&gate, candidate));
                 gate.confirm(Confirmation::Ship)?;

@@ -97,7 +97,8 @@ fn first_ships(
                 tell_all(&mut gate, &outcomes)?;
             }
             Demand::Candidates(_) => gate.submit(std::mem::take(&mut proposals))?,
-            Demand::Confirmation(candidate, _) => {
+            Demand::Confirmation(passed) => {
+                let candidate = passed.candidate();
                 let is_wanted = candidate.id.as_str() == WANTED;
                 truth.ship(&gate, candidate);
                 gate.confirm(Confirmation::Ship)?;

@@ -89,12 +89,6 @@ impl LogEntry {
         self.message.lines().next().unwrap_or_default()
     }
 
-    /// The value of a trailer: a line `Key: value` of the last paragraph.
-    pub fn trailer(&self, key: &str) -> Option<&str> {
-        let (_, last) = self.message.trim_end().rsplit_once("\n\n")?;
-        last.lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| *name == key).map(|(_, value)| value)
-    }
-
     /// Reads a commit object; `None` where it is none.
     pub(super) fn parse(commit: HarnessCommit, text: &str) -> Option<Self> {
         let (head, message) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));

@@ -109,7 +109,8 @@ fn a_candidate_that_is_withheld_stays_out() {
     gate.begin_round().unwrap();
     gate.submit(vec![proposal("C", 0, &all(24), &all(24))]).unwrap();
     player.play(&mut gate);
-    assert!(matches!(gate.demand(), Demand::Confirmation(candidate, Ruling::Shipped(_)) if candidate.id.as_str() == "C"));
+    assert!(matches!(gate.demand(), Demand::Confirmation(passed)
+        if matches!(passed.ruling(), Ruling::Shipped(_)) && passed.candidate().id.as_str() == "C"));
     gate.confirm(Confirmation::Withhold { reason: "held-out tasks lost more than one standard error".into() }).unwrap();
     assert_eq!(gate.incumbents()[0].harness, HarnessId::from("base"));
     insta::assert_snapshot!(gate.log().last().unwrap(), @"rejected C: withheld: held-out tasks lost more than one standard error");
