@@ -101,9 +101,9 @@ impl Engines {
     /// How many of `places` each engine may fill, in order. Each gets one while there are as many places; the rest follow what shipped:
     /// `(shipped + 1) / (proposed + 2)` is the weight, the largest remainder gets the odd place, and among equals the one named first.
     /// With fewer places than engines those with the largest weights get one.
-    pub fn shares(&self, places: usize, reputations: &BTreeMap<String, Reputation>) -> Vec<(Engine, usize)> {
+    pub fn shares(&self, places: usize, reputations: &BTreeMap<Engine, Reputation>) -> Vec<(Engine, usize)> {
         let weight = |engine: Engine| {
-            let (shipped, proposed) = reputations.get(engine.as_str()).map_or((0, 0), |known| (known.shipped, known.proposed));
+            let (shipped, proposed) = reputations.get(&engine).map_or((0, 0), |known| (known.shipped, known.proposed));
             (f64::from(shipped) + 1.0) / (f64::from(proposed) + 2.0)
         };
         let weights: Vec<f64> = self.iter().map(weight).collect();
@@ -160,8 +160,8 @@ impl TryFrom<String> for Engines {
 mod tests {
     use super::*;
 
-    fn shipped(engine: &str, shipped: u32, proposed: u32) -> (String, Reputation) {
-        (engine.to_owned(), Reputation { proposed, shipped, ..Reputation::default() })
+    fn shipped(engine: &str, shipped: u32, proposed: u32) -> (Engine, Reputation) {
+        (engine.parse().unwrap(), Reputation { proposed, shipped, ..Reputation::default() })
     }
 
     #[test]

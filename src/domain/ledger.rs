@@ -2,6 +2,7 @@
 //! `data/ship_outcomes.jsonl`, `data/rejected_candidates.jsonl`, `scoreboard.json`. Train tasks only: engines read them.
 
 use super::edit::Bucket;
+use super::engine::Engine;
 use super::id::{CandidateId, TaskId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ pub struct ShipOutcome {
     /// The candidate.
     pub candidate: CandidateId,
     /// Who proposed it.
-    pub engine: String,
+    pub engine: Engine,
     /// What it touched.
     pub buckets: Vec<Bucket>,
     /// What reputation is kept on.
@@ -96,7 +97,7 @@ pub struct RejectedCandidate {
     /// The candidate.
     pub candidate: CandidateId,
     /// Who proposed it.
-    pub engine: String,
+    pub engine: Engine,
     /// What it touched.
     pub buckets: Vec<Bucket>,
     /// What reputation is kept on.
@@ -146,7 +147,7 @@ pub struct Scoreboard {
     /// By processor, prompt or setting.
     pub components: BTreeMap<String, Reputation>,
     /// By who proposed.
-    pub engines: BTreeMap<String, Reputation>,
+    pub engines: BTreeMap<Engine, Reputation>,
 }
 
 /// How often something was tried and what came of it.

@@ -4,6 +4,7 @@
 use super::diagnosis::{NAME_LIMIT, TEXT_LIMIT, short_enough};
 use super::digest::{Anchor, Pathology};
 use super::edit::{Bucket, Bundle, Edit, edits_digest};
+use super::engine::Engine;
 use super::harness::Limits;
 use super::id::{CandidateId, Digest, HarnessId, TaskId, VariantId};
 use super::task::{Tags, has_all};
@@ -23,8 +24,8 @@ pub struct CandidateManifest {
     pub candidate_id: CandidateId,
     /// One line in plain words.
     pub title: String,
-    /// Who proposed it: `catalog`, `random`, `best-of-n`, …
-    pub engine: String,
+    /// Who proposed it.
+    pub engine: Engine,
     /// The variant it changes.
     pub variant: VariantId,
     /// The harness it was built on.

@@ -20,7 +20,7 @@ pub fn ship_outcomes(history: &History<'_>) -> Vec<ShipOutcome> {
             outcomes.push(ShipOutcome {
                 round: history.rounds()[index].round,
                 candidate: manifest.candidate_id.clone(),
-                engine: manifest.engine.clone(),
+                engine: manifest.engine,
                 buckets: manifest.buckets.clone(),
                 component: manifest.component.clone(),
                 gain: *gain,
@@ -55,7 +55,7 @@ pub fn rejected_candidates(history: &History<'_>) -> Vec<RejectedCandidate> {
             rejected.push(RejectedCandidate {
                 round: past.round,
                 candidate: ruled.candidate.clone(),
-                engine: manifest.engine.clone(),
+                engine: manifest.engine,
                 buckets: manifest.buckets.clone(),
                 component: manifest.component.clone(),
                 edits: manifest.edits_digest().to_string(),
@@ -105,5 +105,5 @@ fn each(board: &mut Scoreboard, manifest: &CandidateManifest, mut change: impl F
         change(board.buckets.entry(*bucket).or_default());
     }
     change(board.components.entry(manifest.component.clone()).or_default());
-    change(board.engines.entry(manifest.engine.clone()).or_default());
+    change(board.engines.entry(manifest.engine).or_default());
 }

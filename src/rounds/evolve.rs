@@ -79,10 +79,9 @@ impl Rounds<'_> {
     /// Candidates of an open round stay where another engine goes on with the run: said once it is seen.
     fn say_whose(&self, round: u32, manifests: &[CandidateManifest]) {
         let now = &self.course.settings.engines;
-        let is_other = |manifest: &&CandidateManifest| manifest.engine.parse::<Engine>().is_ok_and(|engine| !now.contains(engine));
-        let others: BTreeSet<&str> = manifests.iter().filter(is_other).map(|manifest| manifest.engine.as_str()).collect();
+        let others: BTreeSet<Engine> = manifests.iter().map(|manifest| manifest.engine).filter(|engine| !now.contains(*engine)).collect();
         if !others.is_empty() {
-            let others = Vec::from_iter(others).join(", ");
+            let others = others.iter().map(|engine| engine.as_str()).collect::<Vec<_>>().join(", ");
             self.say(round, format!("the candidates on file, by {others}, are judged; {now} proposes from the next round on"));
         }
     }

@@ -154,9 +154,11 @@ impl Rounds<'_> {
         let stock = self.stock(round, landscape)?;
         for review in sent_back {
             let Some(manifest) = manifests.iter().find(|manifest| manifest.candidate_id == review.candidate) else { continue };
-            let (Some(number), Ok(engine)) = (manifest.candidate_id.number(), manifest.engine.parse()) else { continue };
+            let Some(number) = manifest.candidate_id.number() else { continue };
             let harness = self.repo.read(review.harness.as_ref().unwrap_or(&manifest.harness).as_str())?;
-            let revision = Revision { candidate: &manifest.candidate_id, number, harness: &harness, request: &review.reason, engine };
+            let Review { reason: request, .. } = review;
+            let engine = manifest.engine;
+            let revision = Revision { candidate: &manifest.candidate_id, number, harness: &harness, request, engine };
             self.say(round, format!("{} goes back to an Evolver", manifest.candidate_id));
             let others = manifests.iter().filter(|other| other.candidate_id != manifest.candidate_id);
             // As they were judged: in a round that was cut off some may be revised by now.

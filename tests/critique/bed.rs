@@ -3,6 +3,7 @@
 use harnessx::bench::Benchmark;
 use harnessx::domain::digest::{Anchor, DIGEST_FORMAT, Pathology, TaskDigest};
 use harnessx::domain::edit::Edit;
+use harnessx::domain::engine::Engine;
 use harnessx::domain::harness::Harness;
 use harnessx::domain::id::HarnessId;
 use harnessx::domain::landscape::Landscape;
@@ -93,7 +94,7 @@ impl Bed {
             format: MANIFEST_FORMAT,
             candidate_id: "C-R4-01".into(),
             title: "less repetition".into(),
-            engine: "catalog".into(),
+            engine: Engine::Catalog,
             variant: "main".into(),
             parent: "".into(),
             harness: "".into(),

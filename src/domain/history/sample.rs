@@ -51,7 +51,7 @@ pub(crate) fn with_fired(mut digest: TaskDigest, processor: &str) -> TaskDigest 
 /// A candidate of a component that claims these tasks.
 pub(crate) fn manifest(id: &str, bucket: Bucket, component: &str, claims: &[&str]) -> CandidateManifest {
     let text = format!(
-        "format = 1\ncandidate_id = '{id}'\ntitle = 't'\nengine = 'e'\nvariant = 'v'\nparent = 'p'\nharness = 'h'\nbuckets = ['{bucket}']\n\
+        "format = 1\ncandidate_id = '{id}'\ntitle = 't'\nengine = 'catalog'\nvariant = 'v'\nparent = 'p'\nharness = 'h'\nbuckets = ['{bucket}']\n\
          component = '{component}'\nfile_changes = []\nroot_cause = 'r'\ntargeted_fix = 'f'\nwhy_risk_holds = 'w'\nedits = []\n\
          [capability_evidence]\nclaim = 'c'\n[predicted_impact]\n[attribution_signature]\ntype = 'processor'\nname = '{component}'\n\
          expected_min_calls = 1\n"

@@ -3,6 +3,7 @@
 use super::History;
 use super::sample::{decision, digest, manifest, round, with_fired};
 use crate::domain::edit::Bucket;
+use crate::domain::engine::Engine;
 use crate::domain::id::TaskId;
 use crate::domain::ledger::{RejectedAt, TaskStatus};
 use crate::domain::manifest::Claim;
@@ -108,7 +109,10 @@ fn ships_are_scored_on_the_next_rounds_rollouts() {
     let board = scoreboard(&History::new(&rounds));
     let config = &board.buckets[&Bucket::Config];
     assert_eq!((config.proposed, config.shipped, config.predicted, config.hits, config.rounds.as_slice()), (1, 1, 2, 1, [0].as_slice()));
-    assert_eq!((board.engines["e"].proposed, board.engines["e"].rounds.len(), board.components["y"].hits), (2, 1, 2));
+    assert_eq!(
+        (board.engines[&Engine::Catalog].proposed, board.engines[&Engine::Catalog].rounds.len(), board.components["y"].hits),
+        (2, 1, 2)
+    );
     // Before the next round is played there is nothing to score.
     assert!(ship_outcomes(&History::new(&rounds[..1])).is_empty());
     assert_eq!(scoreboard(&History::new(&rounds[..1])).buckets[&Bucket::Config].shipped, 1);

@@ -49,7 +49,7 @@ pub(super) fn statement(subject: Subject<'_>, workshop: &Workshop<'_>) -> Candid
         format: MANIFEST_FORMAT,
         candidate_id: CandidateId(format!("C-R{}-{:02}", workshop.round, subject.number)),
         title: idea.title,
-        engine: subject.engine.to_string(),
+        engine: subject.engine,
         variant: workshop.variant.clone(),
         parent: workshop.parent.clone(),
         harness: subject.id,

@@ -290,7 +290,7 @@ fn edits_rejected_since_the_last_ship_are_not_proposed_again() {
         .map(|candidate| RejectedCandidate {
             round: 1,
             candidate: candidate.manifest.candidate_id.clone(),
-            engine: "catalog".into(),
+            engine: Engine::Catalog,
             buckets: candidate.manifest.buckets.clone(),
             component: candidate.manifest.component.clone(),
             edits: candidate.manifest.edits_digest().to_string(),

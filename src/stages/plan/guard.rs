@@ -37,13 +37,14 @@ fn hit_rate(outcomes: &[ShipOutcome], round: u32, bucket: Bucket) -> Option<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::engine::Engine;
     use crate::domain::id::CandidateId;
 
     fn ship(round: u32, bucket: Bucket, hits: u32) -> ShipOutcome {
         ShipOutcome {
             round,
             candidate: CandidateId::from("c"),
-            engine: "e".to_owned(),
+            engine: Engine::Catalog,
             buckets: vec![bucket],
             component: "x".to_owned(),
             gain: 0.0,

@@ -119,7 +119,7 @@ fn of_manifest(manifest: &CandidateManifest) -> Markup {
     let anchors: Vec<&Anchor> = manifest.capability_evidence.observed.iter().collect();
     html! {
         dl {
-            dt { "proposed by" } dd { (plain(&manifest.engine)) }
+            dt { "proposed by" } dd { (manifest.engine) }
             dt { "touches" } dd { (buckets.join(", ")) " (" (plain(&manifest.component)) ")" }
             dt { "what is wrong" } dd { (plain(&manifest.root_cause)) }
             dt { "the fix" } dd { (plain(&manifest.targeted_fix)) }

@@ -6,6 +6,7 @@ use super::reading::Reading;
 use crate::domain::curves::{Curves, ModelShare, Point, RoundPoints};
 use crate::domain::digest::{Anchor, Cluster, DIGEST_FORMAT, Overview, Pathology};
 use crate::domain::edit::Bucket;
+use crate::domain::engine::Engine;
 use crate::domain::id::{CandidateId, HarnessId, TaskId};
 use crate::domain::interval::wilson;
 use crate::domain::ledger::{Reputation, ShipOutcome};
@@ -61,7 +62,7 @@ pub(super) fn run(rounds: u32, tasks: u32) -> Report {
         endings: [("out of steps".to_owned(), 21), ("the environment said it was over".to_owned(), 27)].into(),
         overview: Some(overview()),
         spent: [(Use::Visible, spent(288, 3)), (Use::Gate, spent(742, 9)), (Use::Heldout, spent(288, 0))].into(),
-        engines: [("aegis".to_owned(), reputation(3, 1)), ("catalog".to_owned(), reputation(8, 2))].into(),
+        engines: [(Engine::Aegis, reputation(3, 1)), (Engine::Catalog, reputation(8, 2))].into(),
         controls: vec![control()],
     }
 }
@@ -200,7 +201,7 @@ fn candidate(id: &CandidateId, title: &str) -> Candidate {
         format: MANIFEST_FORMAT,
         candidate_id: id.clone(),
         title: title.to_owned(),
-        engine: "catalog".into(),
+        engine: Engine::Catalog,
         variant: "main".into(),
         parent: HarnessId("1".repeat(40)),
         harness: HarnessId("2".repeat(40)),
@@ -237,7 +238,7 @@ fn outcome(round: u32) -> ShipOutcome {
     ShipOutcome {
         round,
         candidate: CandidateId(format!("C-R{round}-01")),
-        engine: "catalog".into(),
+        engine: Engine::Catalog,
         buckets: vec![Bucket::Processor],
         component: "goal_term_filter".into(),
         gain: 13.1,
@@ -289,7 +290,7 @@ fn control() -> Control {
     let point = |solved: f64| Point { pass_rate: wilson(solved, 48), tasks: 48, episodes: 96, missing: 0 };
     Control {
         name: "parcels-random".into(),
-        engine: "random".into(),
+        engine: Engine::Random.to_string(),
         rounds: 5,
         episodes: 1301,
         tokens: 11_200_000,

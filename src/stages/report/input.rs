@@ -5,7 +5,7 @@ use super::compared::Control;
 use super::reading::Reading;
 use crate::domain::curves::{Curves, Point};
 use crate::domain::digest::Overview;
-use crate::domain::engine::Engines;
+use crate::domain::engine::{Engine, Engines};
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::interval::{Difference, correlation, difference, wilson};
 use crate::domain::ledger::{Reputation, ShipOutcome};
@@ -47,7 +47,7 @@ pub struct Report {
     pub spent: BTreeMap<Use, Spent>,
     /// Reputation of each engine, by the scoreboard.
     #[serde(default)]
-    pub engines: BTreeMap<String, Reputation>,
+    pub engines: BTreeMap<Engine, Reputation>,
     /// Other runs, for comparison at equal budget.
     pub controls: Vec<Control>,
 }
@@ -288,9 +288,9 @@ impl Report {
     /// Who was asked for this run's candidates, and whoever proposed one.
     pub fn engine(&self) -> String {
         let candidates = self.rounds.iter().flat_map(|round| &round.candidates);
-        let mut engines: BTreeSet<String> = candidates.map(|candidate| candidate.manifest.engine.clone()).collect();
+        let mut engines: BTreeSet<Engine> = candidates.map(|candidate| candidate.manifest.engine).collect();
         let records = self.rounds.iter().filter(|round| round.round > 0).filter_map(|round| round.record.as_ref());
-        engines.extend(records.filter_map(|record| record.engines.as_ref()).flat_map(Engines::iter).map(|engine| engine.to_string()));
-        Vec::from_iter(engines).join(", ")
+        engines.extend(records.filter_map(|record| record.engines.as_ref()).flat_map(Engines::iter));
+        engines.iter().map(|engine| engine.as_str()).collect::<Vec<_>>().join(", ")
     }
 }

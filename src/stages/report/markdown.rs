@@ -124,7 +124,7 @@ fn candidates(report: &Report, text: &mut String) {
     for candidate in candidates {
         let manifest = &candidate.manifest;
         _ = writeln!(text, "\n### {}: {}\n", escaped(manifest.candidate_id.as_str()), escaped(&manifest.title));
-        _ = writeln!(text, "- proposed by {}, component {}", escaped(&manifest.engine), escaped(&manifest.component));
+        _ = writeln!(text, "- proposed by {}, component {}", manifest.engine, escaped(&manifest.component));
         _ = writeln!(text, "- what is wrong: {}\n- the fix: {}", escaped(&manifest.root_cause), escaped(&manifest.targeted_fix));
         let claims: Vec<String> = manifest.claims().map(|claim| escaped(&claim.to_string())).collect();
         if !claims.is_empty() {

@@ -12,29 +12,29 @@ use std::collections::BTreeMap;
 pub(super) fn by_engine(report: &Report) -> Option<Table> {
     let records = report.rounds.iter().filter(|round| round.round > 0).filter_map(|round| round.record.as_ref());
     let asked = records.filter_map(|record| record.engines.as_ref()).flat_map(Engines::iter);
-    let mut engines: BTreeMap<String, Reputation> = asked.map(|engine| (engine.to_string(), Reputation::default())).collect();
+    let mut engines: BTreeMap<Engine, Reputation> = asked.map(|engine| (engine, Reputation::default())).collect();
     engines.extend(report.engines.clone());
     let all: u32 = engines.values().map(|known| known.proposed).sum();
     if engines.is_empty() {
         return None;
     }
     let sessions = report.sessions();
-    let tokens = |engine: &str| {
-        let roles: &[Role] = match engine.parse() {
-            Ok(Engine::Aegis) => &[Role::Digester, Role::Planner, Role::Evolver, Role::Critic],
-            Ok(Engine::Single) => &[Role::Single],
-            Ok(Engine::Catalog | Engine::Random | Engine::BestOfN | Engine::Command) | Err(_) => &[],
+    let tokens = |engine: Engine| {
+        let roles: &[Role] = match engine {
+            Engine::Aegis => &[Role::Digester, Role::Planner, Role::Evolver, Role::Critic],
+            Engine::Single => &[Role::Single],
+            Engine::Catalog | Engine::Random | Engine::BestOfN | Engine::Command => &[],
         };
         Sessions::sum(roles.iter().filter_map(|role| sessions.get(role))).usage.tokens()
     };
-    let row = |(engine, known): (&String, &Reputation)| {
+    let row = |(engine, known): (&Engine, &Reputation)| {
         vec![
-            engine.clone(),
+            engine.to_string(),
             known.proposed.to_string(),
             percent(f64::from(known.proposed) / f64::from(all.max(1))),
             known.shipped.to_string(),
             known.hit_rate().map_or_else(|| "–".to_owned(), |rate| format!("{} ({} of {})", percent(rate), known.hits, known.predicted)),
-            grouped(tokens(engine)),
+            grouped(tokens(*engine)),
         ]
     };
     let heads = ["proposed", "share", "shipped", "predictions that came true", "meta tokens"];

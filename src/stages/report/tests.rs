@@ -262,8 +262,8 @@ fn the_job_summary_leaves_out_diffs_and_tasks() {
 
     | engine | proposed | share | shipped | predictions that came true | meta tokens |
     |---|---:|---:|---:|---:|---:|
-    | aegis | 3 | 27.3 % | 1 | 66.7 % (6 of 9) | 357,000 |
     | catalog | 8 | 72.7 % | 2 | 66.7 % (12 of 18) | 0 |
+    | aegis | 3 | 27.3 % | 1 | 66.7 % (6 of 9) | 357,000 |
 
     ## What the Digester leaves
 
