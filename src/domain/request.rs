@@ -68,7 +68,7 @@ impl Sampling {
             return Err("max_tokens is 0".to_owned());
         }
         if self.stop.iter().any(String::is_empty) {
-            return Err("a text in stop is empty".to_owned());
+            return Err("stop holds an empty text".to_owned());
         }
         Ok(())
     }
