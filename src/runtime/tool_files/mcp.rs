@@ -33,9 +33,6 @@ const DESCRIPTION: usize = 1000;
 /// Largest schema that is offered, in bytes of JSON.
 const SCHEMA: usize = 16 << 10;
 
-/// Longest name that model servers accept.
-const NAME: usize = 64;
-
 /// Most bytes of one message of a server.
 const MESSAGE: usize = 4 << 20;
 
@@ -77,11 +74,11 @@ pub(super) async fn open(server: &Server, bench: &Programs, shop: &Arc<Shop>) ->
     let mut offered = Vec::new();
     for tool in tools.iter().filter(|tool| wanted(tool)).take(TOOLS) {
         let schema = serde_json::Value::Object(tool.input_schema.as_ref().clone());
-        let name = plain_name(&server.name, &tool.name);
+        let name = ToolName::mended(&format!("{}__{}", server.name, tool.name));
         // What cannot be offered to a model is left out; a name can stand for one tool only.
         if schema.to_string().len() <= SCHEMA && taken.insert(name.clone()) {
             let description = cut(&plain(tool.description.as_deref().unwrap_or_default().as_bytes()), DESCRIPTION).0;
-            let spec = ToolSpec { name: ToolName::from(name.as_str()), description, schema: Arguments(schema) };
+            let spec = ToolSpec { name, description, schema: Arguments(schema) };
             offered.push(ServerTool { spec, name: tool.name.to_string(), server: running.clone() });
         }
     }
@@ -202,13 +199,6 @@ fn said(error: &str, session: Option<&Session>, secret: Option<&Secret>) -> Stri
         Some(limit) => format!("{error} (it was stopped: it used more {limit} than it may)"),
         None => error,
     }
-}
-
-fn plain_name(server: &str, tool: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-    let mut name: String = format!("{server}__{tool}").chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
-    name.truncate(NAME);
-    name
 }
 
 fn cut(text: &str, most: usize) -> (String, bool) {
