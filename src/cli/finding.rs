@@ -173,7 +173,10 @@ fn network() -> Vec<Finding> {
     let both = names.into_iter().flat_map(|name| [name.to_owned(), name.to_lowercase()]);
     both.filter_map(|name| {
         let value = std::env::var(&name).ok().filter(|value| !value.is_empty())?;
-        Some(Finding::yes("network setting", format!("{name} = {}", without_credentials(&value))))
+        // The others are lists of hosts and paths of files.
+        let is_address = ["https_proxy", "http_proxy", "all_proxy"].contains(&name.to_lowercase().as_str());
+        let shown = if is_address { without_credentials(&value) } else { value };
+        Some(Finding::yes("network setting", format!("{name} = {shown}")))
     })
     .collect()
 }
@@ -182,6 +185,7 @@ fn network() -> Vec<Finding> {
 fn without_credentials(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").map_or((String::new(), address), |(scheme, rest)| (format!("{scheme}://"), rest));
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host = host.find(['/', '?', '#']).map_or(host, |end| &host[..end]);
     format!("{scheme}{host}")
 }
 
@@ -200,6 +204,7 @@ mod tests {
     fn proxies_are_shown_without_credentials() {
         assert_eq!(without_credentials("http://me:p@ss@proxy:3128"), "http://proxy:3128");
         assert_eq!(without_credentials("me:pass@proxy:3128"), "proxy:3128");
-        assert_eq!(without_credentials("localhost,.local"), "localhost,.local");
+        assert_eq!(without_credentials("http://me:p/a@proxy:3128/pass?key=x"), "http://proxy:3128");
+        assert_eq!(without_credentials("proxy/pass"), "proxy");
     }
 }

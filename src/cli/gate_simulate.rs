@@ -81,9 +81,7 @@ fn settings(args: &SimulateArgs) -> (GateSettings, u32) {
     let profile = args.profile.profile();
     let mut gate = profile.gate;
     if let Some(mode) = args.mode {
-        let mode = mode.mode();
-        let of_mode = GateSettings::of_mode(mode, gate.rounds);
-        gate = GateSettings { mode, posterior: of_mode.posterior, drift_every: of_mode.drift_every, ..gate };
+        gate = gate.in_mode(mode.mode());
     }
     gate.rounds = args.rounds.unwrap_or(gate.rounds);
     let tasks = args.tasks.unwrap_or_else(|| profile.tasks.map_or(103, |(train, gate, _)| train + gate));

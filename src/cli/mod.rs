@@ -17,6 +17,7 @@ mod fetch;
 mod finding;
 mod gate;
 mod gate_simulate;
+mod given;
 mod import;
 mod init;
 mod r#loop;

@@ -6,7 +6,7 @@ use super::course::Allowed;
 use super::display::Display;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
-use super::settings::{Settings, seconds};
+use super::settings::{Settings, milliseconds};
 use super::{Done, Shared, desk, session};
 use crate::domain::outcome::Outcome;
 use crate::domain::request::ModelRole;
@@ -50,13 +50,13 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let Assignment { layered, benchmark, harness, dir } = &assignment;
     let settings = &layered.settings;
     let parts = assignment.parts()?;
-    let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
+    let deadline = settings.max_time.as_deref().map(milliseconds).transpose()?;
     desk::fetch_missing(settings, args.allowed.yes, printer)?;
     let run_dir = RunDir::open(dir)?;
     let desk = desk::open(&assignment, &run_dir.ledger_path(), printer)?;
     let agent =
         Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits, role: ModelRole::Main };
-    run_dir.freeze(&layered.frozen(assignment.facts(&desk), true), args.allowed.force)?;
+    run_dir.freeze(&layered.frozen(assignment.facts(&desk)), args.allowed.force)?;
     let runtime = session::runtime()?;
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::failure::Failure;
+use super::given::{from_environment, from_flags};
 use super::loop_settings::{LOOP_KEYS, LoopFlags, LoopKeys, PROPOSING};
 use super::proposing::{free_meta, keep_proposing};
 use crate::domain::harness::line_of;
@@ -174,7 +175,7 @@ pub(crate) fn layered_loop(shared: &Shared, flags: &LoopFlags) -> Result<Layered
     read(table, origins)
 }
 
-fn all_keys() -> impl Iterator<Item = &'static str> {
+pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
     KEYS.into_iter().chain(LOOP_KEYS)
 }
 
@@ -188,6 +189,7 @@ fn read(table: toml::Table, origins: BTreeMap<String, String>) -> Result<Layered
     {
         return Err(Failure::settings(format!("read settings: {role} must be at least 1")));
     }
+    settings.sampling.check().map_err(|problem| Failure::settings(format!("read settings: sampling.{problem}")))?;
     Ok(Layered { settings, table, origins })
 }
 
@@ -199,7 +201,7 @@ fn said(error: &toml::de::Error) -> String {
 }
 
 /// Tables are merged, other values replaced.
-fn merge(into: &mut toml::Table, key: String, value: toml::Value) {
+pub(super) fn merge(into: &mut toml::Table, key: String, value: toml::Value) {
     match (into.get_mut(&key), value) {
         (Some(toml::Value::Table(old)), toml::Value::Table(new)) => {
             for (inner, value) in new {
@@ -212,77 +214,9 @@ fn merge(into: &mut toml::Table, key: String, value: toml::Value) {
     }
 }
 
-/// `HARNESSX_BENCH=shop` and so on, for the keys with plain values.
-fn from_environment() -> toml::Table {
-    let plain = all_keys().filter(|key| !["sampling", "models", "model"].contains(key));
-    let mut table: toml::Table = plain
-        .filter_map(|key| {
-            let value = std::env::var(format!("HARNESSX_{}", key.to_uppercase())).ok()?;
-            Some((key.to_owned(), plain_value(&value)))
-        })
-        .collect();
-    if let Ok(spec) = std::env::var("HARNESSX_MODEL") {
-        table.insert("model".to_owned(), toml::Value::Table(toml::Table::from_iter([("main".to_owned(), spec.into())])));
-    }
-    table
-}
-
-/// A number or truth value where the text is one, else the text.
-fn plain_value(text: &str) -> toml::Value {
-    let parsed: Option<toml::Table> = format!("value = {text}").parse().ok();
-    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| text.into())
-}
-
-fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
-    let mut table = toml::Table::new();
-    let mut put = |key: &str, value: Option<toml::Value>| {
-        if let Some(value) = value {
-            table.insert(key.to_owned(), value);
-        }
-    };
-    let number = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok()).map(toml::Value::Integer);
-    put("run", shared.run.as_ref().map(|dir| dir.display().to_string().into()));
-    put("bench", shared.bench.clone().map(Into::into));
-    put("harness", shared.harness.clone().map(Into::into));
-    put("split", shared.split.clone().map(Into::into));
-    put("tasks", shared.tasks.clone().map(Into::into));
-    put("limit", number(shared.limit));
-    put("rollouts", number(shared.rollouts));
-    put("jobs", number(shared.jobs));
-    put("seed", number(shared.seed));
-    put("max_cost", shared.max_cost.map(Into::into));
-    put("max_tokens", number(shared.max_tokens));
-    put("max_time", shared.max_time.clone().map(Into::into));
-    put("sandbox", shared.sandbox.clone().map(Into::into));
-    let mut roles = toml::Table::new();
-    for spec in &shared.model {
-        let (role, spec) = match spec.split_once('=') {
-            Some((role, spec)) if ["main", "judge", "meta", "user"].contains(&role) => (role, spec),
-            _ => ("main", spec.as_str()),
-        };
-        roles.insert(role.to_owned(), spec.into());
-    }
-    if !roles.is_empty() {
-        table.insert("model".to_owned(), roles.into());
-    }
-    for entry in &shared.set {
-        let (key, value) = entry.split_once('=').ok_or_else(|| Failure::settings(format!("read --set {entry:?}: it needs KEY=VALUE")))?;
-        let mut parts = key.split('.').rev();
-        let last = parts.next().unwrap_or(key);
-        let mut nested = toml::Table::from_iter([(last.to_owned(), plain_value(value))]);
-        for part in parts {
-            nested = toml::Table::from_iter([(part.to_owned(), nested.into())]);
-        }
-        for (key, value) in nested {
-            merge(&mut table, key, value);
-        }
-    }
-    Ok(table)
-}
-
 impl Layered {
     /// The text of `run.toml`: settings that must stay, those that may change, origins, and the facts given.
-    pub fn frozen(&self, facts: toml::Table, origins_too: bool) -> String {
+    pub fn frozen(&self, facts: toml::Table) -> String {
         let is_free = |key: &str| FREE.contains(&key) || PROPOSING.contains(&key);
         let (mut free, mut fixed): (toml::Table, toml::Table) = self.table.clone().into_iter().partition(|(key, _)| is_free(key));
         free_meta(&mut fixed, &mut free);
@@ -290,10 +224,8 @@ impl Layered {
         whole.insert("facts".to_owned(), facts.into());
         whole.insert("settings".to_owned(), fixed.into());
         whole.insert("free".to_owned(), free.into());
-        if origins_too {
-            let origins: toml::Table = self.origins.iter().map(|(key, origin)| (key.clone(), origin.as_str().into())).collect();
-            whole.insert("origins".to_owned(), origins.into());
-        }
+        let origins: toml::Table = self.origins.iter().map(|(key, origin)| (key.clone(), origin.as_str().into())).collect();
+        whole.insert("origins".to_owned(), origins.into());
         toml::to_string(&whole).unwrap_or_default()
     }
 
@@ -317,15 +249,15 @@ pub(crate) fn model_spec(role: ModelRole, text: &str, settings: &Settings) -> Re
     Ok(spec)
 }
 
-/// Seconds of a duration such as `90s`, `20m`, `2h` or `45`.
-pub(crate) fn seconds(text: &str) -> Result<u64, Failure> {
+/// Milliseconds of a duration such as `90s`, `20m`, `2h` or, in seconds, `45`.
+pub(crate) fn milliseconds(text: &str) -> Result<u64, Failure> {
     let bad = || Failure::settings(format!("read max_time {text:?}: use a number with s, m or h, such as 20m"));
     let (digits, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = digits.parse().map_err(|_| bad())?;
     let scale = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
+        "" | "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
         _ => return Err(bad()),
     };
     number.checked_mul(scale).ok_or_else(bad)
@@ -359,9 +291,26 @@ mod tests {
         assert!(failure.what.contains("in `max_cost`"), "{failure:?}");
     }
 
+    fn set(entry: &str) -> Result<Layered, Failure> {
+        layered(&Shared { set: vec![entry.to_owned()], ..Shared::default() })
+    }
+
+    #[test]
+    fn a_number_or_sampling_out_of_range_is_refused_with_the_range() {
+        let failure = layered(&Shared { seed: Some(u64::MAX), ..Shared::default() }).err().unwrap();
+        assert_eq!(failure.what, "read seed: 18446744073709551615 is not within 0 to 9223372036854775807");
+        assert_eq!(layered(&Shared { seed: Some(i64::MAX as u64), ..Shared::default() }).unwrap().settings.seed, i64::MAX as u64);
+        for value in ["5", "nan", "-0.1"] {
+            let failure = set(&format!("sampling.temperature={value}")).err().unwrap();
+            assert_eq!(failure.what, "read settings: sampling.temperature is not within 0 to 2");
+        }
+        assert!(set("sampling.stop=[\"\"]").err().unwrap().what.contains("sampling.stop holds an empty text"));
+    }
+
     #[test]
     fn durations() {
-        assert_eq!(seconds("2h").unwrap(), 7200);
-        assert!(seconds("2 days").is_err() && seconds("").is_err());
+        assert_eq!((milliseconds("2h").unwrap(), milliseconds("45").unwrap()), (7_200_000, 45_000));
+        assert!(milliseconds("2 days").is_err() && milliseconds("").is_err());
+        assert!(milliseconds("18446744073709551615").is_err(), "more than can be counted");
     }
 }

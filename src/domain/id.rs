@@ -126,6 +126,26 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// Longest name of a tool or id of a call that every provider takes, in bytes.
+pub const PLAIN_LIMIT: usize = 64;
+
+/// Whether every provider takes the text as the name of a tool or the id of a call: letters, digits, `_` and `-`, 1 to [`PLAIN_LIMIT`].
+pub fn is_plain(text: &str) -> bool {
+    (1..=PLAIN_LIMIT).contains(&text.len()) && text.chars().all(is_plain_letter)
+}
+
+fn is_plain_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'
+}
+
+impl ToolName {
+    /// The nearest name that every provider takes: `_` for each odd letter, cut at the end, `_` for none.
+    pub fn mended(text: &str) -> Self {
+        let mended: String = text.chars().take(PLAIN_LIMIT).map(|letter| if is_plain_letter(letter) { letter } else { '_' }).collect();
+        Self(if mended.is_empty() { "_".to_owned() } else { mended })
+    }
+}
+
 impl ProcessorName {
     /// The name without its number: of several processors of one name in a harness, each has `#` and a number after it.
     pub fn label(&self) -> &str {

@@ -68,7 +68,7 @@ impl Sampling {
             return Err("max_tokens is 0".to_owned());
         }
         if self.stop.iter().any(String::is_empty) {
-            return Err("a text in stop is empty".to_owned());
+            return Err("stop holds an empty text".to_owned());
         }
         Ok(())
     }
@@ -199,11 +199,11 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Adds another call.
+    /// Adds another call. Counts are as servers report them: a sum that is too large stays at the largest.
     pub fn add(&mut self, other: &Self) {
-        self.input_tokens += other.input_tokens;
-        self.cached_tokens += other.cached_tokens;
-        self.output_tokens += other.output_tokens;
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         self.cost += other.cost;
     }
 
@@ -217,7 +217,7 @@ impl Usage {
 
     /// Prompt and reply tokens together.
     pub fn tokens(&self) -> u64 {
-        self.input_tokens + self.output_tokens
+        self.input_tokens.saturating_add(self.output_tokens)
     }
 }
 

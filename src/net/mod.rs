@@ -156,12 +156,25 @@ impl Endpoint {
     /// What an error answer says, cut short; whatever breaks while reading it is of no interest.
     async fn error_body(&self, mut answer: Answer<'_>) -> String {
         let mut bytes = Vec::new();
-        while bytes.len() < MAX_ERROR_BODY && matches!(answer.read_into(&mut bytes).await, Ok(true)) {}
-        // Blotted before it is cut, so that no half of a key is left at the cut.
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let mut text = self.secrets.iter().fold(text, |text, secret| secret.blot(&text));
+        let mut is_whole = false;
+        while !is_whole && bytes.len() < MAX_ERROR_BODY {
+            match answer.read_into(&mut bytes).await {
+                Ok(more) => is_whole = !more,
+                Err(_) => break,
+            }
+        }
+        // Blotted before it is cut, and where reading stopped too, so that no half of a key is left.
+        let mut text = self.blot(&String::from_utf8_lossy(&bytes));
+        if !is_whole {
+            text = self.secrets.iter().fold(text, |text, secret| secret.blot_end(text));
+        }
         text.truncate(text.floor_char_boundary(MAX_ERROR_BODY));
         text
+    }
+
+    /// `text` with every key that requests carry blotted out.
+    pub fn blot(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.blot(&text))
     }
 
     /// Waits for one part of the exchange, up to its own deadline or that of the whole.

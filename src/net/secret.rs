@@ -24,6 +24,16 @@ impl Secret {
     pub fn blot(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, REDACTED) }
     }
+
+    /// `text`, which was cut off, with the beginning of the key at its end blotted out.
+    pub(super) fn blot_end(&self, mut text: String) -> String {
+        let begun = self.0.char_indices().rev().map(|(length, _)| length).find(|length| text.ends_with(&self.0[..*length]));
+        if let Some(length) = begun.filter(|length| *length > 0) {
+            text.truncate(text.len() - length);
+            text.push_str(REDACTED);
+        }
+        text
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -41,5 +51,7 @@ mod tests {
         let key = Secret::new("sk-123");
         assert_eq!(format!("{key:?}"), "[key]");
         assert_eq!(key.blot("bad key sk-123."), "bad key [key].");
+        assert_eq!(key.blot_end("bad key sk-12".to_owned()), "bad key [key]");
+        assert_eq!(key.blot_end("bad key".to_owned()), "bad key");
     }
 }

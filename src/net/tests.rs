@@ -74,3 +74,18 @@ async fn redirects_are_not_followed_and_keys_are_blotted_out() {
     assert_eq!((retry_after.as_deref(), body.as_str()), (Some("7"), "bad key [key]"));
     assert!(!format!("{refused:?}").contains("sk-secret"));
 }
+
+#[tokio::test]
+async fn a_key_that_is_cut_off_is_blotted_out_too() {
+    // Reading stops at the limit or where the connection breaks, each time within the key.
+    let filler = MAX_ERROR_BODY - "sk-sec".len();
+    for (filler, length, rest) in [(filler, filler + 9, "ret"), (9, 100, "")] {
+        let text = format!("HTTP/1.1 401 No\r\ncontent-length: {length}\r\n\r\n{}sk-sec", "x".repeat(filler));
+        let refused = served(vec![text.leak(), rest], false).await;
+        let Err(NetError::Status { body, .. }) = outcome(&refused).await else { panic!("not a status") };
+        assert!(body.starts_with("xxx") && !body.contains("sk-"), "{}", &body[body.len() - 20..]);
+    }
+    let echo = "HTTP/1.1 401 No\r\ncontent-length: 10\r\n\r\nbad keys s";
+    let Err(NetError::Status { body, .. }) = outcome(&served(vec![echo], false).await).await else { panic!("not a status") };
+    assert_eq!(body, "bad keys s", "a whole text is left alone");
+}

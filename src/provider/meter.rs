@@ -47,8 +47,9 @@ impl Meter {
 
     /// Counts a finished call. A resumed run counts here what it had spent before.
     pub fn charge(&self, usage: &Usage) {
-        self.tokens.fetch_add(usage.tokens(), Ordering::Relaxed);
-        self.nanodollars.fetch_add((usage.cost * NANO).round() as u64, Ordering::Relaxed);
+        let add = |sum: &AtomicU64, more: u64| sum.update(Ordering::Relaxed, Ordering::Relaxed, |so_far| so_far.saturating_add(more));
+        add(&self.tokens, usage.tokens());
+        add(&self.nanodollars, (usage.cost * NANO).round() as u64);
     }
 
     /// Refuses once a cap is reached.
@@ -80,5 +81,18 @@ mod tests {
         meter.charge(&call);
         assert!(matches!(meter.admit("m"), Err(ProviderError::BudgetSpent { what: "cost", .. })));
         assert_eq!(meter.tokens(), 30);
+    }
+
+    #[test]
+    fn no_count_that_a_server_reports_overflows_or_lifts_a_cap() {
+        let meter = Meter::new(Caps { max_tokens: Some(100), max_cost: None });
+        let absurd = Usage { input_tokens: u64::MAX, output_tokens: u64::MAX, cost: 1e30, ..Usage::default() };
+        let mut sum = absurd;
+        sum.add(&absurd);
+        assert_eq!((sum.input_tokens, sum.tokens()), (u64::MAX, u64::MAX));
+        meter.charge(&absurd);
+        meter.charge(&absurd);
+        assert_eq!(meter.tokens(), u64::MAX);
+        assert!(meter.admit("m").is_err());
     }
 }

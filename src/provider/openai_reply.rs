@@ -3,6 +3,7 @@
 use super::decoded::{DecodeError, Decoded, RawCall, RawUsage};
 use crate::domain::request::Finish;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -100,6 +101,8 @@ pub fn whole(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 #[derive(Debug, Default)]
 pub struct Pieces {
     decoded: Decoded,
+    /// For each index on the wire, the call that was begun last under it.
+    open: BTreeMap<usize, usize>,
     is_refusal: bool,
     is_done: bool,
 }
@@ -157,15 +160,16 @@ impl Pieces {
             // Servers that stream whole calls leave the index out or repeat it; a new id then starts a new call.
             let calls = &mut self.decoded.calls;
             let id = call.id.unwrap_or_default();
-            let at = call.index.unwrap_or(position);
-            let is_new = match calls.get(at) {
-                None => true,
-                Some(open) => !id.is_empty() && !open.id.is_empty() && open.id != id,
-            };
-            if is_new {
+            let index = call.index.unwrap_or(position);
+            let known = self.open.get(&index).copied().filter(|at| {
+                let open = calls.get(*at).map_or("", |open| open.id.as_str());
+                id.is_empty() || open.is_empty() || open == id
+            });
+            let at = known.unwrap_or(calls.len());
+            if known.is_none() {
                 calls.push(RawCall::default());
+                self.open.insert(index, at);
             }
-            let at = if is_new { calls.len() - 1 } else { at };
             let Some(open) = calls.get_mut(at) else { continue };
             if open.id.is_empty() {
                 open.id = id;
@@ -236,6 +240,25 @@ mod tests {
         let decoded = pieces.finish().unwrap();
         assert_eq!((decoded.text.as_str(), decoded.calls.len(), decoded.usage.output), ("Hey", 2, 2));
         assert_eq!(decoded.calls[0].arguments, "{}");
+    }
+
+    #[test]
+    fn calls_of_a_stream_are_told_apart_by_whatever_index_they_have() {
+        // Index and id of each piece; one with an id begins a call, one without goes on with it.
+        let joined = |sent: &[(usize, &str)]| {
+            let mut pieces = Pieces::default();
+            for (index, id) in sent {
+                let (name, arguments) = if id.is_empty() { ("", "}") } else { ("echo", "{") };
+                let call = serde_json::json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}});
+                pieces.event(&serde_json::json!({"choices": [{"delta": {"tool_calls": [call]}}]}).to_string()).unwrap();
+            }
+            let calls = pieces.decoded.calls.into_iter();
+            calls.map(|call| format!("{} {} {}", call.id, call.name, call.arguments)).collect::<Vec<_>>()
+        };
+        assert_eq!(joined(&[(1, "a"), (1, "")]), ["a echo {}"], "the only call, from 1");
+        let both = ["a echo {}", "b echo {}"];
+        assert_eq!(joined(&[(1, "a"), (2, "b"), (1, ""), (2, "")]), both, "two from 1, mixed");
+        assert_eq!(joined(&[(0, "a"), (0, ""), (0, "b"), (0, "")]), both, "one index for all");
     }
 
     #[test]

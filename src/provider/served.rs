@@ -100,7 +100,8 @@ impl Served {
             tried.push(failure.short());
             let attempts = tried.len() as u32;
             if attempts > self.entry.max_retries {
-                return Err(outage(&self.name, std::mem::take(tried), failure.to_string()));
+                // A server may repeat the key inside an answer too.
+                return Err(outage(&self.name, std::mem::take(tried), self.endpoint.blot(&failure.to_string())));
             }
             let asked = asked.and_then(|text| asked_pause(&text, self.clock.unix_milliseconds()));
             let mut random = seeded_by(seed ^ u64::from(attempts));

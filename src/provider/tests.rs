@@ -157,6 +157,26 @@ async fn giving_up_is_an_outage_and_other_refusals_are_not() {
 }
 
 #[tokio::test]
+async fn a_key_that_a_server_repeats_inside_an_answer_is_blotted_out() {
+    let whole = r#"{"error":{"type":"auth","message":"bad key sk-1"}}"#;
+    let event = format!("data: {}\n\n", whole.replacen('{', r#"{"type":"error","#, 1));
+    let nonsense = r#"{"choices":"sk-1","content":"sk-1"}"#;
+    for (api, stream, body) in [
+        (Api::OpenAi, false, whole),
+        (Api::OpenAi, true, event.as_str()),
+        (Api::OpenAi, false, nonsense),
+        (Api::Anthropic, false, whole),
+        (Api::Anthropic, true, event.as_str()),
+        (Api::Anthropic, false, nonsense),
+    ] {
+        let (url, _) = server(vec![ok(body)]).await;
+        let keyed = ModelEntry { api_key_env: Some("HAVE_KEY".into()), stream, max_retries: 0, ..entry(&url, api) };
+        let error = mine(keyed).call(&request(Decision::Free), 1).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("sk-1") && error.to_string().contains("[key]"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_ends_by_its_own_deadline_whatever_its_attempts_do() {
     let (url, _) = server((0..30).map(|_| Step::Answer(500, "", String::new())).collect()).await;
     let deadlines = DeadlineSettings { call: 0.3, ..entry(&url, Api::OpenAi).deadlines };

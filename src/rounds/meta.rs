@@ -64,7 +64,8 @@ impl Rounds<'_> {
         let is_before = |at: u32, line: &EpisodeLine| session_of(&line.key.task).is_some_and(|(_, then)| (at, then) < (round, sitting));
         let sessions = self.sessions()?;
         let before = sessions.iter().filter(|(at, line)| is_before(*at, line));
-        Ok(Some(most.saturating_sub(before.map(|(_, line)| line.result.usage.tokens()).sum())))
+        let spent = before.map(|(_, line)| line.result.usage.tokens()).fold(0, u64::saturating_add);
+        Ok(Some(most.saturating_sub(spent)))
     }
 
     /// Whether tokens are left for a sitting.

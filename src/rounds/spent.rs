@@ -117,7 +117,7 @@ impl Rounds<'_> {
         }
         let untouched: BTreeSet<Untouched> = read_lines(&run.join(UNTOUCHED))?.into_iter().collect();
         spent.rollouts.untouched = untouched.len() as u64;
-        spent.rollouts.tokens_saved = untouched.iter().map(|line| line.tokens).sum();
+        spent.rollouts.tokens_saved = untouched.iter().map(|line| line.tokens).fold(0, u64::saturating_add);
         Ok(spent)
     }
 }

@@ -1,12 +1,9 @@
 //! Ids and names of tool calls: whatever a model or a processor wrote, every call of an episode has an id of its own, and both it and the
 //! name are such as providers take.
 
-use crate::domain::id::{CallId, ToolName};
+use crate::domain::id::{CallId, ToolName, is_plain};
 use crate::domain::message::ToolCall;
 use std::collections::HashSet;
-
-/// Longest id or name, in bytes.
-const LENGTH: usize = 64;
 
 /// The ids of one episode.
 #[derive(Debug, Default)]
@@ -20,11 +17,11 @@ impl CallIds {
     pub(super) fn mend(&mut self, calls: &mut [ToolCall]) {
         let mut seen = HashSet::new();
         for call in calls {
-            if !is_plain(&call.id) || self.used.contains(&call.id) || seen.contains(&call.id) {
+            if !is_plain(call.id.as_str()) || self.used.contains(&call.id) || seen.contains(&call.id) {
                 call.id = self.next(&seen);
             }
             seen.insert(call.id.clone());
-            mend_name(&mut call.name);
+            call.name = ToolName::mended(call.name.as_str());
         }
     }
 
@@ -51,24 +48,10 @@ impl CallIds {
     }
 }
 
-fn is_plain(id: &CallId) -> bool {
-    let text = id.as_str();
-    (1..=LENGTH).contains(&text.len()) && text.chars().all(is_taken)
-}
-
-/// Whether every provider takes the letter in ids and names.
-fn is_taken(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'
-}
-
-fn mend_name(name: &mut ToolName) {
-    let mended: String = name.as_str().chars().take(LENGTH).map(|letter| if is_taken(letter) { letter } else { '_' }).collect();
-    *name = ToolName(if mended.is_empty() { "_".to_owned() } else { mended });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::PLAIN_LIMIT;
     use crate::domain::message::Arguments;
 
     fn calls(ids: &[&str]) -> Vec<ToolCall> {
@@ -110,8 +93,8 @@ mod tests {
             assert_eq!(call[0].name.as_str(), expected);
         }
         let mut call = calls(&["a"]);
-        call[0].name = ToolName("x".repeat(LENGTH + 1));
+        call[0].name = ToolName("x".repeat(PLAIN_LIMIT + 1));
         CallIds::default().mend(&mut call);
-        assert_eq!(call[0].name.as_str().len(), LENGTH);
+        assert_eq!(call[0].name.as_str().len(), PLAIN_LIMIT);
     }
 }

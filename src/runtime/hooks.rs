@@ -17,7 +17,7 @@ use crate::domain::trace::{Record, ReplySource};
 use std::sync::Arc;
 
 /// Most model calls within one step, repeats asked for by processors included.
-const CALLS_A_STEP: u32 = 4;
+pub(super) const CALLS_A_STEP: u32 = 4;
 
 /// Most questions one processor may put about one event.
 const QUESTIONS_AN_EVENT: u32 = 4;

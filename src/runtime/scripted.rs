@@ -3,6 +3,7 @@
 use super::processor::Dimension;
 use crate::domain::event::Hook;
 use crate::domain::harness::{Harness, Problem};
+use crate::domain::id::{PLAIN_LIMIT, is_plain};
 use crate::domain::message::{Arguments, ToolSpec};
 use crate::domain::nearest::{did_you_mean, with_nearest};
 use crate::script::{Card, Instance, Kind, Pool, Remark, ScriptError};
@@ -122,9 +123,8 @@ impl Tool {
     fn of(path: &str, harness: &Harness, pool: &Pool) -> Result<Self, Vec<Problem>> {
         let (source, card) = checked(path, harness, pool, Kind::Tool)?;
         let ToolMeta { name, description, schema } = meta(path, &source, &card)?;
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if !(1..=64).contains(&name.len()) || !name.bytes().all(is_plain) {
-            let message = format!("meta.name {name:?}: a tool's name has 1 to 64 letters, digits, _ and -");
+        if !is_plain(&name) {
+            let message = format!("meta.name {name:?}: a tool's name has 1 to {PLAIN_LIMIT} letters, digits, _ and -");
             return Err(vec![Problem::at(path, card.meta_at.0 as usize, message)]);
         }
         let schema = Arguments(serde_json::Value::Object(schema));

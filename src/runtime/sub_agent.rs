@@ -7,6 +7,7 @@ use super::tool_files::check_arguments;
 use super::tools::ToolFault;
 use crate::domain::event::ToolResult;
 use crate::domain::harness::{HARNESS_FILE, Harness, Problem, check_path, parse_manifest};
+use crate::domain::id::{PLAIN_LIMIT, is_plain};
 use crate::domain::message::{Arguments, ToolCall, ToolSpec};
 use crate::domain::nearest::did_you_mean;
 use crate::domain::outcome::Ending;
@@ -74,9 +75,8 @@ fn tool(name: &str, grant: &AgentSpec) -> ToolSpec {
 
 /// What an entry says, against the harness that it stands in.
 fn check_entry(name: &str, grant: &AgentSpec, harness: &Harness, taken: &BTreeSet<String>) -> Result<(), String> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !(1..=64).contains(&name.len()) || !name.bytes().all(is_plain) {
-        return Err("an agent's name has 1 to 64 letters, digits, _ and -".to_owned());
+    if !is_plain(name) {
+        return Err(format!("an agent's name has 1 to {PLAIN_LIMIT} letters, digits, _ and -"));
     }
     if taken.contains(name) {
         return Err("a tool of tools/ has this name already".to_owned());

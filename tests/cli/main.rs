@@ -32,5 +32,6 @@ mod structure;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod test_run;
+mod tool_key;
 mod tools;
 mod versions;

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const HEAD: &str = "format = 1\nname = \"h\"\n";
 
 /// A harness with one tool file, and a model that calls one tool and ends.
-fn set_up(run: &TestRun, tool: &str, call: &str) {
+pub fn set_up(run: &TestRun, tool: &str, call: &str) {
     run.write("h/harness.toml", HEAD);
     run.write("h/tools/t.toml", tool);
     let first = format!(
@@ -33,7 +33,7 @@ fn play(run: &TestRun, more: &[&str]) -> Ran {
 }
 
 /// The same with a variable of the environment.
-fn play_with(run: &TestRun, more: &[&str], (name, value): (&str, &str)) -> Ran {
+pub fn play_with(run: &TestRun, more: &[&str], (name, value): (&str, &str)) -> Ran {
     let fixed = ["run", "--bench", "echo", "--harness", "h", "--model", "scripted:s.jsonl", "--limit", "1", "--run", "r"];
     let mut command = run.command(&[&fixed, more].concat());
     command.env(name, value);
@@ -41,7 +41,7 @@ fn play_with(run: &TestRun, more: &[&str], (name, value): (&str, &str)) -> Ran {
 }
 
 /// The first trace of the run, as text.
-fn trace(run: &TestRun) -> String {
+pub fn trace(run: &TestRun) -> String {
     let dir = run.path().join("r/R0/trajectories");
     let file = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
     run.run(&["show", &file.display().to_string(), "--full"]).out

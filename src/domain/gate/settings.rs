@@ -83,6 +83,8 @@ pub struct GateSettings {
 
 /// Gate tasks from which `generalise` is on unless switched off.
 pub const GENERALISE_FROM: usize = 20;
+/// Most rollouts per task that can be granted at once: no sum of them over rounds overflows.
+const MOST_GRANTED: f64 = 1e6;
 /// Candidates that may wait for the next round.
 pub const PARKED: usize = 2;
 /// Times a rollout is tried before its task is missing.
@@ -112,6 +114,12 @@ impl GateSettings {
             deterministic: false,
             generalise: false,
         }
+    }
+
+    /// The same in another mode, with that mode's posterior and drift.
+    pub fn in_mode(self, mode: Mode) -> Self {
+        let Self { posterior, drift_every, .. } = Self::of_mode(mode, self.rounds);
+        Self { mode, posterior, drift_every, ..self }
     }
 
     /// E-value a candidate's claims must reach in round `round` (from 1) after `ships` ships.
@@ -149,8 +157,8 @@ impl GateSettings {
             Some("the least passes and the visible rollouts must be at least 1")
         } else if self.claimed.most < self.claimed.least || self.rest.most < self.rest.least {
             Some("the most passes must not be under the least")
-        } else if !self.budget.is_finite() || self.budget <= 0.0 || !self.opening.is_finite() {
-            Some("the budget must be a number above 0")
+        } else if !(self.budget > 0.0 && self.budget <= MOST_GRANTED && self.opening.abs() <= MOST_GRANTED) {
+            Some("the budget must be a number above 0 and at most 1000000")
         } else {
             None
         }
@@ -213,6 +221,15 @@ mod tests {
         let open = GateSettings { open_ended: true, ..GateSettings::of_mode(Mode::Split, 15) };
         let spent: f64 = (1..10_000).map(|t| 1.0 / open.threshold(t, 0)).sum();
         assert!(spent <= open.alpha && spent > 0.999 * open.alpha);
+    }
+
+    #[test]
+    fn a_budget_that_no_run_can_count_is_refused() {
+        let of = |budget| GateSettings { budget, ..GateSettings::of_mode(Mode::Split, 15) }.problem();
+        assert_eq!(of(MOST_GRANTED), None);
+        for budget in [1e18, f64::INFINITY, f64::NAN, 0.0, -1.0] {
+            assert!(of(budget).unwrap().contains("at most 1000000"), "{budget}");
+        }
     }
 
     #[test]

@@ -73,17 +73,7 @@ fn check(rule: &Rule) -> Result<(), String> {
     if rule.to_step > 0 && rule.to_step < rule.from_step {
         return Err(format!("to_step: {} lies before from_step {}", rule.to_step, rule.from_step));
     }
-    let Some(sampling) = &rule.sampling else { return Ok(()) };
-    if sampling.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
-        return Err("sampling.temperature: must lie within 0 to 2".into());
-    }
-    if sampling.top_p.is_some_and(|value| !(value > 0.0 && value <= 1.0)) {
-        return Err("sampling.top_p: must lie above 0 and at most at 1".into());
-    }
-    if sampling.max_tokens == Some(0) {
-        return Err("sampling.max_tokens: must be above 0".into());
-    }
-    Ok(())
+    rule.sampling.as_ref().map_or(Ok(()), Sampling::check).map_err(|problem| format!("sampling.{problem}"))
 }
 
 impl ModelRouter {
@@ -153,5 +143,6 @@ mod tests {
     fn odd_rules_are_named() {
         assert!(refused(&NATIVE, "rules = [{ failures = 1 }]").starts_with("rules[0].role"));
         assert!(refused(&NATIVE, "rules = [{ sampling = { top_p = 0.0 } }]").starts_with("rules[0].sampling.top_p"));
+        assert!(refused(&NATIVE, "rules = [{ sampling = { stop = [\"\"] } }]").starts_with("rules[0].sampling.stop"));
     }
 }

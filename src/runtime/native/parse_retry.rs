@@ -3,6 +3,7 @@
 use crate::domain::event::{Action, Event, Hook, Intercept, Replace, Scene};
 use crate::domain::harness::Harness;
 use crate::domain::request::{Finish, Reply};
+use crate::runtime::hooks::CALLS_A_STEP;
 use crate::runtime::native::fence::unfenced;
 use crate::runtime::native::pattern::{check_names, compile_optional, fill, within};
 use crate::runtime::processor::{Dimension, Fault, Native, Processor, complete_params, read_params};
@@ -38,7 +39,7 @@ struct Params {
     admissible: bool,
     /// What the model is told: `{problem}`.
     message: String,
-    /// Most retries a step, 0 to 10; after them the reply stands.
+    /// Most retries a step, 0 to 3; after them the reply stands.
     most: u32,
     /// Take the bad reply out of the conversation, rather than keep it beside the message.
     drop_reply: bool,
@@ -67,7 +68,7 @@ struct ParseRetry {
 
 fn build(params: &toml::Table, _harness: &Harness) -> Result<Box<dyn Processor>, String> {
     let params: Params = read_params(params)?;
-    within("most", params.most, 0, 10)?;
+    within("most", params.most, 0, CALLS_A_STEP - 1)?;
     check_names("message", &params.message, &["problem"])?;
     Ok(Box::new(ParseRetry { pattern: compile_optional("pattern", &params.pattern)?, params, retried: 0 }))
 }
@@ -134,6 +135,12 @@ mod tests {
         drive.step_start(&[]);
         assert_eq!(drive.answer("```json\n{\"answer\": 1}\n```"), Action::Pass);
         assert!(again(drive.answer("well")).is_some());
+    }
+
+    #[test]
+    fn no_more_retries_can_be_asked_for_than_a_step_has_calls() {
+        assert_eq!(refused(&NATIVE, "most = 4"), "most: 4 is not within 0 to 3");
+        assert!(again(Drive::new(&NATIVE, "json = true\nmost = 3").answer("well")).is_some());
     }
 
     #[test]

@@ -33,9 +33,6 @@ const DESCRIPTION: usize = 1000;
 /// Largest schema that is offered, in bytes of JSON.
 const SCHEMA: usize = 16 << 10;
 
-/// Longest name that model servers accept.
-const NAME: usize = 64;
-
 /// Most bytes of one message of a server.
 const MESSAGE: usize = 4 << 20;
 
@@ -77,11 +74,11 @@ pub(super) async fn open(server: &Server, bench: &Programs, shop: &Arc<Shop>) ->
     let mut offered = Vec::new();
     for tool in tools.iter().filter(|tool| wanted(tool)).take(TOOLS) {
         let schema = serde_json::Value::Object(tool.input_schema.as_ref().clone());
-        let name = plain_name(&server.name, &tool.name);
+        let name = ToolName::mended(&format!("{}__{}", server.name, tool.name));
         // What cannot be offered to a model is left out; a name can stand for one tool only.
         if schema.to_string().len() <= SCHEMA && taken.insert(name.clone()) {
             let description = cut(&plain(tool.description.as_deref().unwrap_or_default().as_bytes()), DESCRIPTION).0;
-            let spec = ToolSpec { name: ToolName::from(name.as_str()), description, schema: Arguments(schema) };
+            let spec = ToolSpec { name, description, schema: Arguments(schema) };
             offered.push(ServerTool { spec, name: tool.name.to_string(), server: running.clone() });
         }
     }
@@ -109,7 +106,7 @@ async fn start(server: &Server, bench: &Programs, shop: &Arc<Shop>) -> Result<(R
             })?;
             let transport = AsyncRwTransport::new_client(receiver, sender).with_max_line_length(MESSAGE);
             let service = rmcp::serve_client((), transport).await;
-            (service.map_err(|error| fault(server, &said(&error.to_string(), Some(&session))))?, Some(session), None)
+            (service.map_err(|error| fault(server, &said(&error.to_string(), Some(&session), None)))?, Some(session), None)
         }
         Transport::Http { url, key_env } => {
             let key = |name: &String| {
@@ -121,10 +118,11 @@ async fn start(server: &Server, bench: &Programs, shop: &Arc<Shop>) -> Result<(R
             let config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
             let transport = StreamableHttpClientTransport::with_client(door, config);
             let service = rmcp::serve_client((), transport).await;
-            (service.map_err(|error| fault(server, &said(&error.to_string(), None)))?, None, secret)
+            (service.map_err(|error| fault(server, &said(&error.to_string(), None, secret.as_ref())))?, None, secret)
         }
     };
-    let tools = list(&service).await.map_err(|error| fault(server, &said(&error.to_string(), session.as_ref())))?;
+    let listed = list(&service).await;
+    let tools = listed.map_err(|error| fault(server, &said(&error.to_string(), session.as_ref(), secret.as_ref())))?;
     let (seconds, output_bytes) = (server.limits.seconds, server.limits.output_bytes);
     Ok((Running { service, session, secret, seconds, output_bytes, _shop: shop.clone() }, tools))
 }
@@ -152,12 +150,12 @@ impl ServerTool {
         };
         let request = CallToolRequestParams::new(self.name.clone()).with_arguments(given.clone());
         let called = timeout(Duration::from_secs(self.server.seconds), self.server.service.call_tool(request)).await;
+        let Running { session, secret, .. } = self.server.as_ref();
         let (text, is_error) = match called {
-            Ok(Ok(result)) => (text_of(&result), result.is_error == Some(true)),
-            Ok(Err(error)) => (format!("The tool's server failed: {}", said(&error.to_string(), self.server.session.as_ref())), true),
+            Ok(Ok(result)) => (blotted(text_of(&result), secret.as_ref()), result.is_error == Some(true)),
+            Ok(Err(error)) => (format!("The tool's server failed: {}", said(&error.to_string(), session.as_ref(), secret.as_ref())), true),
             Err(_) => (format!("The tool's server did not answer within {} s.", self.server.seconds), true),
         };
-        let text = self.server.secret.as_ref().map_or_else(|| text.clone(), |secret| secret.blot(&text));
         let (mut text, is_cut) = cut(&plain(text.as_bytes()), self.server.output_bytes);
         if is_cut {
             text = format!("{text}\n[cut: only the first {} bytes are shown]", self.server.output_bytes);
@@ -186,20 +184,21 @@ fn part(block: &ContentBlock) -> String {
     }
 }
 
+/// A text without the key, which servers like to repeat.
+fn blotted(text: String, secret: Option<&Secret>) -> String {
+    match secret {
+        Some(secret) => secret.blot(&text),
+        None => text,
+    }
+}
+
 /// An error with the limit that may have caused it, short and clean.
-fn said(error: &str, session: Option<&Session>) -> String {
-    let error = cut(&plain(error.as_bytes()), DESCRIPTION).0;
+fn said(error: &str, session: Option<&Session>, secret: Option<&Secret>) -> String {
+    let error = cut(&blotted(plain(error.as_bytes()), secret), DESCRIPTION).0;
     match session.and_then(Session::stopped) {
         Some(limit) => format!("{error} (it was stopped: it used more {limit} than it may)"),
         None => error,
     }
-}
-
-fn plain_name(server: &str, tool: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-    let mut name: String = format!("{server}__{tool}").chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
-    name.truncate(NAME);
-    name
 }
 
 fn cut(text: &str, most: usize) -> (String, bool) {

@@ -3,6 +3,7 @@
 use super::schema::{check_schema, places};
 use super::{CommandFile, Input};
 use crate::domain::harness::{Harness, Problem, line_of};
+use crate::domain::id::is_plain;
 use crate::domain::message::Arguments;
 use crate::domain::nearest::with_nearest;
 use crate::sandbox::CommandLimits;
@@ -16,7 +17,7 @@ const STANDING: [&str; 2] = ["tools", "workspace"];
 /// Keys of servers are read from variables that begin so, and from no others: a harness may be written by a model.
 const KEY_PREFIX: &str = "HARNESSX_TOOL_KEY_";
 
-/// Longest name of a tool or server.
+/// Longest name of a tool or server: that of a server leaves room for those of its tools.
 const NAME_LIMIT: usize = 32;
 
 /// Longest description of a tool, in bytes.
@@ -200,8 +201,7 @@ impl File<'_> {
             Problem::at(self.path, line, with_nearest(error.message().trim()))
         })?;
         let name = written.name.get_ref();
-        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-        if name.is_empty() || name.len() > NAME_LIMIT || !name.chars().all(is_plain) {
+        if name.len() > NAME_LIMIT || !is_plain(name) {
             let message = format!("name {name:?}: 1 to {NAME_LIMIT} ASCII letters, digits, `_` and `-`");
             return Err(self.at(&written.name, message));
         }
