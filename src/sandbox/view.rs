@@ -1,11 +1,13 @@
 //! What a command may see of the machine: system folders, the folders that its program is installed in, nothing else. Folders that are hidden
-//! are cut out wherever they lie.
+//! are cut out wherever they lie: what the caller names, this program itself (benchmarks and their held-out tasks are in it), and run
+//! directories.
 
 use super::protection::{Protection, SandboxError};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
 
 /// Programs, libraries, and the files that programs look up.
 const SYSTEM: [&str; 26] = [
@@ -52,6 +54,13 @@ const LINKS: usize = 16;
 /// Most entries of one folder that is shown around a hidden one.
 const ENTRIES: usize = 4096;
 
+/// How deep below a program's folder run directories are looked for, and in how many folders at most.
+const RUN_DEPTH: usize = 3;
+const RUN_FOLDERS: usize = 1024;
+
+/// What of a folder in someone's home is shown for a program in its `bin`: not what else lies there, such as keys.
+const OF_HOME: [&str; 6] = ["lib", "lib32", "lib64", "libexec", "include", "pyvenv.cfg"];
+
 /// What one command sees.
 #[derive(Debug)]
 pub(super) struct View {
@@ -92,6 +101,8 @@ pub(super) fn view(name: &str, network: bool, hidden: &[PathBuf], own: &[&Path],
         roots.extend(fs::canonicalize("/etc/resolv.conf"));
     }
     let mut path = PATH.to_owned();
+    let mut hidden = hidden.to_vec();
+    hidden.extend(this_program().iter().cloned());
     let program = if own.iter().any(|dir| Path::new(name).starts_with(dir)) {
         PathBuf::from(name)
     } else {
@@ -100,9 +111,13 @@ pub(super) fn view(name: &str, network: bool, hidden: &[PathBuf], own: &[&Path],
             return Err(missing("name a program in PATH, or give its absolute path"));
         }
         let places = installed_in(&program);
-        if protection != Protection::Off && places.iter().any(|place| hidden.iter().any(|hide| place.starts_with(hide))) {
+        let is_hidden = |path: &Path| hidden.iter().any(|hide| path.starts_with(hide)) || path.ancestors().any(is_run);
+        let real = program.canonicalize().unwrap_or_else(|_| program.clone());
+        if protection != Protection::Off && (is_hidden(&real) || places.iter().any(|place| is_hidden(place))) {
             return Err(missing("it lies in a folder that commands may not see"));
         }
+        let foreign = places.iter().filter(|place| !SYSTEM.iter().any(|known| place.starts_with(known)));
+        hidden.extend(foreign.flat_map(|place| runs_below(place)).collect::<Vec<_>>());
         roots.extend(places);
         if let Some(dir) = program.parent().and_then(Path::to_str)
             && !path.split(':').any(|known| known == dir)
@@ -114,9 +129,39 @@ pub(super) fn view(name: &str, network: bool, hidden: &[PathBuf], own: &[&Path],
     };
     let mut shown = Vec::new();
     for root in roots {
-        show(&root, hidden, &mut shown);
+        show(&root, &hidden, &mut shown);
     }
     Ok(View { program, shown, path })
+}
+
+/// This program, and the one that a shell would start by its name.
+fn this_program() -> &'static [PathBuf] {
+    static FOUND: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
+        let own = std::env::current_exe().ok().into_iter().chain(find_program(env!("CARGO_PKG_NAME")));
+        own.flat_map(|path| [path.canonicalize().ok(), Some(path)]).flatten().collect()
+    });
+    &FOUND
+}
+
+/// Whether a folder is a run directory.
+fn is_run(dir: &Path) -> bool {
+    dir.join("run.toml").is_file() && dir.join("sealed").is_dir()
+}
+
+/// Run directories below a folder, the nearest first.
+fn runs_below(place: &Path) -> Vec<PathBuf> {
+    let (mut found, mut seen) = (Vec::new(), 0);
+    let mut level = vec![place.to_owned()];
+    for _ in 0..RUN_DEPTH {
+        let entries = level.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().filter_map(Result::ok);
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+        let folders: Vec<PathBuf> = folders.take(RUN_FOLDERS - seen).collect();
+        seen += folders.len();
+        let (runs, others) = folders.into_iter().partition(|dir| is_run(dir));
+        found.extend::<Vec<PathBuf>>(runs);
+        level = others;
+    }
+    found
 }
 
 /// The folders that hold a program and everything that the links to it pass through: for `x/bin/program` all of `x`, since a virtual
@@ -125,17 +170,28 @@ fn installed_in(program: &Path) -> Vec<PathBuf> {
     let mut places = Vec::new();
     let mut next = program.to_owned();
     for _ in 0..LINKS {
-        places.extend(prefix(&next));
+        places.extend(brought(&next));
         if let Some(real) = next.parent().and_then(|dir| dir.canonicalize().ok()).zip(next.file_name()).map(|(dir, name)| dir.join(name)) {
-            places.extend(prefix(&real));
+            places.extend(brought(&real));
         }
         let Ok(target) = fs::read_link(&next) else { break };
         next = next.parent().map_or_else(|| target.clone(), |dir| dir.join(&target));
     }
-    places.extend(program.canonicalize().ok().as_deref().and_then(prefix));
+    places.extend(program.canonicalize().ok().as_deref().map(brought).unwrap_or_default());
     places.sort();
     places.dedup();
     places
+}
+
+/// What a program brings with it. Of a folder that lies openly in someone's home, such as `~/.local`, only programs and libraries.
+fn brought(program: &Path) -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    match (prefix(program), program.parent()) {
+        (Some(place), Some(bin)) if place != bin && place.parent().is_some() && place.parent() == home.as_deref() => {
+            std::iter::once(bin.to_owned()).chain(OF_HOME.map(|name| place.join(name))).collect()
+        }
+        (place, _) => place.into_iter().collect(),
+    }
 }
 
 /// The folder above `bin`, unless that is someone's home, this folder, or the whole machine: then `bin` alone, or the program alone.
@@ -201,6 +257,27 @@ mod tests {
         let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into()));
         assert_eq!(prefix(&home.join("bin/x")), Some(home.join("bin")));
         assert_eq!(prefix(Path::new("/tmp/x")), Some(PathBuf::from("/tmp/x")));
+    }
+
+    #[test]
+    fn neither_this_program_nor_a_run_is_ever_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for path in ["apps/runs/a/sealed", "apps/other"] {
+            fs::create_dir_all(root.join(path)).unwrap();
+        }
+        fs::write(root.join("apps/runs/a/run.toml"), "").unwrap();
+        fs::copy("/bin/true", root.join("apps/agent")).unwrap();
+        fs::copy("/bin/true", root.join("apps/runs/a/agent")).unwrap();
+        let seen = |name: &str| view(name, false, &[], &[], Protection::Landlock);
+        let shown = seen(&root.join("apps/agent").display().to_string()).unwrap().shown;
+        assert!(shown.contains(&root.join("apps/other")) && shown.contains(&root.join("apps/agent")), "{shown:?}");
+        assert!(!shown.iter().any(|path| root.join("apps/runs/a").starts_with(path)), "{shown:?}");
+        let inside = seen(&root.join("apps/runs/a/agent").display().to_string()).unwrap_err();
+        assert!(inside.to_string().contains("may not see"), "{inside}");
+        let own = std::env::current_exe().unwrap().display().to_string();
+        assert!(seen(&own).unwrap_err().to_string().contains("may not see"));
+        assert!(!seen("sh").unwrap().shown.iter().any(|path| Path::new(&own).starts_with(path)));
     }
 
     #[test]
