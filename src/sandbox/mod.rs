@@ -38,5 +38,5 @@ pub use limits::CommandLimits;
 pub use program::{ProcessError, run};
 pub use protection::{Protection, Sandbox, SandboxError, Wanted};
 pub use session::Session;
-pub use view::find_program;
+pub use view::{find_program, is_of_the_system};
 pub use workspace::{Root, Workspace};

@@ -116,7 +116,7 @@ pub(super) fn view(name: &str, network: bool, hidden: &[PathBuf], own: &[&Path],
         if protection != Protection::Off && (is_hidden(&real) || places.iter().any(|place| is_hidden(place))) {
             return Err(missing("it lies in a folder that commands may not see"));
         }
-        let foreign = places.iter().filter(|place| !SYSTEM.iter().any(|known| place.starts_with(known)));
+        let foreign = places.iter().filter(|place| !is_of_the_system(place));
         hidden.extend(foreign.flat_map(|place| runs_below(place)).collect::<Vec<_>>());
         roots.extend(places);
         if let Some(dir) = program.parent().and_then(Path::to_str)
@@ -132,6 +132,11 @@ pub(super) fn view(name: &str, network: bool, hidden: &[PathBuf], own: &[&Path],
         show(&root, &hidden, &mut shown);
     }
     Ok(View { program, shown, path })
+}
+
+/// Whether a path lies in a folder that every command sees anyway.
+pub fn is_of_the_system(path: &Path) -> bool {
+    SYSTEM.iter().any(|known| path.starts_with(known)) && !path.components().any(|part| part == Component::ParentDir)
 }
 
 /// This program, and the one that a shell would start by its name.

@@ -160,6 +160,16 @@ fn tricks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
             Rule::SealedRead,
         ),
         ("a sealed path in base64", prompt(bed, &base64("sealed/gate/verdicts.jsonl")), Rule::SealedRead),
+        (
+            "a tool that asks this program for held-out tasks",
+            with_file(bed, "tools/peek.toml", "argv = [\"harnessx\", \"run\", \"--limit\", \"4\"]\ndescription = \"Peeks.\"\n"),
+            Rule::SealedRead,
+        ),
+        (
+            "a tool that is shown a folder of its choice",
+            with_file(bed, "tools/peek.toml", "argv = [\"/srv/runs/look\"]\ndescription = \"Looks.\"\n"),
+            Rule::SealedRead,
+        ),
         ("a script that reads files", with_file(bed, "processors/a.js", "const d = require('fs')"), Rule::SealedRead),
         ("a file where no bucket is", bed.honest(vec![write("misc/a.md", "Work.")]), Rule::Path),
         ("a file's name in look-alike letters", bed.honest(vec![write("prompts/sуstem.md", "Work.")]), Rule::Path),

@@ -6,7 +6,9 @@ use super::{Case, Found, Place, Rule};
 use crate::domain::edit::Edit;
 use crate::domain::harness::{HARNESS_FILE, check_path};
 use crate::domain::structure::parted;
+use crate::sandbox::is_of_the_system;
 use regex::Regex;
+use std::path::Path;
 use std::sync::LazyLock;
 
 /// Folders in which a candidate may write: each says to which bucket its files belong.
@@ -14,7 +16,7 @@ const FOLDERS: [&str; 4] = ["processors", "prompts", "skills", "tools"];
 
 static SEALED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)\b(?:sealed|heldout|held-out|bank|trajectories)[/\\]|gate_state|decision\.full|\bepisodes\.jsonl|\baudit\.jsonl|/proc/|/etc/",
+        r"(?i)\b(?:sealed|heldout|held-out|bank|trajectories)[/\\]|gate_state|decision\.full|\bepisodes\.jsonl|\baudit\.jsonl|/proc/|/etc/|\bharnessx\b['\x22\s,]+(?:run|loop|show|report|export|gate|check)\b|--split\b",
     )
     .ok()
 });
@@ -82,5 +84,19 @@ pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
             }
         }
     }
+    found.extend(programs_by_path(case));
     found.into_iter().map(|(place, text)| Found::new(Rule::SealedRead, place, text)).collect()
+}
+
+/// Tools, new or changed, whose program is named by its place on this machine: a sandbox shows such a program with the folder around it.
+fn programs_by_path<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (Place, &'static str)> + 'a {
+    let (before, after) = (&case.proposal.parent.files, &case.proposal.harness.files);
+    let is_tool = |path: &str| parted(path).1.starts_with("tools/") && path.ends_with(".toml");
+    let changed = after.iter().filter(move |(path, bytes)| is_tool(path) && before.get(*path) != Some(bytes));
+    changed.filter_map(|(path, bytes)| {
+        let table: toml::Table = std::str::from_utf8(bytes).ok()?.parse().ok()?;
+        let program = table.get("argv")?.get(0)?.as_str()?;
+        let is_foreign = program.contains('/') && !program.starts_with('{') && !is_of_the_system(Path::new(program));
+        is_foreign.then(|| (Place::File(path.clone(), 0), "a program that is named by its place on this machine"))
+    })
 }
