@@ -17,6 +17,18 @@ const LIMITS: CommandLimits =
 /// Ends of names of variables that hold secrets.
 const KEY_ENDINGS: [&str; 5] = ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS"];
 
+/// Limits that may be set beside time and output; absent: [`LIMITS`].
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EngineLimits {
+    /// Megabytes of memory.
+    memory_mb: Option<u64>,
+    /// Processes at once.
+    processes: Option<u32>,
+    /// Megabytes on disk.
+    disk_mb: Option<u64>,
+}
+
 /// A command line that no shell reads.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -44,22 +56,36 @@ pub(crate) fn engine_command(settings: &Settings) -> Result<Option<EngineCommand
     let bad = |problem: String| Failure::settings(format!("read engine_command {line:?}: {problem}"));
     let Some(program) = words.first_mut() else { return Err(bad("it names no program".to_owned())) };
     if program.contains('/') {
-        // Links are kept: a virtual environment's interpreter is one.
-        *program = std::path::absolute(&*program).map_err(|error| bad(error.to_string()))?.display().to_string();
+        *program = placed(program).ok_or_else(|| bad("no such program on this machine".to_owned()))?;
     }
     if find_program(program).is_none() {
         return Err(bad("no such program on this machine".to_owned()).hint("name a program in PATH, or the path of an executable file"));
     }
+    if line.contains(['"', '\'']) && matches!(keys.engine_command, Some(CommandLine::Line(_))) {
+        return Err(bad("no shell reads it, so quotes do not hold words together".to_owned())
+            .hint("put the line into a script, or set a list of words: --set 'engine_command=[\"sh\", \"-c\", \"a b\"]'"));
+    }
+    let more = keys.engine_limits.unwrap_or_default();
     let limits = CommandLimits {
         seconds: keys.engine_seconds.unwrap_or(LIMITS.seconds),
         cpu_seconds: keys.engine_seconds.map_or(LIMITS.cpu_seconds, |seconds| seconds.saturating_mul(4).clamp(1, 14_400)),
         output_bytes: keys.engine_output.unwrap_or(LIMITS.output_bytes),
-        ..LIMITS
+        memory_mb: more.memory_mb.unwrap_or(LIMITS.memory_mb),
+        processes: more.processes.unwrap_or(LIMITS.processes),
+        disk_mb: more.disk_mb.unwrap_or(LIMITS.disk_mb),
     };
     limits.check().map_err(|problem| Failure::settings(format!("read limits of engine_command: {problem}")))?;
     let words = words.into_iter().enumerate().map(|(at, word)| if at == 0 { Ok(Word::Plain(word)) } else { word_of(word) });
     let environment = environment(keys.engine_env.as_deref().unwrap_or_default(), &settings.key_names())?;
-    Ok(Some(EngineCommand { line, words: words.collect::<Result<_, _>>()?, limits, network: settings.tool_network, environment }))
+    let network = keys.engine_network.unwrap_or(false);
+    Ok(Some(EngineCommand { line, words: words.collect::<Result<_, _>>()?, limits, network, environment }))
+}
+
+/// The absolute path of a program. A link stays one: a virtual environment's interpreter is one.
+fn placed(program: &str) -> Option<String> {
+    let path = Path::new(program);
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).canonicalize().ok()?;
+    Some(dir.join(path.file_name()?).display().to_string())
 }
 
 /// Variables to hand on, as they are set. One that holds a key stays outside: what runs in a sandbox has read what strangers wrote.

@@ -1,6 +1,6 @@
 //! Settings of a loop: a profile, and what replaces parts of it. Flags of `loop`, keys of settings files and of `run.toml`.
 
-use super::engine_command::CommandLine;
+use super::engine_command::{CommandLine, EngineLimits};
 use crate::domain::engine::Engines;
 use crate::domain::gate::{Mode, Profile};
 use crate::rounds::Approve;
@@ -8,13 +8,15 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Every key of [`LoopKeys`].
-pub(crate) const LOOP_KEYS: [&str; 20] = [
+pub(crate) const LOOP_KEYS: [&str; 22] = [
     "profile",
     "engine",
     "engine_command",
     "engine_seconds",
     "engine_output",
     "engine_env",
+    "engine_network",
+    "engine_limits",
     "meta_harness",
     "meta_tokens",
     "mode",
@@ -33,8 +35,17 @@ pub(crate) const LOOP_KEYS: [&str; 20] = [
 
 /// Keys that say who proposes: they may change between rounds, since what is measured and how it is judged stays the same. Where a command
 /// names none, the run's own hold.
-pub(crate) const PROPOSING: [&str; 7] =
-    ["engine", "engine_command", "engine_seconds", "engine_output", "engine_env", "meta_harness", "meta_tokens"];
+pub(crate) const PROPOSING: [&str; 9] = [
+    "engine",
+    "engine_command",
+    "engine_seconds",
+    "engine_output",
+    "engine_env",
+    "engine_network",
+    "engine_limits",
+    "meta_harness",
+    "meta_tokens",
+];
 
 /// What is set; absent: the profile's.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -52,6 +63,10 @@ pub(crate) struct LoopKeys {
     pub engine_output: Option<usize>,
     /// Names of variables of the environment that it is given, none of which holds a key.
     pub engine_env: Option<Vec<String>>,
+    /// Whether it has the network.
+    pub engine_network: Option<bool>,
+    /// What else it may use.
+    pub engine_limits: Option<EngineLimits>,
     /// Folder of the meta-agent's harnesses, one a role.
     pub meta_harness: Option<String>,
     /// Most tokens that all sessions of the meta-agent may take together.

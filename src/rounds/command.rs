@@ -1,7 +1,8 @@
 //! The engine `command`: candidates that a program of the user's own makes, or a person. Each candidate has a desk, `R<n>/desk/<k>`: what
 //! was changed there lies in `harness/`, what is said of it in `statement.toml`, and an empty file `done` or `skip` is written last. A
-//! program works in the sandbox on a copy, once a candidate, one after another, and its desk is what it left; a person works at the desk,
-//! and the round waits. A desk with its mark is never worked at again, so that a killed run makes no candidate twice.
+//! program works in the sandbox on a copy, one candidate after another, and its desk is what it left; where that does not hold it is
+//! started once more on it, and told why. A person works at the desk, and the round waits. A desk with its mark is not begun again, so that
+//! a killed run makes no candidate twice.
 
 use super::Rounds;
 use super::error::RoundsError;
@@ -31,13 +32,17 @@ const SKIP: &str = "skip";
 /// What went wrong, for whoever sits there.
 const LOG: &str = "log.txt";
 
+/// Why a program's first attempt was not taken; where it lies at a desk, that was the second.
+const REFUSED: &str = "refused.txt";
+
 /// How a person ends the work at a desk.
-const BY_HAND: &str = "When you are done, make an empty file `done` beside this one — or `skip` to leave this candidate out — and give the \
+const BY_HAND: &str = "Where a candidate is refused, `log.txt` says why. When you are done, make an empty file `done` beside this one — or `skip` to leave this candidate out — and give the \
      command again that began the run.";
 
 /// How a program ends its work.
-const BY_PROGRAM: &str = "You are started in this folder, may write nowhere else, and are given a limited time. End with exit code 0; with \
-     another one the candidate is dropped.";
+const BY_PROGRAM: &str = "You are started in this folder, may write here and in the folder for temporary files, and are given a limited \
+     time. End with exit code 0; with another one the candidate is dropped. Where what you leave is refused you are started once more, on it, \
+     and `refused.txt` says why.";
 
 /// What a desk holds when it is left.
 struct Left {
@@ -57,15 +62,23 @@ impl Rounds<'_> {
         for number in numbers.clone() {
             let desk = self.desk(stock.round, number);
             match &self.course.settings.command {
-                Some(_) if is_left(&desk) => {}
-                Some(program) => self.run_program(program, stock, number).await?,
+                Some(_) if is_left(&desk) || is_begun_by_hand(&desk) => {}
+                Some(program) => self.run_program(program, stock, number, None).await?,
                 None => self.lay_desk(stock, number)?,
             }
         }
         let left = numbers.filter(|number| is_left(&self.desk(stock.round, *number))).collect::<Vec<_>>();
         let mut made = Made::default();
         if left.len() == count {
-            made = self.at_workshop(stock, (first, count), taken, async |workshop| self.taken_up(stock, &left, workshop)).await?;
+            let mut sent_back = Vec::new();
+            let take_up = async |workshop: &Workshop<'_>| self.taken_up(stock, &left, workshop, Some(&mut sent_back));
+            made = self.at_workshop(stock, (first, count), taken.clone(), take_up).await?;
+            if let Some(program) = self.course.settings.command.as_ref().filter(|_| !sent_back.is_empty()) {
+                for (number, problem) in &sent_back {
+                    self.run_program(program, stock, *number, Some(problem)).await?;
+                }
+                made = self.at_workshop(stock, (first, count), taken, async |workshop| self.taken_up(stock, &left, workshop, None)).await?;
+            }
         }
         let open: Vec<String> = (first..first + count)
             .map(|number| self.desk(stock.round, number))
@@ -110,15 +123,27 @@ impl Rounds<'_> {
         Ok(handed::lay_out_anew(&desk, &files, ("README.md", &readme))?)
     }
 
-    /// Has the program make one candidate: what it leaves becomes the desk.
-    async fn run_program(&self, program: &EngineCommand, stock: &Stock<'_>, number: usize) -> Result<(), RoundsError> {
+    /// Has the program make one candidate, or mend what it left and was `refused`: what it leaves becomes the desk.
+    async fn run_program(
+        &self,
+        program: &EngineCommand,
+        stock: &Stock<'_>,
+        number: usize,
+        refused: Option<&str>,
+    ) -> Result<(), RoundsError> {
         if (self.course.stopped)() {
             return Err(RoundsError::Stopped { round: stock.round });
         }
         let id = id_of(stock.round, number);
         let sandbox = self.course.desk.workbench.sandbox().map_err(RoundsError::Command)?;
         let workspace = Workspace::new()?;
-        handed::lay_out(&workspace.work(), &self.given(stock, number, BY_PROGRAM)?)?;
+        let mut given = self.given(stock, number, BY_PROGRAM)?;
+        if let Some(problem) = refused {
+            given.retain(|path, _| !path.starts_with("harness/"));
+            given.extend(files_at(&self.desk(stock.round, number))?);
+            given.insert(REFUSED.to_owned(), problem.as_bytes().to_vec());
+        }
+        handed::lay_out(&workspace.work(), &given)?;
         let argv = inside(program, sandbox, &workspace)?;
         let command = ToolCommand { argv, stdin: Vec::new(), network: program.network, environment: program.environment.clone() };
         let finished = sandbox.run(&command, &workspace, &program.limits).await?;
@@ -129,6 +154,7 @@ impl Rounds<'_> {
         let log = log_of(&program.line, &finished, problem.as_deref());
         tell(&id, &log);
         files.insert(LOG.to_owned(), log.into_bytes());
+        files.extend(refused.map(|problem| (REFUSED.to_owned(), problem.as_bytes().to_vec())));
         let mark = if problem.is_none() { DONE } else { SKIP };
         handed::lay_out_anew(&self.desk(stock.round, number), &files, (mark, b""))?;
         match problem {
@@ -137,8 +163,15 @@ impl Rounds<'_> {
         }
     }
 
-    /// What was left at some desks, as candidates. One that does not hold is dropped where a program made it, and goes back to a person.
-    fn taken_up(&self, stock: &Stock<'_>, numbers: &[usize], workshop: &Workshop<'_>) -> Result<Made, RoundsError> {
+    /// What was left at some desks, as candidates. One that does not hold goes back to its maker, a program's second one is dropped.
+    fn taken_up(
+        &self,
+        stock: &Stock<'_>,
+        numbers: &[usize],
+        workshop: &Workshop<'_>,
+        mut sent_back: Option<&mut Vec<(usize, String)>>,
+    ) -> Result<Made, RoundsError> {
+        let by_program = self.course.settings.command.is_some();
         let mut made = Made::default();
         for number in numbers {
             let desk = self.desk(stock.round, *number);
@@ -154,7 +187,15 @@ impl Rounds<'_> {
                     made.justified.extend(justified);
                     made.proposed.push(proposed);
                 }
-                Err(problem) => self.refuse(stock.round, *number, &problem)?,
+                Err(problem) => match &mut sent_back {
+                    Some(sent_back) if by_program && !desk.join(REFUSED).exists() && !is_begun_by_hand(&desk) => {
+                        let line = format!("{}: {problem}", id_of(stock.round, *number));
+                        self.say(stock.round, format!("back to its program, {line}"));
+                        self.audited("evolve", stock.round, "sent back", line)?;
+                        sent_back.push((*number, problem));
+                    }
+                    Some(_) | None => self.refuse(stock.round, *number, &problem)?,
+                },
             }
         }
         Ok(made)
@@ -204,6 +245,11 @@ fn tell(id: &CandidateId, log: &str) {
 /// A candidate's id by its number.
 pub(super) fn id_of(round: u32, number: usize) -> CandidateId {
     CandidateId(format!("C-R{round}-{number:02}"))
+}
+
+/// Whether a desk was laid out for a person, whose work nobody else may throw away.
+fn is_begun_by_hand(desk: &Path) -> bool {
+    desk.join("README.md").exists()
 }
 
 fn is_left(desk: &Path) -> bool {
@@ -257,15 +303,17 @@ fn left_behind(finished: &Finished, work: &Path) -> Result<Files, String> {
         End::Exit(code) => return Err(format!("the program ended with exit code {code}")),
         End::Stopped(limit) => return Err(format!("the program was stopped at its limit of {limit}")),
     }
-    let taken = || -> Result<Files, FileError> {
-        let mut files: Files =
-            handed::harness_files(&work.join("harness"))?.into_iter().map(|(path, bytes)| (format!("harness/{path}"), bytes)).collect();
-        for name in [STATEMENT, JUSTIFIED] {
-            files.extend(handed::text(&work.join(name))?.map(|text| (name.to_owned(), text.into_bytes())));
-        }
-        Ok(files)
-    };
-    taken().map_err(|error| error.to_string().replace(&format!("{}/", work.display()), ""))
+    files_at(work).map_err(|error| error.to_string().replace(&format!("{}/", work.display()), ""))
+}
+
+/// What a maker may change.
+fn files_at(dir: &Path) -> Result<Files, FileError> {
+    let mut files: Files =
+        handed::harness_files(&dir.join("harness"))?.into_iter().map(|(path, bytes)| (format!("harness/{path}"), bytes)).collect();
+    for name in [STATEMENT, JUSTIFIED] {
+        files.extend(handed::text(&dir.join(name))?.map(|text| (name.to_owned(), text.into_bytes())));
+    }
+    Ok(files)
 }
 
 /// What a program did, for people.

@@ -3,9 +3,13 @@
 
 use super::protection::SandboxError;
 use std::fs::{self, DirBuilder, Permissions};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How each workspace's name begins, before the number of the process that made it.
+const PREFIX: &str = "harnessx-work-";
 
 /// Tells the workspaces of one process apart.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -39,10 +43,11 @@ impl Workspace {
     pub fn new() -> Result<Self, SandboxError> {
         let parent = std::env::temp_dir();
         let parent = parent.canonicalize().unwrap_or(parent);
+        sweep(&parent);
         let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let base = parent.join(format!("harnessx-work-{}-{number}", std::process::id()));
+            let base = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
             match private(&base) {
                 Ok(()) => {
                     let made = Self { base };
@@ -99,6 +104,21 @@ impl Workspace {
             Root::Machine => self.work(),
         }
     }
+}
+
+/// Removes what processes that were killed left, once in the life of this one. Another user's stays: nobody else can enter it.
+fn sweep(parent: &Path) {
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(|| {
+        for entry in fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok) {
+            let name = entry.file_name();
+            let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+            let is_own = entry.metadata().is_ok_and(|data| data.is_dir() && data.uid() == nix::unistd::geteuid().as_raw());
+            if is_own && maker.is_some_and(|maker| !Path::new("/proc").join(maker.to_string()).exists()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    });
 }
 
 impl Drop for Workspace {

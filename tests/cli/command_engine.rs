@@ -173,6 +173,39 @@ fn a_program_that_is_not_there_is_said_before_anything_is_played() {
 }
 
 #[test]
+fn a_program_whose_candidate_is_refused_is_told_why_and_mends_it() {
+    let run = short();
+    if !has_sandbox(&run) {
+        return;
+    }
+    let script = "if [ -f refused.txt ]; then cat refused.txt; sed -i '/^nonsense/d' harness/harness.toml; \
+        echo '# as asked' >> harness/harness.toml; exit 0; fi; sed -i '1i nonsense = 1' harness/harness.toml";
+    let ran = looped(&run, "r", script, &[]);
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let dir = run.path().join("r");
+    let audit = text(&dir.join("audit.jsonl"));
+    assert!(audit.contains("sent back") && audit.contains("nonsense"), "{audit}");
+    let log = text(&dir.join("R1/desk/1/log.txt"));
+    assert!(log.contains("unknown field") && log.contains("nothing is changed"), "told why, and dropped the second time: {log}");
+}
+
+#[test]
+fn a_persons_desk_is_not_thrown_away_for_a_program() {
+    let run = short();
+    if !has_sandbox(&run) {
+        return;
+    }
+    let mut arguments = vec!["loop", "--run", "r", "--rounds", "1", "--engine", "command"];
+    arguments.extend(SETTINGS);
+    assert_eq!(run.run(&arguments).exit, 0);
+    let desk = run.path().join("r/R1/desk/1");
+    std::fs::write(desk.join("harness/harness.toml"), "# begun by hand\n").unwrap();
+    let ran = looped(&run, "r", "exit 0", &[]);
+    assert!(ran.exit == 0 && ran.out.contains("waits for candidates made by hand"), "{}{}", ran.out, ran.err);
+    assert_eq!(text(&desk.join("harness/harness.toml")), "# begun by hand\n");
+}
+
+#[test]
 fn a_program_is_given_the_variables_that_are_named_and_none_that_holds_a_key() {
     let run = short();
     if !has_sandbox(&run) {

@@ -91,7 +91,7 @@ pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
 /// Tools, new or changed, whose program is named by its place on this machine: a sandbox shows such a program with the folder around it.
 fn programs_by_path<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (Place, &'static str)> + 'a {
     let (before, after) = (&case.proposal.parent.files, &case.proposal.harness.files);
-    let is_tool = |path: &str| parted(path).1.starts_with("tools/") && path.ends_with(".toml");
+    let is_tool = |path: &str| parted(path).1.starts_with("tools/");
     let changed = after.iter().filter(move |(path, bytes)| is_tool(path) && before.get(*path) != Some(bytes));
     changed.filter_map(|(path, bytes)| {
         let table: toml::Table = std::str::from_utf8(bytes).ok()?.parse().ok()?;
