@@ -246,6 +246,14 @@ const RULES: [fn(&Case<'_>) -> Vec<Found>; 16] = [
     leaks::sealed,
     leaks::train,
     lookup::unreadable,
+
+    /// What a rule found in one piece, as one finding: the first of it, and how many more there are.
+    fn first<T>(rule: Rule, hits: &[T], tell: impl FnOnce(&T) -> (Place, String)) -> Option<Self> {
+        let (first, more) = hits.split_first()?;
+        let (place, text) = tell(first);
+        let text = if more.is_empty() { text } else { format!("{text}, and {} more like it", more.len()) };
+        Some(Self::new(rule, place, text))
+    }
     lookup::keyed_by_task,
     output::answers_for_the_model,
     output::forged_results,

@@ -68,6 +68,7 @@ pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in &case.pieces {
         let is_code = piece.kind == Kind::Code;
+        let mut hits: Vec<(Place, &str)> = Vec::new();
         for view in readings(&piece.text) {
             let at = |offset: usize| view.line.map_or_else(|| piece.at(offset), |line| piece.at_line(line));
             let rules = [
@@ -78,9 +79,10 @@ pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
             ];
             for (pattern, _, text) in rules.iter().filter(|(_, applies, _)| *applies) {
                 let hit = pattern.as_ref().and_then(|pattern| pattern.find(&view.text));
-                found.extend(hit.map(|hit| (at(hit.start()), *text)));
+                hits.extend(hit.map(|hit| (at(hit.start()), *text)));
             }
         }
+        found.extend(Found::first(Rule::SealedRead, &hits, |(place, text)| (place.clone(), (*text).to_owned())));
     }
-    found.into_iter().map(|(place, text)| Found::new(Rule::SealedRead, place, text)).collect()
+    found
 }
