@@ -165,3 +165,13 @@ fn the_rules_are_repeated_without_a_trace() {
     assert_eq!(run.run(&["critique", "--rules", "--run", "r", "--round", "1"]).out, open.out);
     assert_eq!(after, text(&dir.join("audit.jsonl")));
 }
+
+#[test]
+fn a_stray_file_among_the_candidates_stops_nothing() {
+    let run = begun("catalog");
+    assert_eq!(run.run(&["evolve", "--run", "r"]).exit, 0);
+    run.write("r/R1/candidates/.DS_Store", "x");
+    run.write("r/R1/candidates/notes", "x");
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+}
