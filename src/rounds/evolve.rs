@@ -21,9 +21,13 @@ use crate::stages::meta::{self, Said};
 use crate::stages::replay::Touch;
 use crate::store::harness_repo::{Branch, CommitMessage};
 use serde::{Deserialize, Serialize};
+use crate::store::versioned::Versioned;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `R<n>/evolved.json`: the Evolver is done.
+/// Version of [`Evolved`].
+const EVOLVED_FORMAT: u32 = 1;
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Evolved {
@@ -38,6 +42,10 @@ pub(super) struct Evolved {
 }
 
 /// What the engines of a round made.
+impl Versioned for Evolved {
+    const FORMAT: u32 = EVOLVED_FORMAT;
+}
+
 #[derive(Default)]
 pub(super) struct Made {
     pub proposed: Vec<Proposed>,
@@ -98,7 +106,7 @@ impl Rounds<'_> {
             self.course.run.files(round).remove_candidate(&begun.candidate_id)?;
         }
         let (justified, concern) = (made.justified.clone(), made.concern.clone());
-        let evolved = Evolved { format: 1, candidates, justified, concern };
+        let evolved = Evolved { format: EVOLVED_FORMAT, candidates, justified, concern };
         Ok(self.course.run.write_json(&format!("R{round}/evolved.json"), &evolved)?)
     }
 

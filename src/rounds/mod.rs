@@ -35,7 +35,7 @@ pub use ground::{Course, Rounds};
 pub use hand::Exported;
 pub use heldout::{Arms, Compared, contribution};
 pub use landscape::plan_round;
-pub use rules::rules_page;
+pub use rules::rules_on;
 pub use settings::{Approve, EngineCommand, Event, LoopSettings, TaskCounts, Until, Word};
 
 use crate::domain::figures::count;

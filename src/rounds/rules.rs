@@ -13,23 +13,19 @@ use crate::domain::task::Split;
 use crate::stages::critique::{self, Critique, CritiqueInput, Progress, Secrets, TaskTexts, critique};
 use crate::stages::digest::stands_in;
 use crate::stages::evolve::{Experience, ExperienceBuilder};
-use crate::store::atomic::FileError;
 use crate::store::harness_repo::HarnessRepo;
 use crate::store::trace_file::TraceReader;
 use crate::store::trace_lines::read_trace_lines;
 use crate::store::visible::Visible;
-use serde::de::DeserializeOwned;
 
-/// What the rules say of a round's candidates, as `critique.md`; `None` where it has none. Nothing is written.
+/// What the rules say of a round's candidates; `None` where it has none. Nothing is written.
 ///
 /// # Errors
 /// A run that cannot be read.
-pub fn rules_page(visible: &Visible, benchmark: &Benchmark, round: u32) -> Result<Option<(Critique, String)>, RoundsError> {
+pub fn rules_on(visible: &Visible, benchmark: &Benchmark, round: u32) -> Result<Option<Critique>, RoundsError> {
     let manifests = visible.candidates(round)?;
     let Some(repo) = visible.harnesses()?.filter(|_| !manifests.is_empty()) else { return Ok(None) };
-    let found = rules(visible, &repo, benchmark, (round, &manifests))?;
-    let page = critique::markdown(&found);
-    Ok(Some((found, page)))
+    rules(visible, &repo, benchmark, (round, &manifests)).map(Some)
 }
 
 /// The rules on a round's candidates, by what was known when they were proposed.
@@ -54,7 +50,7 @@ pub(super) fn rules(
         .map(|((manifest, harness), parent)| critique::Proposal { manifest, harness, parent })
         .collect();
     let history = History::new(&past);
-    let evolved: Option<Evolved> = found(visible, &format!("R{round}/evolved.json"))?;
+    let evolved: Option<Evolved> = visible.find_json(&format!("R{round}/evolved.json"))?;
     let justified = evolved.map(|evolved| evolved.justified).unwrap_or_default();
     let verify = |anchor: &Anchor, words: &str| stands_at(visible, &past, anchor, words);
     let input = CritiqueInput {
@@ -70,13 +66,6 @@ pub(super) fn rules(
         verify: &verify,
     };
     Ok(critique(&input))
-}
-
-/// A file of the run that only its writers read.
-pub(super) fn found<T: DeserializeOwned>(visible: &Visible, name: &str) -> Result<Option<T>, RoundsError> {
-    let Some(text) = visible.find_text(name)? else { return Ok(None) };
-    let content = |error: serde_json::Error| FileError::Content { path: name.into(), line: error.line(), message: error.to_string() };
-    Ok(Some(serde_json::from_str(&text).map_err(content)?))
 }
 
 /// Whether words stand verbatim at a place of a visible trace.

@@ -158,12 +158,45 @@ fn the_rules_are_repeated_without_a_trace() {
     assert!(!dir.join("R1/critique.json").exists());
     assert_eq!(audit, text(&dir.join("audit.jsonl")));
     // What the stage then writes is what the rules say, then and later.
-    assert_eq!(run.run(&["critique", "--run", "r"]).exit, 0);
-    assert!(open.out.contains(&text(&dir.join("R1/critique.md"))), "{}", open.out);
+    let written = run.run(&["critique", "--run", "r"]);
+    assert!(written.exit == 0 && open.out.contains(&written.out), "{}\n{}", open.out, written.out);
+    assert!(dir.join("R1/critique.md").exists());
     assert_eq!(looped(&run, &["--engine", "catalog"]).exit, 0);
     let after = text(&dir.join("audit.jsonl"));
     assert_eq!(run.run(&["critique", "--rules", "--run", "r", "--round", "1"]).out, open.out);
     assert_eq!(after, text(&dir.join("audit.jsonl")));
+}
+
+/// Changes a file of a run; what stood there before.
+fn changed(path: &Path, change: impl FnOnce(&str) -> String) -> String {
+    let before = text(path);
+    std::fs::write(path, change(&before)).unwrap();
+    before
+}
+
+#[test]
+fn files_that_say_what_is_done_are_of_a_known_version() {
+    let run = begun("catalog");
+    assert_eq!(run.run(&["critique", "--run", "r"]).exit, 0);
+    let dir = run.path().join("r");
+    let other = |before: &str| before.replacen("\"format\": 1", "\"format\": 2", 1).replacen("format = 1", "format = 2", 1);
+    for name in ["run.toml", "sealed/standing.json", "R1/evolved.json", "R1/critique.json"] {
+        let path = dir.join(name);
+        let before = changed(&path, other);
+        let ran = run.run(&["critique", "--run", "r"]);
+        assert!(ran.exit == 3 && ran.err.contains(&format!("{name}:1: format 2 is not known here")), "{name}: {}{}", ran.out, ran.err);
+        std::fs::write(path, before).unwrap();
+    }
+    // Of a run that was begun before these said their version.
+    for name in ["run.toml", "sealed/standing.json", "R1/critique.json"] {
+        changed(&dir.join(name), |before| before.replacen("\"format\": 1,", "", 1).replacen("format = 1", "", 1));
+    }
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    std::fs::remove_file(dir.join("R1/critique.json")).unwrap();
+    run.write("r/R1/review-1.json", "{\"format\": 2, \"colours\": 3}");
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert!(ran.exit == 3 && ran.err.contains("review-1.json:1: format 2 is not known here"), "{}", ran.err);
 }
 
 #[test]
