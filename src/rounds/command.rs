@@ -65,7 +65,12 @@ impl Rounds<'_> {
         let left = numbers.filter(|number| is_left(&self.desk(stock.round, *number))).collect::<Vec<_>>();
         let mut made = Made::default();
         if left.len() == count {
-            made = self.at_workshop(stock, (first, count), taken, async |workshop| self.taken_up(stock, &left, workshop)).await?;
+            let taken_up = async |workshop: &Workshop<'_>| Ok(self.taken_up(stock.round, &left, workshop));
+            let refused;
+            (made, refused) = self.at_workshop(stock, (first, count), taken, taken_up).await?;
+            for (number, problem) in refused {
+                self.refuse(stock.round, number, &problem)?;
+            }
         }
         let open: Vec<String> = (first..first + count)
             .map(|number| self.desk(stock.round, number))
@@ -137,11 +142,12 @@ impl Rounds<'_> {
         }
     }
 
-    /// What was left at some desks, as candidates. One that does not hold is dropped where a program made it, and goes back to a person.
-    fn taken_up(&self, stock: &Stock<'_>, numbers: &[usize], workshop: &Workshop<'_>) -> Result<Made, RoundsError> {
-        let mut made = Made::default();
+    /// What was left at some desks, as candidates; and which do not hold, with why. Those are dropped where a program made them, and go back
+    /// to a person.
+    fn taken_up(&self, round: u32, numbers: &[usize], workshop: &Workshop<'_>) -> (Made, Vec<(usize, String)>) {
+        let (mut made, mut refused) = (Made::default(), Vec::new());
         for number in numbers {
-            let desk = self.desk(stock.round, *number);
+            let desk = self.desk(round, *number);
             if desk.join(SKIP).exists() {
                 continue;
             }
@@ -154,10 +160,10 @@ impl Rounds<'_> {
                     made.justified.extend(justified);
                     made.proposed.push(proposed);
                 }
-                Err(problem) => self.refuse(stock.round, *number, &problem)?,
+                Err(problem) => refused.push((*number, problem)),
             }
         }
-        Ok(made)
+        (made, refused)
     }
 
     /// The title of a candidate whose maker says nothing.

@@ -155,7 +155,7 @@ impl Rounds<'_> {
     }
 
     /// Whether words stand verbatim at a place of a visible trace.
-    pub(super) fn stands_at(&self, past: &[PastRound], anchor: &Anchor, words: &str) -> bool {
+    pub(super) fn stands_at(&self, past: &[PastRound], anchor: &Anchor, words: &str) -> Result<bool, RoundsError> {
         rules::stands_at(&self.visible, past, anchor, words)
     }
 }

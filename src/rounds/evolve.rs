@@ -3,6 +3,7 @@
 
 use super::Rounds;
 use super::error::RoundsError;
+use super::faults::Faults;
 use super::meta::USED_UP;
 use super::players::{Known, problems};
 use super::propose::{Proposals, standing_digests};
@@ -18,16 +19,17 @@ use crate::domain::manifest::CandidateManifest;
 use crate::domain::meta::Sitting;
 use crate::stages::evolve::{Experience, Proposed, Search, Workshop, evolve};
 use crate::stages::meta::{self, Said};
-use crate::stages::replay::Touch;
+use crate::stages::replay::{ReplayError, Touch};
 use crate::store::harness_repo::{Branch, CommitMessage};
-use serde::{Deserialize, Serialize};
+use crate::store::trace_file::TraceError;
 use crate::store::versioned::Versioned;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// `R<n>/evolved.json`: the Evolver is done.
 /// Version of [`Evolved`].
 const EVOLVED_FORMAT: u32 = 1;
 
+/// `R<n>/evolved.json`: the Evolver is done.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Evolved {
@@ -41,11 +43,11 @@ pub(super) struct Evolved {
     pub concern: Option<String>,
 }
 
-/// What the engines of a round made.
 impl Versioned for Evolved {
     const FORMAT: u32 = EVOLVED_FORMAT;
 }
 
+/// What the engines of a round made.
 #[derive(Default)]
 pub(super) struct Made {
     pub proposed: Vec<Proposed>,
@@ -184,7 +186,9 @@ impl Rounds<'_> {
             Known::new(harness.clone()).map(|known| known.id).map_err(|error| error.to_string())
         };
         let check = |harness: &Harness, lines: &[usize]| problems(harness, lines, &self.course.desk.workbench);
-        let replay = |harness: &Harness| self.touched_train(harness);
+        let faults = Faults::default();
+        let unread = || Err("a recorded episode cannot be read".to_owned());
+        let replay = |harness: &Harness| faults.found(self.touched_train(harness)).unwrap_or_else(unread);
         let workshop = Workshop {
             round: stock.round,
             seed: self.course.desk.seed,
@@ -201,7 +205,8 @@ impl Rounds<'_> {
             id_of: &id_of,
             replay: &replay,
         };
-        work(&workshop).await
+        let made = work(&workshop).await;
+        faults.over(made)?
     }
 
     /// What the engines of a round work from.
@@ -211,9 +216,15 @@ impl Rounds<'_> {
         Ok(Stock { round, landscape, digests, experience, incumbent: self.repo.read(self.incumbent().as_str())? })
     }
 
-    /// Train tasks whose recorded episodes a harness would make others; an error, as a fragment, where a part of it breaks in one.
-    pub(super) fn touched_train(&self, harness: &Harness) -> Result<Vec<TaskId>, String> {
-        let known = Known::new(harness.clone()).map_err(|error| error.to_string())?;
+    /// Train tasks whose recorded episodes a harness would make others; the inner error, a fragment, where a part of it breaks in one.
+    ///
+    /// # Errors
+    /// A trace on record that cannot be read.
+    fn touched_train(&self, harness: &Harness) -> Result<Result<Vec<TaskId>, String>, RoundsError> {
+        let known = match Known::new(harness.clone()) {
+            Ok(known) => known,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         let incumbent = self.incumbent();
         let mut touched = Vec::new();
         for (index, task) in self.train() {
@@ -222,15 +233,18 @@ impl Rounds<'_> {
                 match self.replay.touches(&known.assembly, task, &self.course.run.path().join(trace)) {
                     Ok(Touch::None) => {}
                     Ok(Touch::Differs) => is_touched = true,
-                    Ok(Touch::Breaks(how)) => return Err(format!("led through an episode of {}, {how}", task.task.id)),
-                    Err(error) => return Err(error.to_string()),
+                    Ok(Touch::Breaks(how)) => return Ok(Err(format!("led through an episode of {}, {how}", task.task.id))),
+                    Err(ReplayError::Trace(TraceError(error))) if error.is_missing() => {
+                        return Err(RoundsError::Gone(trace.display().to_string()));
+                    }
+                    Err(error) => return Err(error.into()),
                 }
             }
             if is_touched {
                 touched.push(task.task.id.clone());
             }
         }
-        Ok(touched)
+        Ok(Ok(touched))
     }
 
     /// A candidate's branch, manifest and smoke lines.

@@ -208,3 +208,39 @@ fn a_stray_file_among_the_candidates_stops_nothing() {
     let ran = run.run(&["critique", "--run", "r"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
 }
+
+/// The traces of the baseline.
+fn traces_of(run: &TestRun) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(run.path().join("r/R0/trajectories")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_trace_that_cannot_be_read_is_nobodys_fault_but_ends_the_stage() {
+    let run = begun("catalog");
+    assert_eq!(run.run(&["export", "round", "out", "--run", "r"]).exit, 0);
+    let evolved = run.path().join("r/R1/evolved.json");
+    let before: Vec<String> =
+        traces_of(&run).iter().map(|path| changed(path, |before| format!("{before}{{\"record\":\"strange\"}}\n"))).collect();
+    let ran = run.run(&["evolve", "--run", "r"]);
+    assert!(ran.exit == 3 && ran.err.contains("replay an episode: ") && ran.err.contains("strange"), "{}{}", ran.out, ran.err);
+    assert!(!evolved.exists());
+    for (path, text) in traces_of(&run).iter().zip(before) {
+        std::fs::write(path, text).unwrap();
+    }
+    let ran = run.run(&["evolve", "--run", "r"]);
+    assert!(ran.exit == 0 && ran.out.contains("C-R1-01"), "{}{}", ran.out, ran.err);
+    assert!(evolved.exists());
+    // What the candidates quote cannot be looked up: that makes no liars of them.
+    let broken: Vec<String> = traces_of(&run).iter().map(|path| changed(path, |_| "{\n".to_owned())).collect();
+    assert_eq!(run.run(&["critique", "--run", "r"]).exit, 3);
+    assert!(!run.path().join("r/R1/critique.json").exists());
+    for (path, text) in traces_of(&run).iter().zip(broken) {
+        std::fs::write(path, text).unwrap();
+    }
+    std::fs::rename(run.path().join("r/R0/trajectories"), run.path().join("aside")).unwrap();
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert!(ran.exit == 3 && ran.err.contains("it is on record, and the file is gone") && ran.err.contains("hint:"), "{}", ran.err);
+    std::fs::rename(run.path().join("aside"), run.path().join("r/R0/trajectories")).unwrap();
+    assert_eq!(run.run(&["critique", "--run", "r"]).exit, 0);
+}
