@@ -145,6 +145,9 @@ impl From<RoundsError> for Failure {
             | RoundsError::Hand(_)
             | RoundsError::Lost(_) => Self::settings(message),
             RoundsError::Sandbox(_) => Self::new(Exit::Outside, message).hint("the same command continues where it stopped"),
+            RoundsError::Gone(_) => {
+                Self::settings(message).hint("put the folder of traces back and give the command again, or begin anew with another --run")
+            }
             RoundsError::Refused(_) => Self::settings(message).hint("nothing was taken; mend the files and give the command again"),
             RoundsError::Meta(error) => error.into(),
             RoundsError::Stopped { .. } => {

@@ -2,9 +2,9 @@
 //! Only sums leave here.
 
 use super::failure::Failure;
-use super::report_source::{Episodes, versioned};
-use crate::domain::diagnosis::{DIAGNOSIS_FORMAT, Diagnoses};
-use crate::domain::digest::{DIGEST_FORMAT, TaskDigest};
+use super::report_source::{Episodes, found};
+use crate::domain::diagnosis::Diagnoses;
+use crate::domain::digest::TaskDigest;
 use crate::domain::id::TaskId;
 use crate::domain::trace::{EpisodeKey, Record, Stream};
 use crate::stages::report::{BYTES_A_TOKEN, Reading};
@@ -27,7 +27,7 @@ pub(super) fn readings(run: &Path, folders: &[(EpisodeFolder, Episodes)]) -> Res
             anchors.insert(digest.task, (digest.signals.len() as u64, u64::from(digest.dropped)));
         }
         let Some((shown, in_session)) = shown(&dir, number) else { continue };
-        let diagnoses: Diagnoses = versioned(&dir.join("diagnoses.json"), DIAGNOSIS_FORMAT)?.unwrap_or_default();
+        let diagnoses: Diagnoses = found(&dir.join("diagnoses.json"))?.unwrap_or_default();
         let seen: usize = diagnoses.diagnoses.iter().map(|diagnosis| diagnosis.evidence.len()).sum();
         let sum = |pairs: &BTreeMap<TaskId, (u64, u64)>| pairs.values().fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
         let ((episodes, bytes), (verified, dropped)) = (sum(&traces), sum(&anchors));
@@ -59,7 +59,7 @@ fn sizes(folder: &EpisodeFolder, episodes: &Episodes) -> Result<BTreeMap<TaskId,
 fn digests(dir: &Path) -> Result<Vec<TaskDigest>, Failure> {
     let Ok(entries) = std::fs::read_dir(dir.join("digests")) else { return Ok(Vec::new()) };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some_and(|end| end == "json"));
-    paths.filter_map(|path| versioned(&path, DIGEST_FORMAT).map_err(Failure::from).transpose()).collect()
+    paths.filter_map(|path| found(&path).map_err(Failure::from).transpose()).collect()
 }
 
 /// Bytes that the Planner of a round was shown, and whether in a session; `None` where nothing was planned.

@@ -3,20 +3,17 @@
 
 use super::failure::Failure;
 use super::report_reading::readings;
-use crate::domain::curves::{CURVES_FORMAT, Curves, Point};
-use crate::domain::digest::DIGEST_FORMAT;
+use crate::domain::curves::{Curves, Point};
 use crate::domain::id::TaskId;
-use crate::domain::ledger::{SCOREBOARD_FORMAT, Scoreboard};
-use crate::domain::manifest::{CandidateManifest, MANIFEST_FORMAT};
+use crate::domain::ledger::Scoreboard;
 use crate::domain::meta::{ByRole, by_role};
 use crate::domain::outcome::{EpisodeResult, Outcome};
-use crate::domain::round::ROUND_FORMAT;
 use crate::domain::trace::EpisodeKey;
 use crate::stages::report::{Candidate, Cell, Comparison, Counts, REPORT_FORMAT, Report, Round, RunFacts, TrainTask, Use};
 use crate::store::atomic::{FileError, read_lines, read_text};
 use crate::store::episode_folders::{EpisodeFolder, Place, SealedStream, episode_folders, folders_of};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use crate::store::record::frozen;
+use crate::store::versioned::{Versioned, parse_json, parse_toml};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -25,15 +22,14 @@ pub(super) type Episodes = BTreeMap<EpisodeKey, EpisodeResult>;
 
 /// Reads everything a report can say of a run.
 pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
-    let run_toml = run.join("run.toml");
-    if !run_toml.is_file() {
+    let Some(settings) = frozen(run)? else {
         return Err(Failure::settings(format!("report {}: no run.toml there, so it is no run directory", run.display()))
             .hint("`harnessx run` and `harnessx loop` make one; name it with --run"));
-    }
-    let mut report = Report { format: REPORT_FORMAT, run: facts(run, &read_text(&run_toml)?), ..Report::default() };
-    report.curves = versioned(&run.join("curves.json"), CURVES_FORMAT)?.unwrap_or_default();
+    };
+    let mut report = Report { format: REPORT_FORMAT, run: facts(run, &settings), ..Report::default() };
+    report.curves = found(&run.join("curves.json"))?.unwrap_or_default();
     report.ship_outcomes = read_lines(&run.join("data/ship_outcomes.jsonl"))?;
-    let scoreboard: Option<Scoreboard> = versioned(&run.join("scoreboard.json"), SCOREBOARD_FORMAT)?;
+    let scoreboard: Option<Scoreboard> = found(&run.join("scoreboard.json"))?;
     report.engines = scoreboard.unwrap_or_default().engines;
     let folders = played(run)?;
     let (mut sessions, mut readings) = (sessions(run)?, readings(run, &folders)?);
@@ -42,7 +38,7 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
         let dir = run.join(format!("R{number}"));
         let (meta, reading) = (sessions.remove(&number).unwrap_or_default(), readings.remove(&number));
         report.rounds.push(Round { meta, reading, ..round(&dir, number)? });
-        report.overview = versioned(&dir.join("overview.json"), DIGEST_FORMAT)?.or(report.overview);
+        report.overview = found(&dir.join("overview.json"))?.or(report.overview);
         visible.push(folders.iter().find(|(folder, _)| folder.place == Place::Round(number)).map(|(_, episodes)| episodes));
     }
     for (folder, episodes) in &folders {
@@ -54,28 +50,16 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// A JSON file with a `format`; `None` where it is not there.
-pub(super) fn versioned<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>, FileError> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        format: u32,
-    }
+/// A JSON file with a version; `None` where it is not there.
+pub(super) fn found<T: Versioned>(path: &Path) -> Result<Option<T>, FileError> {
     if !path.is_file() {
         return Ok(None);
     }
-    let content = |line, message| FileError::Content { path: path.to_owned(), line, message };
-    let of_json = |error: serde_json::Error| content(error.line(), error.to_string());
-    let text = read_text(path)?;
-    let Versioned { format } = serde_json::from_str(&text).map_err(of_json)?;
-    if format != known {
-        return Err(content(1, format!("format {format} is not known here; this program reads format {known}")));
-    }
-    serde_json::from_str(&text).map(Some).map_err(of_json)
+    parse_json(path, &read_text(path)?).map(Some)
 }
 
 /// What `run.toml` froze.
-fn facts(run: &Path, text: &str) -> RunFacts {
-    let whole: toml::Table = text.parse().unwrap_or_default();
+fn facts(run: &Path, whole: &toml::Table) -> RunFacts {
     let mut settings = BTreeMap::new();
     for part in ["facts", "settings", "free"] {
         flatten("", whole.get(part), &mut settings);
@@ -117,25 +101,12 @@ fn round(dir: &Path, number: u32) -> Result<Round, FileError> {
         if manifest.is_file() {
             let diff = path.join("diff.patch");
             let diff = if diff.is_file() { Some(read_text(&diff)?) } else { None };
-            candidates.push(Candidate { manifest: of_manifest(&manifest)?, diff });
+            candidates.push(Candidate { manifest: parse_toml(&manifest, &read_text(&manifest)?)?, diff });
         }
     }
-    let record = versioned(&dir.join("round.json"), ROUND_FORMAT)?;
-    let decision = versioned(&dir.join("decision.json"), ROUND_FORMAT)?;
+    let record = found(&dir.join("round.json"))?;
+    let decision = found(&dir.join("decision.json"))?;
     Ok(Round { round: number, record, decision, candidates, ..Round::default() })
-}
-
-fn of_manifest(path: &Path) -> Result<CandidateManifest, FileError> {
-    let content = |line, message| FileError::Content { path: path.to_owned(), line, message };
-    let text = read_text(path)?;
-    let manifest: CandidateManifest = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| crate::domain::harness::line_of(&text, span.start));
-        content(line, error.message().trim().to_owned())
-    })?;
-    if manifest.format == MANIFEST_FORMAT {
-        return Ok(manifest);
-    }
-    Err(content(1, format!("format {} is not known here; this program reads format {MANIFEST_FORMAT}", manifest.format)))
 }
 
 /// What the meta-agent's sessions took, by round and role.

@@ -5,6 +5,7 @@ use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::show::{repository, round_number};
 use crate::clock::Clock;
+use crate::domain::untrusted::escaped;
 use crate::store::audit::Audit;
 use crate::store::harness_repo::{Branch, HarnessRepo, LogEntry};
 use crate::store::run_dir::RunDir;
@@ -53,7 +54,7 @@ pub(crate) fn rollback(args: &RollbackArgs, printer: &Printer) -> Done {
         let clock = Clock::system();
         let said = format!("main goes back by hand from {} to {name}", label(&repo, &incumbent)?);
         Audit::open(run.path(), &clock)?.record("rollback", round, "rollback", &*said)?;
-        run.add_memo(&format!("{}: {said}.", clock.wall_text()))?;
+        run.add_memo(&format!("{}: {}.", clock.wall_text(), escaped(&said)))?;
         // Last: until then the same command does all of it once more.
         repo.point(&Branch::Main, &target.commit)?;
         run.write_index()?;

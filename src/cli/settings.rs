@@ -11,6 +11,7 @@ use crate::domain::request::{ModelRole, Sampling};
 use crate::provider::{ModelEntry, ModelSpec};
 use crate::sandbox::Wanted;
 use crate::store::atomic::read_text;
+use crate::store::record::{RUN_FORMAT, frozen};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -126,14 +127,9 @@ pub(crate) fn layered(shared: &Shared) -> Result<Layered, Failure> {
 
 /// The settings frozen in a run.
 pub(crate) fn layered_run(dir: &Path) -> Result<Layered, Failure> {
-    let path = dir.join("run.toml");
     let begin = "begin a run with `harnessx loop`, or name its folder with --run";
-    if !path.is_file() {
-        return Err(Failure::settings(format!("find a run in {}: it has no run.toml", dir.display())).hint(begin));
-    }
-    let whole: toml::Table = read_text(&path)?
-        .parse()
-        .map_err(|error: toml::de::Error| Failure::settings(format!("read {}: {}", path.display(), error.message().trim())))?;
+    let missing = || Failure::settings(format!("find a run in {}: it has no run.toml", dir.display())).hint(begin);
+    let whole = frozen(dir)?.ok_or_else(missing)?;
     let part = |name: &str| whole.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
     let mut table = part("settings");
     for (key, value) in part("free") {
@@ -220,7 +216,7 @@ impl Layered {
         let is_free = |key: &str| FREE.contains(&key) || PROPOSING.contains(&key);
         let (mut free, mut fixed): (toml::Table, toml::Table) = self.table.clone().into_iter().partition(|(key, _)| is_free(key));
         free_meta(&mut fixed, &mut free);
-        let mut whole = toml::Table::from_iter([("format".to_owned(), toml::Value::Integer(1))]);
+        let mut whole = toml::Table::from_iter([("format".to_owned(), toml::Value::Integer(RUN_FORMAT.into()))]);
         whole.insert("facts".to_owned(), facts.into());
         whole.insert("settings".to_owned(), fixed.into());
         whole.insert("free".to_owned(), free.into());

@@ -7,7 +7,8 @@ use super::failure::Exit;
 use super::printer::Printer;
 use super::show::round_number;
 use crate::clock::Clock;
-use crate::rounds::{Rest, Until, rules_page};
+use crate::rounds::{Rest, Until, rules_on};
+use crate::stages::critique::{Critique, terminal};
 use crate::store::visible::Visible;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -53,9 +54,9 @@ fn rules(args: &CritiqueArgs, printer: &Printer) -> Done {
     let asked = args.round.as_deref().map(round_number).transpose()?;
     let rounds = asked.map_or_else(|| visible.rounds().map(|rounds| rounds.into_iter().rev().collect()), |round| Ok(vec![round]))?;
     for round in rounds {
-        if let Some((found, page)) = rules_page(&visible, &benchmark, round)? {
+        if let Some(found) = rules_on(&visible, &benchmark, round)? {
             printer.event(&found);
-            printer.line(&format!("R{round}, by the rules alone:\n{page}"));
+            printer.line(&format!("R{round}, by the rules alone:\n{}", terminal(&found)));
             return Ok(Exit::Done);
         }
     }
@@ -70,8 +71,8 @@ pub(crate) fn critique(args: &CritiqueArgs, printer: &Printer) -> Done {
     }
     let round = advance(&args.run, Until::Critiqued, printer)?;
     let visible = Visible::open(&args.run, "critique", &Clock::system())?;
-    match visible.find_text(&format!("R{round}/critique.md"))? {
-        Some(text) => printer.line(&text),
+    match visible.find_json::<Critique>(&format!("R{round}/critique.json"))? {
+        Some(critique) => printer.line(&terminal(&critique)),
         None => printer.line("no candidate to look over"),
     }
     Ok(Exit::Done)

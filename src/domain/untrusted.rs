@@ -10,10 +10,17 @@ const LINES: usize = 200;
 /// Characters of a line shown.
 const LINE: usize = 300;
 
-/// Control characters, and the marks that turn or hide text (Unicode UAX 9).
+/// Letters that show nothing: what Unicode calls default ignorable, with the marks that turn text (UAX 9), tags and selectors of variants.
+pub fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}')
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}')
+        || matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{fffe}' | '\u{ffff}')
+        || matches!(letter, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Control characters, separators of lines, and what shows nothing.
 fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}' | '\u{fffe}' | '\u{ffff}')
+    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') || is_invisible(letter)
 }
 
 /// On one line; every letter keeps its place.
@@ -111,6 +118,8 @@ mod tests {
         assert_eq!(plain("a\u{202e}b\nc\u{1b}[0m"), "a b c [0m");
         assert_eq!(one_line("  a\r\n\tb\u{2066}  c "), "a b c");
         assert_eq!(paragraphs("a\u{1b}[31mb\r\n\tc\u{7}\u{202e}"), "a[31mb\n\tc");
+        assert_eq!(plain("a\u{e0062}\u{fe01}\u{e0101}\u{180b}\u{115f}\u{3164}b"), "a      b");
+        assert_eq!(paragraphs("a\u{e0062}\u{1160}b\u{2028}c"), "abc");
         let lines: Vec<String> = plain_lines(&format!("{}\n{}", "x".repeat(400), "y\n".repeat(300))).collect();
         assert_eq!((lines.len(), lines[0].chars().count()), (LINES + 1, LINE + 1));
     }

@@ -301,10 +301,10 @@ fn markdown(decision: &Decision) -> String {
         _ = writeln!(text, "{}.\n", escaped(&one_line(reason)));
     }
     for ruled in &decision.candidates {
-        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, quoted(&ruled.title), one_line(&ruled.line));
+        _ = writeln!(text, "- **{}** ({}): {}", ruled.candidate, quoted(&ruled.title), escaped(&one_line(&ruled.line)));
     }
     for note in &decision.notes {
-        _ = writeln!(text, "- {note}");
+        _ = writeln!(text, "- {}", escaped(&one_line(note)));
     }
     if let Some(concern) = &decision.strategy_concern {
         _ = writeln!(text, "\nThe Critic is worried: {}", escaped(&one_line(concern)));
@@ -337,5 +337,36 @@ fn word(outcome: RoundOutcome) -> &'static str {
         RoundOutcome::Kept => "nothing shipped",
         RoundOutcome::Idle => "idle",
         RoundOutcome::RolledBack => "rolled back",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_critic_says_is_no_markup_in_the_decision() {
+        let hostile = "![x](http://evil/?q)";
+        let ruled = Ruled {
+            candidate: "C-R1-01".into(),
+            title: hostile.to_owned(),
+            word: RulingWord::Rejected,
+            line: format!("rejected C-R1-01: the Critic: {hostile}"),
+            rollouts: 0,
+            gain: None,
+            at: Some(RejectedAt::Critique),
+        };
+        let decision = Decision {
+            format: ROUND_FORMAT,
+            round: 1,
+            outcome: RoundOutcome::Kept,
+            reason: Some(hostile.to_owned()),
+            candidates: vec![ruled],
+            notes: vec![hostile.to_owned()],
+            strategy_concern: Some(hostile.to_owned()),
+        };
+        let page = markdown(&decision).replace(&quoted(hostile), "");
+        assert_eq!(page.matches("\\!\\[x\\](http:&#47;/evil/?q)").count(), 4, "{page}");
+        assert!(!page.contains("![") && !page.contains("\\\\"), "{page}");
     }
 }

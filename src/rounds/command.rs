@@ -70,14 +70,14 @@ impl Rounds<'_> {
         let left = numbers.filter(|number| is_left(&self.desk(stock.round, *number))).collect::<Vec<_>>();
         let mut made = Made::default();
         if left.len() == count {
-            let mut sent_back = Vec::new();
-            let take_up = async |workshop: &Workshop<'_>| self.taken_up(stock, &left, workshop, Some(&mut sent_back));
-            made = self.at_workshop(stock, (first, count), taken.clone(), take_up).await?;
-            if let Some(program) = self.course.settings.command.as_ref().filter(|_| !sent_back.is_empty()) {
-                for (number, problem) in &sent_back {
-                    self.run_program(program, stock, *number, Some(problem)).await?;
-                }
-                made = self.at_workshop(stock, (first, count), taken, async |workshop| self.taken_up(stock, &left, workshop, None)).await?;
+            let take_up = async |workshop: &Workshop<'_>| Ok(self.taken_up(stock.round, &left, workshop));
+            let mut refused;
+            (made, refused) = self.at_workshop(stock, (first, count), taken.clone(), take_up).await?;
+            if self.sent_back(stock, &refused).await? {
+                (made, refused) = self.at_workshop(stock, (first, count), taken, take_up).await?;
+            }
+            for (number, problem) in refused {
+                self.refuse(stock.round, number, &problem)?;
             }
         }
         let open: Vec<String> = (first..first + count)
@@ -163,18 +163,29 @@ impl Rounds<'_> {
         }
     }
 
-    /// What was left at some desks, as candidates. One that does not hold goes back to its maker, a program's second one is dropped.
-    fn taken_up(
-        &self,
-        stock: &Stock<'_>,
-        numbers: &[usize],
-        workshop: &Workshop<'_>,
-        mut sent_back: Option<&mut Vec<(usize, String)>>,
-    ) -> Result<Made, RoundsError> {
-        let by_program = self.course.settings.command.is_some();
-        let mut made = Made::default();
-        for number in numbers {
+    /// Has the program mend what was refused for the first time; whether there was any.
+    async fn sent_back(&self, stock: &Stock<'_>, refused: &[(usize, String)]) -> Result<bool, RoundsError> {
+        let Some(program) = &self.course.settings.command else { return Ok(false) };
+        let mut any = false;
+        for (number, problem) in refused {
             let desk = self.desk(stock.round, *number);
+            if desk.join(REFUSED).exists() || is_begun_by_hand(&desk) {
+                continue;
+            }
+            let line = format!("{}: {problem}", id_of(stock.round, *number));
+            self.say(stock.round, format!("back to its program, {line}"));
+            self.audited("evolve", stock.round, "sent back", line)?;
+            self.run_program(program, stock, *number, Some(problem)).await?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// What was left at some desks, as candidates; and which do not hold, with why.
+    fn taken_up(&self, round: u32, numbers: &[usize], workshop: &Workshop<'_>) -> (Made, Vec<(usize, String)>) {
+        let (mut made, mut refused) = (Made::default(), Vec::new());
+        for number in numbers {
+            let desk = self.desk(round, *number);
             if desk.join(SKIP).exists() {
                 continue;
             }
@@ -187,18 +198,10 @@ impl Rounds<'_> {
                     made.justified.extend(justified);
                     made.proposed.push(proposed);
                 }
-                Err(problem) => match &mut sent_back {
-                    Some(sent_back) if by_program && !desk.join(REFUSED).exists() && !is_begun_by_hand(&desk) => {
-                        let line = format!("{}: {problem}", id_of(stock.round, *number));
-                        self.say(stock.round, format!("back to its program, {line}"));
-                        self.audited("evolve", stock.round, "sent back", line)?;
-                        sent_back.push((*number, problem));
-                    }
-                    Some(_) | None => self.refuse(stock.round, *number, &problem)?,
-                },
+                Err(problem) => refused.push((*number, problem)),
             }
         }
-        Ok(made)
+        (made, refused)
     }
 
     /// The title of a candidate whose maker says nothing.

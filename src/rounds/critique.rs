@@ -15,7 +15,24 @@ use crate::domain::manifest::CandidateManifest;
 use crate::domain::meta::Sitting;
 use crate::stages::critique::{self, Critique};
 use crate::stages::meta;
-use serde::de::DeserializeOwned;
+use crate::store::versioned::Versioned;
+use serde::{Deserialize, Serialize};
+
+/// Version of [`Revised`].
+const REVISED_FORMAT: u32 = 1;
+
+/// `R<n>/revised.json`: the candidates that were sent back are changed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revised {
+    format: u32,
+    /// Those that somebody changed.
+    candidates: Vec<CandidateId>,
+}
+
+impl Versioned for Revised {
+    const FORMAT: u32 = REVISED_FORMAT;
+}
 
 impl Rounds<'_> {
     /// The Critic's word on the candidates, on file as `critique.json`.
@@ -26,14 +43,14 @@ impl Rounds<'_> {
             return Ok(proposals);
         }
         let name = format!("R{round}/critique.json");
-        if let Some(critique) = self.found(&name)? {
+        if let Some(critique) = self.visible.find_json(&name)? {
             proposals.critique = critique;
             return Ok(proposals);
         }
         proposals.critique = self.rules(round, &proposals.manifests)?;
         // A round that was cut off may hold candidates that are revised by now: what was said of them before still counts. So does what a
         // person has written in the model's place.
-        let has_sat = self.found::<Reviews>(&first_review(round))?.is_some();
+        let has_sat = self.visible.find_json::<Reviews>(&first_review(round))?.is_some();
         if has_sat || (!proposals.critique.ship_ranking.is_empty() && self.has_critic(round, Sitting::Review)?) {
             proposals = self.reviewed(round, proposals).await?;
         }
@@ -81,7 +98,7 @@ impl Rounds<'_> {
         number: u32,
     ) -> Result<Reviews, RoundsError> {
         let name = format!("R{round}/review-{number}.json");
-        if let Some(reviews) = self.found(&name)? {
+        if let Some(reviews) = self.visible.find_json(&name)? {
             return Ok(reviews);
         }
         self.say(round, "the Critic's model looks over the candidates");
@@ -114,26 +131,22 @@ impl Rounds<'_> {
         landscape: &Landscape,
     ) -> Result<Vec<CandidateId>, RoundsError> {
         let name = format!("R{round}/revised.json");
-        if let Some(ids) = self.found(&name)? {
-            return Ok(ids);
+        if let Some(Revised { candidates, .. }) = self.visible.find_json(&name)? {
+            return Ok(candidates);
         }
         let revised = self.revisions(round, &proposals.manifests, sent_back, landscape).await?;
         for candidate in &revised {
             self.keep(round, candidate)?;
         }
-        let ids: Vec<CandidateId> = revised.into_iter().map(|candidate| candidate.manifest.candidate_id).collect();
-        self.course.run.write_json(&name, &ids)?;
-        Ok(ids)
-    }
-
-    /// A file of this round that only this stage reads.
-    fn found<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RoundsError> {
-        rules::found(&self.visible, name)
+        let candidates = revised.into_iter().map(|candidate| candidate.manifest.candidate_id).collect();
+        let revised = Revised { format: REVISED_FORMAT, candidates };
+        self.course.run.write_json(&name, &revised)?;
+        Ok(revised.candidates)
     }
 
     /// What the engines of a round made besides candidates.
     fn evolved(&self, round: u32) -> Result<Option<Evolved>, RoundsError> {
-        self.found(&format!("R{round}/evolved.json"))
+        Ok(self.visible.find_json(&format!("R{round}/evolved.json"))?)
     }
 
     /// What the rules say of the candidates of the round that is open.
@@ -142,7 +155,7 @@ impl Rounds<'_> {
     }
 
     /// Whether words stand verbatim at a place of a visible trace.
-    pub(super) fn stands_at(&self, past: &[PastRound], anchor: &Anchor, words: &str) -> bool {
+    pub(super) fn stands_at(&self, past: &[PastRound], anchor: &Anchor, words: &str) -> Result<bool, RoundsError> {
         rules::stands_at(&self.visible, past, anchor, words)
     }
 }

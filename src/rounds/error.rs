@@ -56,6 +56,9 @@ pub enum RoundsError {
     /// A trace.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// A trace that is on record is not there.
+    #[error("read the trace {0}: it is on record, and the file is gone")]
+    Gone(String),
     /// There is nothing to play.
     #[error("find tasks: the benchmark has no {0} task")]
     NoTasks(&'static str),

@@ -3,6 +3,7 @@
 
 use super::Rounds;
 use super::error::RoundsError;
+use super::faults::Faults;
 use super::meta::USED_UP;
 use super::players::{Known, problems};
 use super::propose::{Proposals, standing_digests};
@@ -18,10 +19,15 @@ use crate::domain::manifest::CandidateManifest;
 use crate::domain::meta::Sitting;
 use crate::stages::evolve::{Experience, Proposed, Search, Workshop, evolve};
 use crate::stages::meta::{self, Said};
-use crate::stages::replay::Touch;
+use crate::stages::replay::{ReplayError, Touch};
 use crate::store::harness_repo::{Branch, CommitMessage};
+use crate::store::trace_file::TraceError;
+use crate::store::versioned::Versioned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Version of [`Evolved`].
+const EVOLVED_FORMAT: u32 = 1;
 
 /// `R<n>/evolved.json`: the Evolver is done.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +41,10 @@ pub(super) struct Evolved {
     /// What an engine wants the next Planner to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concern: Option<String>,
+}
+
+impl Versioned for Evolved {
+    const FORMAT: u32 = EVOLVED_FORMAT;
 }
 
 /// What the engines of a round made.
@@ -97,7 +107,7 @@ impl Rounds<'_> {
             self.course.run.files(round).remove_candidate(&begun.candidate_id)?;
         }
         let (justified, concern) = (made.justified.clone(), made.concern.clone());
-        let evolved = Evolved { format: 1, candidates, justified, concern };
+        let evolved = Evolved { format: EVOLVED_FORMAT, candidates, justified, concern };
         Ok(self.course.run.write_json(&format!("R{round}/evolved.json"), &evolved)?)
     }
 
@@ -175,7 +185,9 @@ impl Rounds<'_> {
             Known::new(harness.clone()).map(|known| known.id).map_err(|error| error.to_string())
         };
         let check = |harness: &Harness, lines: &[usize]| problems(harness, lines, &self.course.desk.workbench);
-        let replay = |harness: &Harness| self.touched_train(harness);
+        let faults = Faults::default();
+        let unread = || Err("a recorded episode cannot be read".to_owned());
+        let replay = |harness: &Harness| faults.found(self.touched_train(harness)).unwrap_or_else(unread);
         let workshop = Workshop {
             round: stock.round,
             seed: self.course.desk.seed,
@@ -192,7 +204,8 @@ impl Rounds<'_> {
             id_of: &id_of,
             replay: &replay,
         };
-        work(&workshop).await
+        let made = work(&workshop).await;
+        faults.over(made)?
     }
 
     /// What the engines of a round work from.
@@ -202,9 +215,15 @@ impl Rounds<'_> {
         Ok(Stock { round, landscape, digests, experience, incumbent: self.repo.read(self.incumbent().as_str())? })
     }
 
-    /// Train tasks whose recorded episodes a harness would make others; an error, as a fragment, where a part of it breaks in one.
-    pub(super) fn touched_train(&self, harness: &Harness) -> Result<Vec<TaskId>, String> {
-        let known = Known::new(harness.clone()).map_err(|error| error.to_string())?;
+    /// Train tasks whose recorded episodes a harness would make others; the inner error, a fragment, where a part of it breaks in one.
+    ///
+    /// # Errors
+    /// A trace on record that cannot be read.
+    fn touched_train(&self, harness: &Harness) -> Result<Result<Vec<TaskId>, String>, RoundsError> {
+        let known = match Known::new(harness.clone()) {
+            Ok(known) => known,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         let incumbent = self.incumbent();
         let mut touched = Vec::new();
         for (index, task) in self.train() {
@@ -213,15 +232,18 @@ impl Rounds<'_> {
                 match self.replay.touches(&known.assembly, task, &self.course.run.path().join(trace)) {
                     Ok(Touch::None) => {}
                     Ok(Touch::Differs) => is_touched = true,
-                    Ok(Touch::Breaks(how)) => return Err(format!("led through an episode of {}, {how}", task.task.id)),
-                    Err(error) => return Err(error.to_string()),
+                    Ok(Touch::Breaks(how)) => return Ok(Err(format!("led through an episode of {}, {how}", task.task.id))),
+                    Err(ReplayError::Trace(TraceError(error))) if error.is_missing() => {
+                        return Err(RoundsError::Gone(trace.display().to_string()));
+                    }
+                    Err(error) => return Err(error.into()),
                 }
             }
             if is_touched {
                 touched.push(task.task.id.clone());
             }
         }
-        Ok(touched)
+        Ok(Ok(touched))
     }
 
     /// A candidate's branch, manifest and smoke lines.

@@ -6,6 +6,8 @@ use super::command::{id_of, taken_from};
 use super::critique::first_review;
 use super::error::RoundsError;
 use super::evolve::Made;
+use super::faults::Faults;
+use super::rules::trace_at;
 use crate::domain::diagnosis::{Diagnoses, Direction, Reviews};
 use crate::domain::digest::Anchor;
 use crate::domain::engine::Engine;
@@ -129,7 +131,8 @@ impl Rounds<'_> {
         self.check_stamp(round, dir)?;
         let (mut words, tasks) = (Words::default(), self.train_ids());
         let past = self.visible.past_rounds()?;
-        let verify = |anchor: &Anchor, words: &str| self.stands_at(&past, anchor, words);
+        let faults = Faults::default();
+        let verify = |anchor: &Anchor, words: &str| faults.found(self.stands_at(&past, anchor, words)).unwrap_or(false);
         let is_evolved = self.is_evolved(round)?;
         let candidates =
             if is_evolved { self.reviewable(round)?.map(|(_, rules)| rules.ship_ranking).unwrap_or_default() } else { Vec::new() };
@@ -153,6 +156,7 @@ impl Rounds<'_> {
         if is_late {
             problems.push(format!("R{round} has its candidates already: only its Critic can still be played"));
         }
+        faults.over(())?;
         if problems.is_empty() { self.put_on_file(round, written) } else { Err(RoundsError::Refused(problems)) }
     }
 
@@ -270,7 +274,7 @@ impl Rounds<'_> {
         for standing in History::new(&past).standings() {
             let (solved, scored) = standing.digest.solved_of();
             for rollout in &standing.digest.rollouts {
-                let path = self.visible.trace_path(standing.round, &rollout.trace)?;
+                let path = trace_at(&self.visible, standing.round, &rollout.trace)?;
                 let text = meta::transcript(&path).map_err(|problem| RoundsError::Lost(format!("{}: {problem}", rollout.trace)))?;
                 found.insert((solved == scored, rollout.trace.clone()), Transcript { name: rollout.trace.clone(), text });
             }

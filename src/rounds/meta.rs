@@ -3,6 +3,8 @@
 
 use super::Rounds;
 use super::error::RoundsError;
+use super::faults::Faults;
+use super::rules::trace_at;
 use crate::domain::diagnosis::{Diagnoses, Review};
 use crate::domain::digest::Anchor;
 use crate::domain::engine::{Engine, Engines};
@@ -32,11 +34,12 @@ impl Rounds<'_> {
         let mut traces: BTreeMap<String, PathBuf> = BTreeMap::new();
         for standing in History::new(&past).standings() {
             for rollout in &standing.digest.rollouts {
-                traces.insert(rollout.trace.clone(), self.visible.trace_path(standing.round, &rollout.trace)?);
+                traces.insert(rollout.trace.clone(), trace_at(&self.visible, standing.round, &rollout.trace)?);
             }
         }
         let tasks: BTreeSet<TaskId> = self.train().map(|(_, task)| task.task.id.clone()).collect();
-        let verify = |anchor: &Anchor, words: &str| self.stands_at(&past, anchor, words);
+        let faults = Faults::default();
+        let verify = |anchor: &Anchor, words: &str| faults.found(self.stands_at(&past, anchor, words)).unwrap_or(false);
         // Engines that sit at the same time share what is left.
         let beside =
             if sitting == Sitting::Evolve { self.course.settings.engines.iter().filter(|one| one.needs_meta()).count() } else { 1 };
@@ -54,7 +57,7 @@ impl Rounds<'_> {
             verify: &verify,
             allowance,
         };
-        Ok(work(&office).await?)
+        Ok(faults.over(work(&office).await)??)
     }
 
     /// Tokens that sessions may still take when a sitting begins: by those that sat before it, so that a sitting which was cut off finds

@@ -4,8 +4,8 @@
 //!
 //! Reading order: this file (the plot), `propose` (from traces to a landscape), `evolve` and `critique` (from a landscape to candidates that
 //! may be judged), `command` and `hand` (candidates and words that come from a program or a person), `meta` (the meta-agent's part in all of
-//! these), `judge` and `ship` (the gate's demands), `close` (what is told of a round), `heldout`; then `ground`, `standing`, `players` (what
-//! all of them stand on).
+//! these), `judge` and `ship` (the gate's demands), `close` (what is told of a round), `heldout`; then `ground`, `standing`, `players`,
+//! `faults` (what all of them stand on).
 
 mod close;
 mod command;
@@ -14,6 +14,7 @@ mod digest;
 mod error;
 mod evolve;
 mod expiry;
+mod faults;
 mod ground;
 mod hand;
 mod heldout;
@@ -35,7 +36,7 @@ pub use ground::{Course, Rounds};
 pub use hand::Exported;
 pub use heldout::{Arms, Compared, contribution};
 pub use landscape::plan_round;
-pub use rules::rules_page;
+pub use rules::rules_on;
 pub use settings::{Approve, EngineCommand, Event, LoopSettings, TaskCounts, Until, Word};
 
 use crate::domain::figures::count;

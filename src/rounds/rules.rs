@@ -2,6 +2,7 @@
 
 use super::error::RoundsError;
 use super::evolve::Evolved;
+use super::faults::Faults;
 use super::propose::standing_digests;
 use crate::bench::{Benchmark, LoadedTask};
 use crate::domain::digest::Anchor;
@@ -13,23 +14,20 @@ use crate::domain::task::Split;
 use crate::stages::critique::{self, Critique, CritiqueInput, Progress, Secrets, TaskTexts, critique};
 use crate::stages::digest::stands_in;
 use crate::stages::evolve::{Experience, ExperienceBuilder};
-use crate::store::atomic::FileError;
 use crate::store::harness_repo::HarnessRepo;
 use crate::store::trace_file::TraceReader;
 use crate::store::trace_lines::read_trace_lines;
 use crate::store::visible::Visible;
-use serde::de::DeserializeOwned;
+use std::path::PathBuf;
 
-/// What the rules say of a round's candidates, as `critique.md`; `None` where it has none. Nothing is written.
+/// What the rules say of a round's candidates; `None` where it has none. Nothing is written.
 ///
 /// # Errors
 /// A run that cannot be read.
-pub fn rules_page(visible: &Visible, benchmark: &Benchmark, round: u32) -> Result<Option<(Critique, String)>, RoundsError> {
+pub fn rules_on(visible: &Visible, benchmark: &Benchmark, round: u32) -> Result<Option<Critique>, RoundsError> {
     let manifests = visible.candidates(round)?;
     let Some(repo) = visible.harnesses()?.filter(|_| !manifests.is_empty()) else { return Ok(None) };
-    let found = rules(visible, &repo, benchmark, (round, &manifests))?;
-    let page = critique::markdown(&found);
-    Ok(Some((found, page)))
+    rules(visible, &repo, benchmark, (round, &manifests)).map(Some)
 }
 
 /// The rules on a round's candidates, by what was known when they were proposed.
@@ -54,9 +52,10 @@ pub(super) fn rules(
         .map(|((manifest, harness), parent)| critique::Proposal { manifest, harness, parent })
         .collect();
     let history = History::new(&past);
-    let evolved: Option<Evolved> = found(visible, &format!("R{round}/evolved.json"))?;
+    let evolved: Option<Evolved> = visible.find_json(&format!("R{round}/evolved.json"))?;
     let justified = evolved.map(|evolved| evolved.justified).unwrap_or_default();
-    let verify = |anchor: &Anchor, words: &str| stands_at(visible, &past, anchor, words);
+    let faults = Faults::default();
+    let verify = |anchor: &Anchor, words: &str| faults.found(stands_at(visible, &past, anchor, words)).unwrap_or(false);
     let input = CritiqueInput {
         round,
         candidates: &candidates,
@@ -69,27 +68,30 @@ pub(super) fn rules(
         justified: &justified,
         verify: &verify,
     };
-    Ok(critique(&input))
-}
-
-/// A file of the run that only its writers read.
-pub(super) fn found<T: DeserializeOwned>(visible: &Visible, name: &str) -> Result<Option<T>, RoundsError> {
-    let Some(text) = visible.find_text(name)? else { return Ok(None) };
-    let content = |error: serde_json::Error| FileError::Content { path: name.into(), line: error.line(), message: error.to_string() };
-    Ok(Some(serde_json::from_str(&text).map_err(content)?))
+    faults.over(critique(&input))
 }
 
 /// Whether words stand verbatim at a place of a visible trace.
-pub(super) fn stands_at(visible: &Visible, past: &[PastRound], anchor: &Anchor, words: &str) -> bool {
-    let home = History::new(past).home_of(&anchor.trace);
-    let Some(path) = home.and_then(|round| visible.trace_path(round, &anchor.trace).ok()) else { return false };
-    let Ok(mut reader) = TraceReader::open(&path) else { return false };
+///
+/// # Errors
+/// A trace on record that cannot be read.
+pub(super) fn stands_at(visible: &Visible, past: &[PastRound], anchor: &Anchor, words: &str) -> Result<bool, RoundsError> {
+    let Some(round) = History::new(past).home_of(&anchor.trace) else { return Ok(false) };
     let mut found = false;
-    let read = read_trace_lines(&mut reader, |line, _| {
+    read_trace_lines(&mut TraceReader::open(&trace_at(visible, round, &anchor.trace)?)?, |line, _| {
         found |= line.step == anchor.step && (words.is_empty() || stands_in(words, line));
         Ok(())
-    });
-    read.is_ok() && found
+    })?;
+    Ok(found)
+}
+
+/// Where a trace on record lies.
+///
+/// # Errors
+/// [`RoundsError::Gone`], or what the operating system refused.
+pub(super) fn trace_at(visible: &Visible, round: u32, trace: &str) -> Result<PathBuf, RoundsError> {
+    let gone = || RoundsError::Gone(format!("R{round}/{trace}"));
+    visible.trace_path(round, trace).map_err(|error| if error.is_missing() { gone() } else { error.into() })
 }
 
 /// What is kept of the train traces that speak for the incumbent.
@@ -97,7 +99,7 @@ pub(super) fn experience(visible: &Visible, past: &[PastRound]) -> Result<Experi
     let mut builder = ExperienceBuilder::default();
     for standing in History::new(past).standings() {
         for rollout in &standing.digest.rollouts {
-            builder.read(&visible.trace_path(standing.round, &rollout.trace)?, &rollout.trace)?;
+            builder.read(&trace_at(visible, standing.round, &rollout.trace)?, &rollout.trace)?;
         }
     }
     Ok(builder.finish())

@@ -5,19 +5,35 @@ use super::error::RoundsError;
 use crate::domain::gate::TaskIndex;
 use crate::domain::id::HarnessId;
 use crate::domain::outcome::Outcome;
-use crate::store::atomic::FileError;
+use crate::store::atomic::read_text;
 use crate::store::run_dir::{RoundDir, RunDir};
+use crate::store::versioned::{Versioned, parse_json, unmarked};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const FILE: &str = "sealed/standing.json";
 
+/// Version of the file.
+const STANDING_FORMAT: u32 = 1;
+
 /// Traces by harness and task, relative to the run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Standings {
+    #[serde(default = "unmarked")]
+    format: u32,
     harnesses: BTreeMap<HarnessId, Vec<Vec<PathBuf>>>,
+}
+
+impl Versioned for Standings {
+    const FORMAT: u32 = STANDING_FORMAT;
+}
+
+impl Default for Standings {
+    fn default() -> Self {
+        Self { format: STANDING_FORMAT, harnesses: BTreeMap::new() }
+    }
 }
 
 impl Standings {
@@ -27,14 +43,12 @@ impl Standings {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let text = crate::store::atomic::read_text(&path)?;
-        let content = |error: serde_json::Error| FileError::Content { path: path.clone(), line: error.line(), message: error.to_string() };
-        Ok(serde_json::from_str(&text).map_err(content)?)
+        Ok(parse_json(&path, &read_text(&path)?)?)
     }
 
     /// Puts it on file.
     pub fn write(&self, run: &RunDir) -> Result<(), RoundsError> {
-        Ok(run.write(FILE, &serde_json::to_vec(self).unwrap_or_default())?)
+        Ok(run.write_json(FILE, self)?)
     }
 
     /// The traces that speak for a harness on a task, relative to the run.
@@ -74,5 +88,38 @@ impl Standings {
                 *own = inherited;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    #[test]
+    fn the_file_says_its_version_and_is_read_where_it_did_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        let mut standings = Standings::default();
+        standings.harnesses.insert("h".into(), vec![vec!["R0/trajectories/t.jsonl".into()]]);
+        standings.write(&run).unwrap();
+        assert_eq!(Standings::read(&run).unwrap(), standings);
+        run.write(FILE, b"{\"harnesses\":{\"h\":[[\"R0/trajectories/t.jsonl\"]]}}").unwrap();
+        assert_eq!(Standings::read(&run).unwrap(), standings);
+        run.write(FILE, b"{\"format\":2,\"colours\":3}").unwrap();
+        let error = Standings::read(&run).unwrap_err().to_string();
+        assert!(error.contains("format 2 is not known here"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_and_no_empty_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        Standings::default().write(&run).unwrap();
+        let mut standings = Standings::default();
+        let no_text = std::ffi::OsString::from_vec(vec![0xff]);
+        standings.harnesses.insert("h".into(), vec![vec![PathBuf::from(no_text)]]);
+        assert!(standings.write(&run).is_err());
+        assert_eq!(Standings::read(&run).unwrap(), Standings::default());
     }
 }

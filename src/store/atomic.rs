@@ -39,6 +39,11 @@ impl FileError {
         move |source| Self::Io { action, path, source }
     }
 
+    /// Whether the file is simply not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// Whether there is no room left (disk, quota or a limit on file sizes): the outside world can cure it.
     pub fn is_disk_full(&self) -> bool {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

@@ -4,10 +4,15 @@ use super::atomic::{FileError, read_text};
 use super::episode_folders::{EpisodeFolder, Place, SealedStream, episode_folders};
 use super::run_dir::EpisodeLine;
 use super::trace_file::{TraceError, TraceReader};
+use super::versioned::{Versioned, parse_toml};
 use crate::domain::outcome::Outcome;
 use crate::domain::trace::{EpisodeKey, Record, ReplySource};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Version of `run.toml`.
+pub const RUN_FORMAT: u32 = 1;
 
 /// Most traces that are read for the time of model calls.
 const TRACES_READ: usize = 48;
@@ -84,12 +89,21 @@ fn model_milliseconds(trace: &Path) -> Result<Option<u64>, TraceError> {
 /// The frozen settings of a run, `None` where there are none.
 ///
 /// # Errors
-/// A file that cannot be read or is no TOML.
+/// A file that cannot be read, is of another version or no TOML.
 pub fn frozen(dir: &Path) -> Result<Option<toml::Table>, FileError> {
     let path = dir.join("run.toml");
     if !path.exists() {
         return Ok(None);
     }
-    let parsed: Result<toml::Table, toml::de::Error> = read_text(&path)?.parse();
-    parsed.map(Some).map_err(|error| FileError::Content { path, line: 0, message: error.message().to_owned() })
+    let Frozen(table) = parse_toml(&path, &read_text(&path)?)?;
+    Ok(Some(table))
+}
+
+/// `run.toml`.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Frozen(toml::Table);
+
+impl Versioned for Frozen {
+    const FORMAT: u32 = RUN_FORMAT;
 }

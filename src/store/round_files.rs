@@ -180,13 +180,13 @@ impl Visible {
         self.find_json(&format!("R{round}/round.json"))
     }
 
-    /// The manifests of a round's candidates, in order of their ids.
+    /// The manifests of a round's candidates, in order of their ids. What lies beside their folders is passed over.
     ///
     /// # Errors
     /// See [`ReadError`].
     pub fn candidates(&self, round: u32) -> Result<Vec<CandidateManifest>, ReadError> {
-        let ids = self.list(&format!("R{round}/candidates"))?;
-        ids.into_iter().filter_map(|id| self.candidate(round, &CandidateId(id)).transpose()).collect()
+        let ids = self.folders(&format!("R{round}/candidates"))?.into_iter().map(CandidateId).filter(|id| plain(id).is_ok());
+        ids.filter_map(|id| self.candidate(round, &id).transpose()).collect()
     }
 
     /// `candidates/<id>/manifest.toml`.
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let (_dir, run, visible) = a_run();
+        let (dir, run, visible) = a_run();
         assert!(visible.landscape(3).unwrap().is_none() && visible.candidates(3).unwrap().is_empty());
         let landscape = Landscape { format: LANDSCAPE_FORMAT, round: 3, actionability: 0.1 + 0.2, ..Landscape::default() };
         run.files(3).write_landscape(&landscape, "# Landscape\n").unwrap();
@@ -257,6 +257,14 @@ mod tests {
         run.files(3).write_smoke(&manifest().candidate_id, &["loaded", "fired"]).unwrap();
         run.files(3).write_verdict(&manifest().candidate_id, &1, "kept").unwrap();
         assert_eq!(visible.landscape(3).unwrap(), Some(landscape));
+        assert_eq!(visible.candidates(3).unwrap(), [manifest()]);
+        let candidates = dir.path().join("R3/candidates");
+        for stray in [".DS_Store", "notes", "C-R3-09"] {
+            std::fs::write(candidates.join(stray), "x").unwrap();
+        }
+        for stray in [".git", "a b", "C-R3-08"] {
+            std::fs::create_dir(candidates.join(stray)).unwrap();
+        }
         assert_eq!(visible.candidates(3).unwrap(), [manifest()]);
         assert_eq!(visible.read_text("R3/candidates/C-R3-02/smoke.jsonl").unwrap(), "\"loaded\"\n\"fired\"\n");
         assert_eq!(visible.read_text("R3/verdicts/V-C-R3-02.md").unwrap(), "kept");

@@ -1,8 +1,9 @@
 //! The run directory: where everything of a run lies (`system.md` §5), and the lock that keeps a second process out.
 
 use super::atomic::{FileError, JsonLines, read_lines, read_text, remove, write_whole};
+use super::record::Frozen;
 use super::trace_file;
-use super::versioned::parse_json;
+use super::versioned::{parse_json, parse_toml};
 use crate::domain::curves::{Curves, ModelShare, Point};
 use crate::domain::outcome::EpisodeResult;
 use crate::domain::task::Split;
@@ -89,6 +90,7 @@ impl RunDir {
         let path = self.dir.join("run.toml");
         if path.exists() && !force {
             let old = read_text(&path)?;
+            let _: Frozen = parse_toml(&path, &old)?;
             let difference = differences(&old, text);
             if !difference.is_empty() {
                 return Err(RunDirError::Differs { dir: self.dir.clone(), difference: difference.join("; ") });

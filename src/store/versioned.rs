@@ -3,7 +3,7 @@
 
 use super::atomic::FileError;
 use crate::domain::curves::{CURVES_FORMAT, Curves};
-use crate::domain::diagnosis::{DIAGNOSIS_FORMAT, Diagnoses};
+use crate::domain::diagnosis::{DIAGNOSIS_FORMAT, Diagnoses, Reviews};
 use crate::domain::digest::{DIGEST_FORMAT, Overview, TaskDigest};
 use crate::domain::harness::line_of;
 use crate::domain::landscape::{LANDSCAPE_FORMAT, Landscape};
@@ -35,6 +35,7 @@ versions! {
     Diagnoses = DIAGNOSIS_FORMAT,
     Landscape = LANDSCAPE_FORMAT,
     Overview = DIGEST_FORMAT,
+    Reviews = DIAGNOSIS_FORMAT,
     RoundRecord = ROUND_FORMAT,
     Scoreboard = SCOREBOARD_FORMAT,
     TaskDigest = DIGEST_FORMAT,
@@ -43,7 +44,13 @@ versions! {
 /// What must be known before the rest can be read.
 #[derive(Deserialize)]
 struct Head {
+    #[serde(default = "unmarked")]
     format: u32,
+}
+
+/// The version of files that were written before they said it; types that always did have no such default.
+pub fn unmarked() -> u32 {
+    1
 }
 
 /// Reads JSON; `path` is named in errors.

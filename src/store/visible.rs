@@ -11,7 +11,6 @@ use crate::clock::Clock;
 use crate::domain::trace::Stream;
 use serde::de::DeserializeOwned;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 /// Files of a run that may be read.
@@ -153,6 +152,16 @@ impl Visible {
         Ok(names)
     }
 
+    /// Names of the folders in a folder, in order; none where it is not there.
+    ///
+    /// # Errors
+    /// [`ReadError::Refused`], or it is no folder.
+    pub fn folders(&self, relative: &str) -> Result<Vec<String>, ReadError> {
+        let mut names = self.list(relative)?;
+        names.retain(|name| self.root.join(relative).join(name).is_dir());
+        Ok(names)
+    }
+
     /// Where a path leads, within the run, without detours and symbolic links. A refusal is not put into the audit: who asks for somebody
     /// else does that.
     ///
@@ -233,7 +242,7 @@ impl Visible {
 impl ReadError {
     /// Whether the file is simply not there.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::File(FileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound)
+        matches!(self, Self::File(error) if error.is_missing())
     }
 }
 

@@ -158,10 +158,89 @@ fn the_rules_are_repeated_without_a_trace() {
     assert!(!dir.join("R1/critique.json").exists());
     assert_eq!(audit, text(&dir.join("audit.jsonl")));
     // What the stage then writes is what the rules say, then and later.
-    assert_eq!(run.run(&["critique", "--run", "r"]).exit, 0);
-    assert!(open.out.contains(&text(&dir.join("R1/critique.md"))), "{}", open.out);
+    let written = run.run(&["critique", "--run", "r"]);
+    assert!(written.exit == 0 && open.out.contains(&written.out), "{}\n{}", open.out, written.out);
+    assert!(dir.join("R1/critique.md").exists());
     assert_eq!(looped(&run, &["--engine", "catalog"]).exit, 0);
     let after = text(&dir.join("audit.jsonl"));
     assert_eq!(run.run(&["critique", "--rules", "--run", "r", "--round", "1"]).out, open.out);
     assert_eq!(after, text(&dir.join("audit.jsonl")));
+}
+
+/// Changes a file of a run; what stood there before.
+fn changed(path: &Path, change: impl FnOnce(&str) -> String) -> String {
+    let before = text(path);
+    std::fs::write(path, change(&before)).unwrap();
+    before
+}
+
+#[test]
+fn files_that_say_what_is_done_are_of_a_known_version() {
+    let run = begun("catalog");
+    assert_eq!(run.run(&["critique", "--run", "r"]).exit, 0);
+    let dir = run.path().join("r");
+    let other = |before: &str| before.replacen("\"format\": 1", "\"format\": 2", 1).replacen("format = 1", "format = 2", 1);
+    for name in ["run.toml", "sealed/standing.json", "R1/evolved.json", "R1/critique.json"] {
+        let path = dir.join(name);
+        let before = changed(&path, other);
+        let ran = run.run(&["critique", "--run", "r"]);
+        assert!(ran.exit == 3 && ran.err.contains(&format!("{name}:1: format 2 is not known here")), "{name}: {}{}", ran.out, ran.err);
+        std::fs::write(path, before).unwrap();
+    }
+    // Of a run that was begun before these said their version.
+    for name in ["run.toml", "sealed/standing.json", "R1/critique.json"] {
+        changed(&dir.join(name), |before| before.replacen("\"format\": 1,", "", 1).replacen("format = 1", "", 1));
+    }
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    std::fs::remove_file(dir.join("R1/critique.json")).unwrap();
+    run.write("r/R1/review-1.json", "{\"format\": 2, \"colours\": 3}");
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert!(ran.exit == 3 && ran.err.contains("review-1.json:1: format 2 is not known here"), "{}", ran.err);
+}
+
+#[test]
+fn a_stray_file_among_the_candidates_stops_nothing() {
+    let run = begun("catalog");
+    assert_eq!(run.run(&["evolve", "--run", "r"]).exit, 0);
+    run.write("r/R1/candidates/.DS_Store", "x");
+    run.write("r/R1/candidates/notes", "x");
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+}
+
+/// The traces of the baseline.
+fn traces_of(run: &TestRun) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(run.path().join("r/R0/trajectories")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_trace_that_cannot_be_read_is_nobodys_fault_but_ends_the_stage() {
+    let run = begun("catalog");
+    assert_eq!(run.run(&["export", "round", "out", "--run", "r"]).exit, 0);
+    let evolved = run.path().join("r/R1/evolved.json");
+    let before: Vec<String> =
+        traces_of(&run).iter().map(|path| changed(path, |before| format!("{before}{{\"record\":\"strange\"}}\n"))).collect();
+    let ran = run.run(&["evolve", "--run", "r"]);
+    assert!(ran.exit == 3 && ran.err.contains("replay an episode: ") && ran.err.contains("strange"), "{}{}", ran.out, ran.err);
+    assert!(!evolved.exists());
+    for (path, text) in traces_of(&run).iter().zip(before) {
+        std::fs::write(path, text).unwrap();
+    }
+    let ran = run.run(&["evolve", "--run", "r"]);
+    assert!(ran.exit == 0 && ran.out.contains("C-R1-01"), "{}{}", ran.out, ran.err);
+    assert!(evolved.exists());
+    // What the candidates quote cannot be looked up: that makes no liars of them.
+    let broken: Vec<String> = traces_of(&run).iter().map(|path| changed(path, |_| "{\n".to_owned())).collect();
+    assert_eq!(run.run(&["critique", "--run", "r"]).exit, 3);
+    assert!(!run.path().join("r/R1/critique.json").exists());
+    for (path, text) in traces_of(&run).iter().zip(broken) {
+        std::fs::write(path, text).unwrap();
+    }
+    std::fs::rename(run.path().join("r/R0/trajectories"), run.path().join("aside")).unwrap();
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert!(ran.exit == 3 && ran.err.contains("it is on record, and the file is gone") && ran.err.contains("hint:"), "{}", ran.err);
+    std::fs::rename(run.path().join("aside"), run.path().join("r/R0/trajectories")).unwrap();
+    assert_eq!(run.run(&["critique", "--run", "r"]).exit, 0);
 }

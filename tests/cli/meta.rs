@@ -118,7 +118,7 @@ fn first_round(dir: &Path) {
     assert!(rejected(&critique, "C-R1-03").contains("words of train task"), "{critique}");
     assert_eq!(critique["ship_ranking"][0], "C-R1-01");
     assert_eq!(json(&dir.join("R1/review-1.json"))["reviews"][1]["word"], "revise");
-    assert_eq!(json(&dir.join("R1/revised.json")), Value::from(vec!["C-R1-04"]));
+    assert_eq!(json(&dir.join("R1/revised.json")), serde_json::json!({ "format": 1, "candidates": ["C-R1-04"] }));
     let revised = std::fs::read_to_string(dir.join("R1/candidates/C-R1-04/manifest.toml")).unwrap();
     assert!(revised.contains("Work in order, and look"), "{revised}");
 }

@@ -71,6 +71,24 @@ fn rollback_goes_back_one_version_at_a_time_or_to_any() {
 }
 
 #[test]
+fn a_title_is_no_markup_in_the_journal() {
+    let test = TestRun::new();
+    evolved(&test);
+    let repo = HarnessRepo::open(&test.path().join("run/harness")).unwrap();
+    let (assembly, title) = (stopping(40), "![x](http://evil/?q)".to_owned());
+    let (manifest, files) = (assembly.canonical_manifest(), &assembly.harness().files);
+    let message = CommitMessage { title, ..CommitMessage::default() };
+    let parents = [repo.tip(&Branch::Main).unwrap().unwrap()];
+    repo.commit(&Branch::Main, &NewCommit { manifest, files, parents: &parents, message: &message, seconds: 946_684_800 }).unwrap();
+    let ran = test.run(&["rollback", "--run", "run"]);
+    assert!(ran.exit == 0 && ran.out.starts_with("rolled back to R3 ("), "{}{}", ran.out, ran.err);
+    let journal = std::fs::read_to_string(test.path().join("run/journal.md")).unwrap();
+    assert!(journal.contains("from \\!\\[x\\](http:&#47;/evil/?q) ("), "{journal}");
+    let audit = std::fs::read_to_string(test.path().join("run/audit.jsonl")).unwrap();
+    assert!(audit.contains("from ![x](http://evil/?q) ("), "{audit}");
+}
+
+#[test]
 fn rollback_waits_for_nobody_and_makes_nothing_up() {
     let test = TestRun::new();
     let ran = test.run(&["rollback", "--run", "nowhere"]);

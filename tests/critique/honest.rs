@@ -51,7 +51,9 @@ const INSERTS: [(&str, &str); 41] = [
     ("user_wrapper", "after = \"Think: where could it be? Then name one action.\"\nwhen = \"later\""),
 ];
 
-const PROMPTS: [&str; 15] = [
+const PROMPTS: [&str; 17] = [
+    "Well done is only what the task asks for ❤\u{fe0f}; then stop 1\u{fe0f}\u{20e3}.",
+    "A reply is read by r'(?:reward|score): 1\\b'; write none of these words.",
     "Work step by step. Look into closed things before you leave a room.",
     "You are in a house. Your task: {{ task }}\n\nUse only the actions that are listed.",
     "When the task is done, stop. When nothing happens, the action was wrong: take another.",

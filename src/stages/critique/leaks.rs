@@ -3,9 +3,9 @@
 
 use super::pieces::{Kind, Piece, added};
 use super::secrets::{Fingerprints, Hit, Secrets};
-use super::views::{View, unescaped, views};
+use super::views::{Lines, unescaped, views};
 use super::{Case, Found, Place, Rule};
-use crate::domain::harness::{Harness, Manifest, line_of};
+use crate::domain::harness::{Harness, Manifest};
 use crate::domain::id::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,10 @@ pub(super) fn sealed(case: &Case<'_>) -> Vec<Found> {
     let known = held(prints, case.proposal.parent);
     let mut found = Vec::new();
     for piece in &case.pieces {
-        for (view, hit) in seen(prints, piece).into_iter().filter(|(_, hit)| !known.contains(&hit.run)) {
-            let (rule, text) = if view.how.is_empty() {
-                (Rule::SealedText, "words of a sealed task".to_owned())
-            } else {
-                (Rule::Encoded, format!("words of a sealed task, {}", view.how))
-            };
-            found.push(Found::new(rule, place(piece, &view, &hit), text));
-        }
+        let (plain, hidden) = told(seen(prints, piece), |hit| !known.contains(&hit.run));
+        let text = "words of a sealed task";
+        found.extend(Found::first(Rule::SealedText, &plain, |seen| (piece.at_line(seen.line), text.to_owned())));
+        found.extend(Found::first(Rule::Encoded, &hidden, |seen| (piece.at_line(seen.line), format!("{text}, {}", seen.how))));
     }
     for (key, text) in said(case) {
         if !prints.hits(&text).is_empty() {
@@ -39,17 +35,15 @@ pub(super) fn train(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in &case.pieces {
         let own = own_tasks(prints, &piece.kind);
-        for (view, hit) in seen(prints, piece) {
-            if known.contains(&hit.run) || hit.owners.iter().any(|owner| own.contains(owner)) {
-                continue;
-            }
-            let task = hit.owners.first().and_then(|owner| case.input.secrets.tasks.get(*owner));
+        let is_strange = |hit: &Hit| !known.contains(&hit.run) && !hit.owners.iter().any(|owner| own.contains(owner));
+        let (plain, hidden) = told(seen(prints, piece), is_strange);
+        let text = |seen: &Seen| {
+            let task = seen.hit.owners.first().and_then(|owner| case.input.secrets.tasks.get(*owner));
             let task = task.map_or_else(String::new, |task| format!(" {}", task.as_str().escape_debug()));
-            let (rule, how) =
-                if view.how.is_empty() { (Rule::TrainText, String::new()) } else { (Rule::Encoded, format!(", {}", view.how)) };
-            let text = format!("words of train task{task} outside a demonstration of it{how}");
-            found.push(Found::new(rule, place(piece, &view, &hit), text));
-        }
+            format!("words of train task{task} outside a demonstration of it")
+        };
+        found.extend(Found::first(Rule::TrainText, &plain, |seen| (piece.at_line(seen.line), text(seen))));
+        found.extend(Found::first(Rule::Encoded, &hidden, |seen| (piece.at_line(seen.line), format!("{}, {}", text(seen), seen.how))));
     }
     found
 }
@@ -63,26 +57,39 @@ fn own_tasks(prints: &Fingerprints, kind: &Kind) -> BTreeSet<usize> {
     owners.fold(first.clone(), |shared, next| shared.intersection(next).copied().collect())
 }
 
-/// Runs that stand in a piece, each once a line, in the plainest view that shows them.
-fn seen(prints: &Fingerprints, piece: &Piece) -> Vec<(View, Hit)> {
-    let mut found: Vec<(View, Hit)> = Vec::new();
+/// A run as a view shows it.
+struct Seen {
+    /// How the text was read; empty for the text itself.
+    how: &'static str,
+    /// Line of the piece, from 1.
+    line: usize,
+    hit: Hit,
+}
+
+/// What is told of those that count, once a line: in plain sight, and hidden.
+fn told(all: Vec<Seen>, counts: impl Fn(&Hit) -> bool) -> (Vec<Seen>, Vec<Seen>) {
+    let mut all: Vec<Seen> = all.into_iter().filter(|seen| counts(&seen.hit)).collect();
+    all.dedup_by_key(|seen| (seen.how, seen.line));
+    all.into_iter().partition(|seen| seen.how.is_empty())
+}
+
+/// Runs that stand in a piece, in the plainest view that shows them.
+fn seen(prints: &Fingerprints, piece: &Piece) -> Vec<Seen> {
+    let mut found: Vec<Seen> = Vec::new();
     let mut runs: BTreeSet<(Digest, bool)> = BTreeSet::new();
     for view in views(&piece.text) {
         let is_plain = view.how.is_empty();
+        let mut lines = Lines::of(&view.text, 1);
         for hit in prints.hits(&view.text) {
             // A run that the text itself shows is not news when decoded.
             if runs.contains(&(hit.run, true)) || !runs.insert((hit.run, is_plain)) {
                 continue;
             }
-            let line = view.line.or_else(|| Some(line_of(&view.text, hit.offset)));
-            found.push((View { how: view.how, text: String::new(), line }, hit));
+            let line = view.line.unwrap_or_else(|| lines.at(hit.offset));
+            found.push(Seen { how: view.how, line, hit });
         }
     }
     found
-}
-
-fn place(piece: &Piece, view: &View, hit: &Hit) -> Place {
-    view.line.map_or_else(|| piece.at(hit.offset), |line| piece.at_line(line))
 }
 
 /// Runs that a harness holds in plain sight.

@@ -1,7 +1,7 @@
 //! Tables that answer by task: hashed or numbered keys, encoded text, branches on the whole text of a task.
 
 use super::pieces::{Kind, Piece};
-use super::{Case, Found, Place, Rule};
+use super::{Case, Found, Rule};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -34,20 +34,22 @@ static BRANCH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\bin\s+ta
 /// No text that neither a model nor a person can read: tables of hashes, encoded stretches, letters as numbers. Demonstrations may hold
 /// what the world showed.
 pub(super) fn unreadable(case: &Case<'_>) -> Vec<Found> {
-    let mut found: Vec<(Place, &str)> = Vec::new();
+    let mut found = Vec::new();
     for piece in case.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. })) {
+        let mut hits: Vec<(usize, &str)> = Vec::new();
         let keys: Vec<usize> = matches(&HASH, piece).collect();
         if keys.len() >= TABLE {
-            found.push((piece.at(keys[0]), "a table of hashes or long numbers"));
+            hits.push((keys[0], "a table of hashes or long numbers"));
         }
         let blobs = BLOB.iter().flat_map(|pattern| pattern.find_iter(&piece.text)).filter(|blob| is_mixed(blob.as_str()));
-        found.extend(blobs.map(|blob| (piece.at(blob.start()), "a stretch of encoded text")));
-        found.extend(matches(&CODES, piece).map(|at| (piece.at(at), "letters written as numbers")));
+        hits.extend(blobs.map(|blob| (blob.start(), "a stretch of encoded text")));
+        hits.extend(matches(&CODES, piece).map(|at| (at, "letters written as numbers")));
         if super::squeezed::has_invisible(&piece.text) {
-            found.push((piece.at_line(1), "letters that nobody sees"));
+            hits.push((0, "letters that nobody sees"));
         }
+        found.extend(Found::first(Rule::Encoded, &hits, |(at, text)| (piece.at(*at), (*text).to_owned())));
     }
-    found.into_iter().map(|(place, text)| Found::new(Rule::Encoded, place, text)).collect()
+    found
 }
 
 fn matches<'a>(pattern: &'a LazyLock<Option<Regex>>, piece: &'a Piece) -> impl Iterator<Item = usize> + 'a {
@@ -65,16 +67,18 @@ fn is_mixed(text: &str) -> bool {
 pub(super) fn keyed_by_task(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in case.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. })) {
+        let mut hits: Vec<usize> = Vec::new();
         for (from, part) in code_parts(piece) {
-            let hits = KEYED.iter().filter_map(|pattern| pattern.find(part));
-            found.extend(hits.map(|hit| piece.at(from + hit.start())));
+            let keyed = KEYED.iter().filter_map(|pattern| pattern.find(part));
+            hits.extend(keyed.map(|hit| from + hit.start()));
         }
         let branches: Vec<usize> = matches(&BRANCH, piece).collect();
         if branches.len() >= TABLE {
-            found.push(piece.at(branches[0]));
+            hits.push(branches[0]);
         }
+        found.extend(Found::first(Rule::Lookup, &hits, |at| (piece.at(*at), "what is said depends on which task it is".to_owned())));
     }
-    found.into_iter().map(|place| Found::new(Rule::Lookup, place, "what is said depends on which task it is")).collect()
+    found
 }
 
 /// The parts of a piece that are executed: all of a script, what stands in braces of a template.
@@ -84,9 +88,13 @@ fn code_parts(piece: &Piece) -> Vec<(usize, &str)> {
     }
     let mut parts = Vec::new();
     for (open, close) in [("{{", "}}"), ("{%", "%}")] {
-        for (from, _) in piece.text.match_indices(open) {
+        let mut next = 0;
+        // What opens within a part belongs to it.
+        while let Some(from) = piece.text[next..].find(open).map(|at| next + at) {
             let part = &piece.text[from..];
-            parts.push((from, part.find(close).map_or(part, |end| &part[..end])));
+            let part = part.find(close).map_or(part, |end| &part[..end]);
+            parts.push((from, part));
+            next = from + part.len();
         }
     }
     parts

@@ -27,7 +27,7 @@ mod secrets;
 mod squeezed;
 mod views;
 
-pub use markdown::markdown;
+pub use markdown::{markdown, terminal};
 pub use model_share::{Contribution, Tally, model_share};
 pub use page::page;
 pub use secrets::{Secrets, TaskTexts};
@@ -39,6 +39,7 @@ use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::landscape::Landscape;
 use crate::domain::ledger::Scoreboard;
 use crate::domain::manifest::CandidateManifest;
+use crate::store::versioned::{Versioned, unmarked};
 use pieces::{Piece, added};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,10 +196,16 @@ pub struct Finding {
     pub text: String,
 }
 
+/// Version of [`Critique`].
+pub const CRITIQUE_FORMAT: u32 = 1;
+
 /// What the Critic says of a round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Critique {
+    /// [`CRITIQUE_FORMAT`].
+    #[serde(default = "unmarked")]
+    pub format: u32,
     /// Everything found, by candidate, rule and place.
     pub findings: Vec<Finding>,
     /// Candidates that may go to the gate, best first; empty where the round is a no-op.
@@ -214,6 +221,10 @@ pub struct Critique {
     /// What the Critic's model says of candidates that the rules let pass; none without one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reviews: Vec<Review>,
+}
+
+impl Versioned for Critique {
+    const FORMAT: u32 = CRITIQUE_FORMAT;
 }
 
 /// One candidate under the rules.
@@ -234,6 +245,14 @@ struct Found {
 impl Found {
     fn new(rule: Rule, place: Place, text: impl Into<String>) -> Self {
         Self { rule, place, text: text.into() }
+    }
+
+    /// What a rule found in one piece, as one finding: the first of it, and how many more there are.
+    fn first<T>(rule: Rule, hits: &[T], tell: impl FnOnce(&T) -> (Place, String)) -> Option<Self> {
+        let (first, more) = hits.split_first()?;
+        let (place, text) = tell(first);
+        let text = if more.is_empty() { text } else { format!("{text}, and {} more like it", more.len()) };
+        Some(Self::new(rule, place, text))
     }
 }
 
@@ -277,6 +296,7 @@ pub fn critique(input: &CritiqueInput<'_>) -> Critique {
     let ranked: Vec<CandidateId> = ranked.iter().map(|proposal| proposal.manifest.candidate_id.clone()).filter(is_left).collect();
     let no_op = history::unanswered(input, &left);
     Critique {
+        format: CRITIQUE_FORMAT,
         rejected: reasons(&findings),
         ship_ranking: if no_op.is_some() { Vec::new() } else { ranked },
         strategy_concern: history::concern(input, &left),

@@ -43,16 +43,29 @@ pub(super) fn forged_results(case: &Case<'_>) -> Vec<Found> {
     let closing: Vec<String> = case.input.closing_results.iter().filter_map(|result| phrase(result)).collect();
     let mut found = Vec::new();
     for piece in case.pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Demonstration { .. })) {
-        if let Some(pattern) = VERDICT.as_ref() {
-            let hits = pattern.find_iter(&piece.text).filter(|_| !is_pattern(&piece.text));
-            found.extend(hits.map(|hit| (piece.at(hit.start()), "it states a reward or success")));
-        }
+        let mut hits: Vec<(usize, &str)> = stated(&piece.text).into_iter().map(|at| (at, "it states a reward or success")).collect();
         let text: String = Squeezed::new(&piece.text).letters.into_iter().collect();
         if closing.iter().any(|result| text.contains(result)) {
-            found.push((piece.at_line(1), "it repeats the words with which the environment ends a solved task"));
+            hits.push((0, "it repeats the words with which the environment ends a solved task"));
         }
+        found.extend(Found::first(Rule::ForgedOutput, &hits, |(at, text)| (piece.at(*at), (*text).to_owned())));
     }
-    found.into_iter().map(|(place, text)| Found::new(Rule::ForgedOutput, place, text)).collect()
+    found
+}
+
+/// Where a text states a reward or success, once a line; a line with a regular expression reads such words, and states none.
+fn stated(text: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(hit) = VERDICT.as_ref().and_then(|pattern| pattern.find_at(text, from)) {
+        let begin = text[..hit.start()].rfind('\n').map_or(0, |at| at + 1);
+        let end = text[hit.end()..].find('\n').map_or(text.len(), |at| hit.end() + at);
+        if !is_pattern(&text[begin..end]) {
+            found.push(hit.start());
+        }
+        from = end;
+    }
+    found
 }
 
 /// The letters of a result, where it has words enough.

@@ -70,6 +70,7 @@ pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for piece in &case.pieces {
         let is_code = piece.kind == Kind::Code;
+        let mut hits: Vec<(Place, &str)> = Vec::new();
         for view in readings(&piece.text) {
             let at = |offset: usize| view.line.map_or_else(|| piece.at(offset), |line| piece.at_line(line));
             let rules = [
@@ -80,12 +81,13 @@ pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
             ];
             for (pattern, _, text) in rules.iter().filter(|(_, applies, _)| *applies) {
                 let hit = pattern.as_ref().and_then(|pattern| pattern.find(&view.text));
-                found.extend(hit.map(|hit| (at(hit.start()), *text)));
+                hits.extend(hit.map(|hit| (at(hit.start()), *text)));
             }
         }
+        found.extend(Found::first(Rule::SealedRead, &hits, |(place, text)| (place.clone(), (*text).to_owned())));
     }
-    found.extend(programs_by_path(case));
-    found.into_iter().map(|(place, text)| Found::new(Rule::SealedRead, place, text)).collect()
+    found.extend(programs_by_path(case).map(|(place, text)| Found::new(Rule::SealedRead, place, text)));
+    found
 }
 
 /// Tools, new or changed, whose program is named by its place on this machine: a sandbox shows such a program with the folder around it.

@@ -1,7 +1,9 @@
 //! A text as the leak rules compare it: letters and digits alone, lower case, look-alike letters made plain. Blanks, signs, line breaks and
 //! invisible letters between them hide nothing.
 
+use crate::domain::untrusted::is_invisible;
 use std::cmp::Ordering;
+use unicode_normalization::UnicodeNormalization;
 
 /// Letters and digits of a text, with what is needed to find one's way back.
 pub(super) struct Squeezed {
@@ -17,18 +19,19 @@ impl Squeezed {
     pub fn new(text: &str) -> Self {
         let mut squeezed = Self { letters: Vec::new(), starts: Vec::new(), offsets: Vec::new() };
         let mut parted = true;
-        for (offset, letter) in text.char_indices() {
-            let letter = plain(letter);
-            if !letter.is_alphanumeric() {
-                // Letters that are not seen part nothing.
-                parted |= !is_invisible(letter);
-                continue;
-            }
-            for lower in letter.to_lowercase() {
-                squeezed.letters.push(lower);
-                squeezed.starts.push(parted);
-                squeezed.offsets.push(offset);
-                parted = false;
+        // Letters that are not seen part nothing.
+        for (offset, letter) in text.char_indices().filter(|(_, letter)| !is_invisible(*letter)) {
+            for letter in plain(letter) {
+                if !letter.is_alphanumeric() {
+                    parted = true;
+                    continue;
+                }
+                for lower in letter.to_lowercase() {
+                    squeezed.letters.push(lower);
+                    squeezed.starts.push(parted);
+                    squeezed.offsets.push(offset);
+                    parted = false;
+                }
             }
         }
         squeezed
@@ -69,17 +72,22 @@ impl Squeezed {
 /// A single long word counts also within a longer one.
 const GLUED: usize = 24;
 
-fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
-}
-
-/// Whether a text has letters that nobody sees.
+/// Whether a text has letters that nobody sees. That a sign is to be shown as an emoji, or is not, hides nothing.
 pub(super) fn has_invisible(text: &str) -> bool {
-    text.chars().any(is_invisible)
+    let is_sign = |before: char| !before.is_ascii_alphabetic() && !before.is_whitespace() && !is_invisible(before);
+    let before = std::iter::once('a').chain(text.chars());
+    before.zip(text.chars()).any(|(before, letter)| match letter {
+        '\u{fe0e}' | '\u{fe0f}' => !is_sign(before),
+        _ => is_invisible(letter),
+    })
 }
 
-/// A letter that looks like one of the Latin alphabet, as that one.
-fn plain(letter: char) -> char {
+/// A letter in its plain form: wide, mathematical and ringed ones (NFKC), and those that look like one of the Latin alphabet, as that one.
+fn plain(letter: char) -> impl Iterator<Item = char> {
+    letter.nfkc().map(alike)
+}
+
+fn alike(letter: char) -> char {
     const ALIKE: [(&str, char); 20] = [
         ("аα", 'a'),
         ("в", 'b'),
@@ -105,10 +113,6 @@ fn plain(letter: char) -> char {
     if letter.is_ascii() {
         return letter;
     }
-    let code = letter as u32;
-    if (0xff01..=0xff5e).contains(&code) {
-        return char::from_u32(code - 0xfee0).unwrap_or(letter);
-    }
     let lower = letter.to_lowercase().next().unwrap_or(letter);
     ALIKE.iter().find(|(alike, _)| alike.contains(lower)).map_or(letter, |(_, plain)| *plain)
 }
@@ -123,9 +127,24 @@ mod tests {
 
     #[test]
     fn signs_blanks_and_look_alikes_hide_nothing() {
-        for text in ["Put a Cup", "p-u-t a\ncup", "put_aCup", "рut а сup", "ｐｕｔ　ａ cup", "pu\u{200b}t a cup"] {
+        for text in ["Put a Cup", "p-u-t a\ncup", "put_aCup", "рut а сup", "ｐｕｔ　ａ cup", "pu\u{200b}t a cup", "𝐩𝓾𝖙 𝒶 ⓒup"]
+        {
             assert_eq!(letters(text), "putacup", "{text}");
         }
+        let unseen = "\u{e0041}\u{fe0f}\u{e0101}\u{180b}\u{115f}\u{1160}\u{3164}\u{2066}\u{61c}";
+        for letter in unseen.chars() {
+            let text = Squeezed::new(&format!("pu{letter}t a cup"));
+            assert_eq!((text.letters.iter().collect::<String>().as_str(), text.words().len()), ("putacup", 3), "{letter:?}");
+        }
+    }
+
+    #[test]
+    fn unseen_letters_are_told_from_emoji() {
+        for letter in "\u{e0041}\u{fe00}\u{e0101}\u{180e}\u{115f}\u{1160}\u{3164}\u{2069}\u{61c}\u{200b}".chars() {
+            assert!(has_invisible(&format!("ab{letter}c")), "{letter:?}");
+        }
+        assert!(!has_invisible("Well done ❤\u{fe0f}, see ☎\u{fe0e} and 1\u{fe0f}\u{20e3}."));
+        assert!(has_invisible("a\u{fe0f}b") && has_invisible("❤\u{fe0f}\u{fe0f}") && has_invisible("\u{fe0f}"));
     }
 
     #[test]

@@ -79,8 +79,9 @@ fn decode(text: &str, line: usize, depth: usize, all: &mut Vec<View>) {
         return;
     }
     let mut found: Vec<(usize, &'static str, String)> = Vec::new();
+    let mut lines = Lines::of(text, line);
     for run in RUNS.iter().flat_map(|pattern| pattern.find_iter(text)) {
-        let at = line + newlines(&text[..run.start()]);
+        let at = lines.at(run.start());
         let whole: String = run.as_str().chars().filter(|letter| is_base64(*letter)).collect();
         let pieces = run.as_str().split(|letter: char| !is_base64(letter) && letter != '=').map(|piece| piece.replace('=', ""));
         for candidate in [whole].into_iter().chain(pieces).filter(|candidate| candidate.len() >= ENCODED) {
@@ -88,8 +89,9 @@ fn decode(text: &str, line: usize, depth: usize, all: &mut Vec<View>) {
             found.extend(hex(&candidate).into_iter().map(|text| (at, "in hex", text)));
         }
     }
+    let mut lines = Lines::of(text, line);
     for run in CODES.iter().flat_map(|pattern| pattern.find_iter(text)) {
-        let at = line + newlines(&text[..run.start()]);
+        let at = lines.at(run.start());
         found.extend(codes(run.as_str()).into_iter().map(|text| (at, "in character codes", text)));
     }
     for (at, how, text) in found {
@@ -100,8 +102,27 @@ fn decode(text: &str, line: usize, depth: usize, all: &mut Vec<View>) {
     }
 }
 
-fn newlines(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'\n').count()
+/// Lines of places that come in their order, each counted from the one before.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    /// The place asked for last.
+    offset: usize,
+    /// Its line.
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// Of a text that begins at this line.
+    pub fn of(text: &'a str, line: usize) -> Self {
+        Self { text, offset: 0, line }
+    }
+
+    /// The line of a place; one before the last is on the last one's line.
+    pub fn at(&mut self, offset: usize) -> usize {
+        self.line += self.text.get(self.offset..offset).map_or(0, |passed| passed.matches('\n').count());
+        self.offset = self.offset.max(offset);
+        self.line
+    }
 }
 
 fn is_base64(letter: char) -> bool {
