@@ -1,6 +1,7 @@
 //! What goes where: events on stdout under `--json` and everything else on stderr; no control codes without a terminal.
 
 use crate::test_run::TestRun;
+use std::process::Stdio;
 
 const COMMANDS: [&[&str]; 12] = [
     &["run", "--bench", "echo", "--model", "scripted:s.jsonl", "--limit", "2", "--run", "a"],
@@ -44,4 +45,42 @@ fn without_a_terminal_there_are_no_control_codes() {
         let ran = crate::test_run::Ran::of(command);
         assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{arguments:?}: {}{}", ran.out, ran.err);
     }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let run = TestRun::new();
+    let echo = run.echo();
+    assert_eq!(run.run(&[&echo, ["--run", "a"].as_slice()].concat()).exit, 0);
+    let report: [&str; 7] = ["report", "--run", "a", "--format", "md", "-o", "-"];
+    for arguments in [&report, ["show", "a"].as_slice(), &["completions", "bash"], &["--help"]] {
+        let mut command = run.command(arguments);
+        command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap()).stderr(Stdio::piped());
+        let done = command.spawn().unwrap().wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(4), "{arguments:?}: {err}");
+        assert!(err.contains("failed to write to standard output: No space left on device"), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let run = TestRun::new();
+    let echo = run.echo();
+    for (name, stream) in [("a", ["--json", "-vv"].as_slice()), ("b", ["-vv"].as_slice())] {
+        let mut child = run.command(&[&echo, stream, ["--run", name].as_slice()].concat());
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{stream:?}");
+    }
+}
+
+#[test]
+fn under_json_bad_usage_is_an_event_too() {
+    let run = TestRun::new();
+    let ran = run.run(&["run", "--no-such-flag", "--json"]);
+    let event: serde_json::Value = serde_json::from_str(ran.out.trim()).unwrap();
+    assert_eq!((ran.exit, event["event"].as_str(), event["exit"].as_i64()), (2, Some("error"), Some(2)));
+    assert!(event["message"].as_str().unwrap().starts_with("unexpected argument '--no-such-flag'"), "{event}");
+    assert!(ran.err.contains("unexpected argument '--no-such-flag'"), "{}", ran.err);
 }
