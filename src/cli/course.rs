@@ -6,12 +6,12 @@ use super::assignment::Assignment;
 use super::display::Display;
 use super::engine_command::engine_command;
 use super::estimate::Ahead;
-use super::failure::{Exit, Failure};
+use super::failure::Failure;
 use super::loop_settings::ModeName;
 use super::printer::Printer;
 use super::proposing::engines_on_file;
-use super::settings::seconds;
-use super::{desk, estimate, session};
+use super::session::Session;
+use super::{desk, estimate};
 use crate::domain::engine::Engine;
 use crate::domain::estimate::{AtMost, Part};
 use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
@@ -75,9 +75,8 @@ pub(crate) fn with_rounds<T>(
     if let Some(before) = before {
         printer.line(&format!("candidates come from {} from now on; until here they came from {before}", loop_settings.engines));
     }
-    let deadline = settings.max_time.as_deref().map(seconds).transpose()?.map(|seconds| seconds * 1000);
-    let started = desk.clock.milliseconds();
-    let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);
+    let session = Session::new(settings, &desk.clock)?;
+    let stopped = || session.is_over();
     let display: Mutex<Option<Display<'_>>> = Mutex::new(None);
     let watch = |event: Event<'_>| show(&event, &display, printer);
     let course = Course {
@@ -107,16 +106,12 @@ pub(crate) fn with_rounds<T>(
         };
         finish(&rounds, closing).await
     };
-    let done = session::runtime()?.block_on(async {
-        tokio::select! {
-            done = work => Some(done),
-            () = session::second_interrupt() => None,
-        }
-    });
+    let done = session.run(work, printer);
     run_dir.write_index()?;
-    match done {
-        Some(done) => Ok(done?),
-        None => Err(Failure::new(Exit::Interrupted, "finish the run: interrupted").hint("the same command continues")),
+    match done? {
+        Some(Err(RoundsError::Stopped { round })) => Err(session.stopped(&format!(", in round {round}"))),
+        Some(done) => done.map_err(|error| session.told(error.into())),
+        None => Err(session.stopped("")),
     }
 }
 

@@ -156,7 +156,7 @@ pub(crate) struct Shared {
     /// Stop before more tokens are used
     #[arg(long, value_name = "N")]
     max_tokens: Option<u64>,
-    /// Start no episode after this time, such as 90s, 20m or 2h
+    /// Start nothing after this time, such as 90s, 20m or 2h
     #[arg(long, value_name = "TIME")]
     max_time: Option<String>,
     /// How commands are kept in: auto, bubblewrap, landlock, off

@@ -13,6 +13,8 @@ struct ErrorEvent<'a> {
     exit: u8,
     message: &'a str,
     hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<&'a str>,
 }
 
 /// Stdout and stderr of a command.
@@ -115,10 +117,15 @@ impl Printer {
     /// What went wrong.
     pub fn failure(&self, failure: &Failure) {
         let Failure { exit, what, hint } = failure;
-        self.event(&ErrorEvent { event: "error", exit: *exit as u8, message: what, hint: hint.as_deref() });
+        let resume =
+            (*exit == Exit::Interrupted).then(|| command_line(std::env::args_os().map(|word| word.to_string_lossy().into_owned())));
+        self.event(&ErrorEvent { event: "error", exit: *exit as u8, message: what, hint: hint.as_deref(), resume: resume.as_deref() });
         let _ = writeln!(std::io::stderr(), "harnessx: failed to {}", paragraphs(what));
         if let Some(hint) = hint {
             let _ = writeln!(std::io::stderr(), "  hint: {}", paragraphs(hint));
+        }
+        if let Some(resume) = resume {
+            let _ = writeln!(std::io::stderr(), "  continue: {}", paragraphs(&resume));
         }
     }
 
@@ -127,10 +134,30 @@ impl Printer {
         if error.use_stderr() {
             let words = error.render().to_string();
             let message = words.trim().strip_prefix("error: ").unwrap_or(words.trim());
-            self.event(&ErrorEvent { event: "error", exit: Exit::Usage as u8, message, hint: None });
+            self.event(&ErrorEvent { event: "error", exit: Exit::Usage as u8, message, hint: None, resume: None });
             let _ = error.print();
         } else {
             self.keep(error.print());
         }
+    }
+}
+
+/// Words as a shell reads them back.
+fn command_line(words: impl Iterator<Item = String>) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    let quoted = |word: String| {
+        if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_given_to_a_shell_again() {
+        let words = ["harnessx", "run", "--set", "a=[\"b c\"]", "", "it's", "--max-time", "1s"].map(str::to_owned);
+        assert_eq!(command_line(words.into_iter()), r#"harnessx run --set 'a=["b c"]' '' 'it'\''s' --max-time 1s"#);
     }
 }

@@ -155,7 +155,7 @@ fn a_cap_that_is_used_up_can_be_raised() {
     run.write("s.jsonl", "{\"reply\": {\"text\": \"done\", \"usage\": {\"input_tokens\": 50, \"output_tokens\": 5}}}\n");
     let play = ["run", "--bench", "echo", "--model", "scripted:s.jsonl", "--limit", "4", "--jobs", "1", "--run", "r", "--max-tokens"];
     let ran = run.run(&[&play[..], &["100"]].concat());
-    assert!(ran.exit == 130 && ran.err.contains("token cap is used up") && ran.err.contains("raise the cap"), "{}", ran.err);
+    assert!(ran.exit == 130 && ran.err.contains("--max-tokens 100 is used up") && ran.err.contains("with a higher --max-tokens"), "{}", ran.err);
     let ran = run.run(&[&play[..], &["1000"]].concat());
     assert!(ran.exit == 0 && ran.out.contains("4 rollouts"), "{}{}", ran.out, ran.err);
 }
