@@ -12,6 +12,7 @@ use super::printer::Printer;
 use super::proposing::engines_on_file;
 use super::session::Session;
 use super::{desk, estimate};
+use crate::clock::Clock;
 use crate::domain::engine::Engine;
 use crate::domain::estimate::{AtMost, Part};
 use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
@@ -78,7 +79,7 @@ pub(crate) fn with_rounds<T>(
     let session = Session::new(settings, &desk.clock)?;
     let stopped = || session.is_over();
     let display: Mutex<Option<Display<'_>>> = Mutex::new(None);
-    let watch = |event: Event<'_>| show(&event, &display, printer);
+    let watch = |event: Event<'_>| show(&event, &display, (&desk.clock, printer));
     let course = Course {
         run: &run_dir,
         benchmark: &assignment.benchmark,
@@ -243,14 +244,14 @@ enum LoopEvent<'a> {
 }
 
 /// Progress and decisions as they come.
-fn show<'p>(event: &Event<'_>, display: &Mutex<Option<Display<'p>>>, printer: &'p Printer) {
+fn show<'p>(event: &Event<'_>, display: &Mutex<Option<Display<'p>>>, (clock, printer): (&'p Clock, &'p Printer)) {
     let Ok(mut display) = display.lock() else { return };
     match event {
         Event::Stage { round, text } => {
             printer.event(&LoopEvent::Stage { round: *round, text });
             printer.note(&format!("R{round}: {text}"));
         }
-        Event::Playing(wanted) => *display = Some(Display::new(*wanted, printer)),
+        Event::Playing(wanted) => *display = Some(Display::new(*wanted, clock, printer)),
         Event::Progress(progress) => {
             if let Some(display) = display.as_ref() {
                 display.show(progress);

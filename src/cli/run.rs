@@ -9,7 +9,8 @@ use super::printer::Printer;
 use super::session::Session;
 use super::settings::Settings;
 use super::{Done, Shared, desk};
-use crate::domain::outcome::Outcome;
+use crate::domain::figures::count;
+use crate::domain::outcome::{Ending, Outcome};
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
@@ -82,7 +83,7 @@ fn play_split(session: &Session, plan: &Rollout<'_>, split: Split, dir: &Path, p
     let wanted = plan.episodes.len();
     let clock = &plan.agent.desk.clock;
     let started = clock.milliseconds();
-    let display = Display::new(wanted, printer);
+    let display = Display::new(wanted, clock, printer);
     let stopped = || session.is_over();
     let watch = |progress: Progress<'_>| display.show(&progress);
     let played = session.run(rollout(plan, &watch, &stopped), printer)?;
@@ -109,10 +110,21 @@ fn play_split(session: &Session, plan: &Rollout<'_>, split: Split, dir: &Path, p
         return Err(session.stopped(&format!("; {} of {wanted} episodes are done", results.len())));
     }
     report(plan, split, &tally, seconds, dir, printer);
+    if let Some(line) = faults(&results) {
+        printer.line(&line);
+    }
     if tally.scored == 0 {
         return Err(nothing_scored(&results, split));
     }
     Ok(tally)
+}
+
+/// How many episodes the harness itself broke, and the first one's words, in the order of the tasks.
+fn faults(results: &Results) -> Option<String> {
+    let mut faults = results.iter().filter(|(_, result)| matches!(result.end, Ending::HarnessFault { .. }));
+    let (key, first) = faults.next()?;
+    let words = first.end.fault().unwrap_or_default();
+    Some(format!("{} ended in a fault of the harness; the first, {}: {words}", count(1 + faults.count() as u64, "episode"), key.task))
 }
 
 /// Every episode is missing: what broke first, in the order of the tasks.

@@ -84,3 +84,17 @@ fn under_json_bad_usage_is_an_event_too() {
     assert!(event["message"].as_str().unwrap().starts_with("unexpected argument '--no-such-flag'"), "{event}");
     assert!(ran.err.contains("unexpected argument '--no-such-flag'"), "{}", ran.err);
 }
+
+#[test]
+fn a_terminal_that_moves_no_cursor_gets_plain_lines() {
+    let run = TestRun::new();
+    let line = format!("{} run --model random --limit 8 --run r", env!("CARGO_BIN_EXE_harnessx"));
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).current_dir(run.path()).env_remove("TERM").env("NO_COLOR", "1").stdin(Stdio::null());
+    let Ok(done) = script.output() else {
+        println!("skipped: no `script` here that could be a terminal");
+        return;
+    };
+    let seen = String::from_utf8_lossy(&done.stdout);
+    assert!(seen.contains("8/8 episodes, 0 s left, ") && !seen.contains('\u{1b}'), "{seen}");
+}
