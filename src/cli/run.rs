@@ -149,16 +149,23 @@ fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &P
         printer.line(&format!("solved at least once in {k} rollouts (pass@{k}): {rate} of tasks"));
     }
     let usage = &tally.usage;
-    let cached = if usage.input_tokens == 0 { 0.0 } else { 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64 };
+    // A local policy says it of its own cache, below; calls do not.
+    let speed = desk::speed(plan.agent.desk);
+    let cached = match speed {
+        None if usage.input_tokens > 0 => {
+            format!(" ({:.0} % of the prompt served from a cache)", 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64)
+        }
+        None | Some(_) => String::new(),
+    };
     printer.line(&format!(
-        "{} calls ({} retries), {} steps, {} tokens ({cached:.0} % of the prompt served from a cache), ${:.2}, {seconds:.0} s",
+        "{} calls ({} retries), {} steps, {} tokens{cached}, ${:.2}, {seconds:.0} s",
         tally.calls,
         tally.retries,
         tally.steps,
         usage.tokens(),
         usage.cost
     ));
-    if let Some(speed) = desk::speed(plan.agent.desk) {
+    if let Some(speed) = speed {
         printer.line(&speed);
     }
     let trajectories = dir.join("R0").join("trajectories");
