@@ -16,10 +16,11 @@ use crate::clock::Clock;
 use crate::domain::engine::Engine;
 use crate::domain::estimate::{AtMost, Part};
 use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
+use crate::domain::id::CandidateId;
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::provider::{Provider, Uniform};
-use crate::rounds::{Closing, Course, Event, LoopSettings, Rounds, RoundsError, TaskCounts, Until};
+use crate::rounds::{Closing, Course, Event, LoopSettings, Rest, Rounds, RoundsError, TaskCounts, Until};
 use crate::runtime::desk::{Desk, Seat};
 use crate::stages::meta::{Member, Role, Staff};
 use crate::stages::plan::ACTIONABILITY;
@@ -49,6 +50,30 @@ pub(crate) struct Allowed {
     /// Fetch missing weights without asking
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// Where the rounds of a run stand when a command leaves them.
+#[derive(Serialize)]
+pub(crate) struct RestEvent<'a> {
+    event: &'static str,
+    reason: &'a str,
+    /// Rounds that are done, without the baseline.
+    rounds: usize,
+    /// What the last of them shipped.
+    shipped: &'a [CandidateId],
+}
+
+impl<'a> RestEvent<'a> {
+    /// As they are.
+    pub fn of(closing: &'a Closing) -> Self {
+        let event = match closing.rest {
+            Rest::Over => "over",
+            Rest::Open => "open",
+            Rest::Waiting => "waiting",
+        };
+        let shipped = closing.rounds.last().map_or(&[][..], |round| &round.shipped);
+        Self { event, reason: &closing.reason, rounds: closing.rounds.len().saturating_sub(1), shipped }
+    }
 }
 
 /// The end of the rounds as it is, for [`with_rounds`].

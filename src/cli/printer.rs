@@ -104,6 +104,17 @@ impl Printer {
         }
     }
 
+    /// The same for a value that other files hold too, under a name.
+    pub fn event_of<T: Serialize>(&self, event: &'static str, of: &T) {
+        #[derive(Serialize)]
+        struct Named<'a, T> {
+            event: &'static str,
+            #[serde(flatten)]
+            of: &'a T,
+        }
+        self.event(&Named { event, of });
+    }
+
     /// Text as it is, to stdout: completions, exported files.
     pub fn raw(&self, bytes: &[u8]) {
         // Under `--json` stdout carries events only.

@@ -2,14 +2,16 @@
 
 use super::Done;
 use super::assignment::Assignment;
-use super::course::{Allowed, Task, whole, with_rounds};
-use super::failure::Exit;
+use super::course::{Allowed, RestEvent, Task, whole, with_rounds};
+use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::show::round_number;
 use crate::clock::Clock;
 use crate::rounds::{Rest, Until, rules_page};
+use crate::stages::critique::Critique;
 use crate::store::visible::Visible;
 use clap::Args;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Propose candidates for a run's open round: typed edits with a manifest, each on a branch.
@@ -36,11 +38,19 @@ pub(crate) struct CritiqueArgs {
     round: Option<String>,
 }
 
+#[derive(Serialize)]
+struct Looked<'a> {
+    round: u32,
+    #[serde(flatten)]
+    critique: &'a Critique,
+}
+
 /// Runs `evolve`.
 pub(crate) fn evolve(args: &EvolveArgs, printer: &Printer) -> Done {
     let round = advance(&args.run, Until::Evolved, printer)?;
     let visible = Visible::open(&args.run, "evolve", &Clock::system())?;
     for manifest in visible.candidates(round)? {
+        printer.event_of("candidate", &manifest);
         printer.line(&format!("{}: {}", manifest.candidate_id, manifest.title));
     }
     Ok(Exit::Done)
@@ -54,7 +64,7 @@ fn rules(args: &CritiqueArgs, printer: &Printer) -> Done {
     let rounds = asked.map_or_else(|| visible.rounds().map(|rounds| rounds.into_iter().rev().collect()), |round| Ok(vec![round]))?;
     for round in rounds {
         if let Some((found, page)) = rules_page(&visible, &benchmark, round)? {
-            printer.event(&found);
+            printer.event_of("critique", &Looked { round, critique: &found });
             printer.line(&format!("R{round}, by the rules alone:\n{page}"));
             return Ok(Exit::Done);
         }
@@ -70,6 +80,11 @@ pub(crate) fn critique(args: &CritiqueArgs, printer: &Printer) -> Done {
     }
     let round = advance(&args.run, Until::Critiqued, printer)?;
     let visible = Visible::open(&args.run, "critique", &Clock::system())?;
+    if let Some(text) = visible.find_text(&format!("R{round}/critique.json"))? {
+        let critique: Critique = serde_json::from_str(&text)
+            .map_err(|error| Failure::settings(format!("read R{round}/critique.json:{}: {error}", error.line())))?;
+        printer.event_of("critique", &Looked { round, critique: &critique });
+    }
     match visible.find_text(&format!("R{round}/critique.md"))? {
         Some(text) => printer.line(&text),
         None => printer.line("no candidate to look over"),
@@ -78,9 +93,10 @@ pub(crate) fn critique(args: &CritiqueArgs, printer: &Printer) -> Done {
 }
 
 /// Takes the open round so far; its number.
-fn advance(run: &Path, until: Until, printer: &Printer) -> Result<u32, super::failure::Failure> {
+fn advance(run: &Path, until: Until, printer: &Printer) -> Result<u32, Failure> {
     let assignment = Assignment::of_run(run)?;
     let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(until), printer, whole)?;
+    printer.event(&RestEvent::of(&closing));
     match closing.rest {
         Rest::Waiting => printer.line(&closing.reason),
         Rest::Over | Rest::Open => printer.note(&closing.reason),

@@ -1,5 +1,6 @@
 //! What goes where: events on stdout under `--json` and everything else on stderr; no control codes without a terminal.
 
+use crate::looped::{SETTINGS, short};
 use crate::test_run::TestRun;
 use std::process::Stdio;
 
@@ -26,7 +27,7 @@ fn under_json_stdout_has_one_object_a_line() {
         let ran = run.run(&[arguments, &["--json", "-v"]].concat());
         for line in ran.out.lines() {
             let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {line}"));
-            assert!(value.is_object(), "{arguments:?}: {line}");
+            assert!(value["event"].is_string() || value["record"].is_string(), "{arguments:?}: {line}");
         }
         if ran.exit != 0 {
             let last: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
@@ -83,6 +84,38 @@ fn under_json_bad_usage_is_an_event_too() {
     assert_eq!((ran.exit, event["event"].as_str(), event["exit"].as_i64()), (2, Some("error"), Some(2)));
     assert!(event["message"].as_str().unwrap().starts_with("unexpected argument '--no-such-flag'"), "{event}");
     assert!(ran.err.contains("unexpected argument '--no-such-flag'"), "{}", ran.err);
+}
+
+#[test]
+fn under_json_every_command_on_a_loop_says_what_came_of_it() {
+    let run = short();
+    let ran = run.run(&[&["loop", "--run", "r", "--rounds", "1"], &SETTINGS[..]].concat());
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let digest = std::fs::read_dir(run.path().join("r/R0/digests")).unwrap().next().unwrap().unwrap().path();
+    let digest = digest.to_str().unwrap().to_owned();
+    let commands: [(&[&str], &str); 12] = [
+        (&["gate", "--run", "r"], "open"),
+        (&["evolve", "--run", "r"], "over"),
+        (&["critique", "--run", "r"], "over"),
+        (&["critique", "--rules", "--run", "r"], "critique"),
+        (&["show", "r"], "trace"),
+        (&["show", &digest], "digest"),
+        (&["show", "candidate", "C-R1-01", "--run", "r"], "candidate"),
+        (&["show", "decision", "R1", "--run", "r"], "decision"),
+        (&["show", "decision", "1", "--full", "--run", "r"], "full_decision"),
+        (&["digest", "--run", "r", "--round", "R0"], "digest"),
+        (&["report", "--run", "r", "--format", "json", "-o", "-"], "report"),
+        (&["report", "--run", "r", "--format", "md", "-o", "-"], "report"),
+    ];
+    for (arguments, event) in commands {
+        let ran = run.run(&[arguments, &["--json"]].concat());
+        assert_eq!(ran.exit, 0, "{arguments:?}: {}", ran.err);
+        let events: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.first().map(|first| &first["event"]), Some(&event.into()), "{arguments:?}: {}", ran.out);
+        assert!(events.iter().all(|one| one["event"].is_string()), "{arguments:?}: {}", ran.out);
+    }
+    let shown = run.run(&["show", &digest]);
+    assert!(shown.exit == 0 && shown.out.starts_with("# "), "{}{}", shown.out, shown.err);
 }
 
 #[test]
