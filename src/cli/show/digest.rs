@@ -37,7 +37,7 @@ pub(super) fn show(task: &str, asked: Option<u32>, run: &Visible, printer: &Prin
             return Ok(Exit::Done);
         }
     }
-    let round = asked.map_or_else(|| "no round of this run".to_owned(), |round| format!("R{round}"));
-    Err(Failure::settings(format!("show digest {task}: {round} has no digest of it"))
+    let found = asked.map_or_else(|| "no round of this run has one".to_owned(), |round| format!("R{round} has none"));
+    Err(Failure::settings(format!("show digest {task}: {found}"))
         .hint("`harnessx digest` and `harnessx loop` make them, of train tasks; R<n>/overview.md names the tasks"))
 }
