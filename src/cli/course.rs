@@ -6,18 +6,20 @@ use super::assignment::Assignment;
 use super::display::Display;
 use super::engine_command::engine_command;
 use super::estimate::Ahead;
-use super::failure::{Exit, Failure};
+use super::failure::Failure;
 use super::printer::Printer;
 use super::proposing::engines_on_file;
-use super::settings::milliseconds;
-use super::{desk, estimate, session};
+use super::session::Session;
+use super::{desk, estimate};
+use crate::clock::Clock;
 use crate::domain::engine::Engine;
 use crate::domain::estimate::{AtMost, Part};
 use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
+use crate::domain::id::CandidateId;
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::provider::{Provider, Uniform};
-use crate::rounds::{Closing, Course, Event, LoopSettings, Rounds, RoundsError, TaskCounts, Until};
+use crate::rounds::{Closing, Course, Event, LoopSettings, Rest, Rounds, RoundsError, TaskCounts, Until};
 use crate::runtime::desk::{Desk, Seat};
 use crate::stages::meta::{Member, Role, Staff};
 use crate::stages::plan::ACTIONABILITY;
@@ -49,6 +51,30 @@ pub(crate) struct Allowed {
     pub yes: bool,
 }
 
+/// Where the rounds of a run stand when a command leaves them.
+#[derive(Serialize)]
+pub(crate) struct RestEvent<'a> {
+    event: &'static str,
+    reason: &'a str,
+    /// Rounds that are done, without the baseline.
+    rounds: usize,
+    /// What the last of them shipped.
+    shipped: &'a [CandidateId],
+}
+
+impl<'a> RestEvent<'a> {
+    /// As they are.
+    pub fn of(closing: &'a Closing) -> Self {
+        let event = match closing.rest {
+            Rest::Over => "over",
+            Rest::Open => "open",
+            Rest::Waiting => "waiting",
+        };
+        let shipped = closing.rounds.last().map_or(&[][..], |round| &round.shipped);
+        Self { event, reason: &closing.reason, rounds: closing.rounds.len().saturating_sub(1), shipped }
+    }
+}
+
 /// The end of the rounds as it is, for [`with_rounds`].
 pub(crate) async fn whole(_: &Rounds<'_>, closing: Closing) -> Result<Closing, RoundsError> {
     Ok(closing)
@@ -74,11 +100,10 @@ pub(crate) fn with_rounds<T>(
     if let Some(before) = before {
         printer.line(&format!("candidates come from {} from now on; until here they came from {before}", loop_settings.engines));
     }
-    let deadline = settings.max_time.as_deref().map(milliseconds).transpose()?;
-    let started = desk.clock.milliseconds();
-    let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| desk.clock.milliseconds() - started >= limit);
+    let session = Session::new(settings, &desk.clock)?;
+    let stopped = || session.is_over();
     let display: Mutex<Option<Display<'_>>> = Mutex::new(None);
-    let watch = |event: Event<'_>| show(&event, &display, printer);
+    let watch = |event: Event<'_>| show(&event, &display, (&desk.clock, printer));
     let course = Course {
         run: &run_dir,
         benchmark: &assignment.benchmark,
@@ -106,16 +131,12 @@ pub(crate) fn with_rounds<T>(
         };
         finish(&rounds, closing).await
     };
-    let done = session::runtime()?.block_on(async {
-        tokio::select! {
-            done = work => Some(done),
-            () = session::second_interrupt() => None,
-        }
-    });
+    let done = session.run(work, printer);
     run_dir.write_index()?;
-    match done {
-        Some(done) => Ok(done?),
-        None => Err(Failure::new(Exit::Interrupted, "finish the run: interrupted").hint("the same command continues")),
+    match done? {
+        Some(Err(RoundsError::Stopped { round })) => Err(session.stopped(&format!(", in round {round}"))),
+        Some(done) => done.map_err(|error| session.told(error.into())),
+        None => Err(session.stopped("")),
     }
 }
 
@@ -246,14 +267,14 @@ enum LoopEvent<'a> {
 }
 
 /// Progress and decisions as they come.
-fn show<'p>(event: &Event<'_>, display: &Mutex<Option<Display<'p>>>, printer: &'p Printer) {
+fn show<'p>(event: &Event<'_>, display: &Mutex<Option<Display<'p>>>, (clock, printer): (&'p Clock, &'p Printer)) {
     let Ok(mut display) = display.lock() else { return };
     match event {
         Event::Stage { round, text } => {
             printer.event(&LoopEvent::Stage { round: *round, text });
             printer.note(&format!("R{round}: {text}"));
         }
-        Event::Playing(wanted) => *display = Some(Display::new(*wanted, printer)),
+        Event::Playing(wanted) => *display = Some(Display::new(*wanted, clock, printer)),
         Event::Progress(progress) => {
             if let Some(display) = display.as_ref() {
                 display.show(progress);

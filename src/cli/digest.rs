@@ -4,6 +4,7 @@
 use super::Done;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
+use super::show::round_number;
 use crate::clock::Clock;
 use crate::domain::digest::Overview;
 use crate::domain::history::History;
@@ -23,9 +24,9 @@ pub(crate) struct DigestArgs {
     /// Run directory
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Round [default: the latest]
+    /// The round, as 3 or R3 [default: the latest]
     #[arg(long)]
-    round: Option<u32>,
+    round: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -64,9 +65,10 @@ pub(crate) fn digest(args: &DigestArgs, printer: &Printer) -> Done {
 /// The round asked for, else the latest; it must have been played.
 fn chosen_round(visible: &Visible, args: &DigestArgs) -> Result<u32, Failure> {
     let rounds = visible.rounds()?;
-    let found = args.round.map_or(rounds.last(), |asked| rounds.iter().find(|round| **round == asked));
+    let asked = args.round.as_deref().map(round_number).transpose()?;
+    let found = asked.map_or(rounds.last(), |asked| rounds.iter().find(|round| **round == asked));
     found.copied().ok_or_else(|| {
-        let what = args.round.map_or_else(|| "a round".to_owned(), |round| format!("R{round}"));
+        let what = asked.map_or_else(|| "a round".to_owned(), |round| format!("R{round}"));
         Failure::settings(format!("digest {what} of {}: no such folder", args.run.display()))
             .hint("`harnessx run` plays episodes and leaves their traces there")
     })

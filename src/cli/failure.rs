@@ -151,7 +151,7 @@ impl From<RoundsError> for Failure {
             RoundsError::Refused(_) => Self::settings(message).hint("nothing was taken; mend the files and give the command again"),
             RoundsError::Meta(error) => error.into(),
             RoundsError::Stopped { .. } => {
-                Self::new(Exit::Interrupted, message).hint("the same command continues; finished episodes are kept")
+                Self::new(Exit::Interrupted, message).hint("the same command continues; what is finished is kept")
             }
         }
     }
@@ -212,8 +212,9 @@ impl From<ProviderError> for Failure {
 
 fn of_provider(error: &ProviderError, message: String) -> Failure {
     match error {
-        ProviderError::BudgetSpent { .. } => {
-            Failure::new(Exit::Interrupted, message).hint("raise the cap and run the same command: finished episodes are kept")
+        ProviderError::BudgetSpent { what, spent, cap, .. } => {
+            Failure::new(Exit::Interrupted, format!("finish the run: stopped: --max-{what} {cap} is used up, {spent} so far"))
+                .hint(format!("with a higher --max-{what} the same command continues; what is finished is kept"))
         }
         ProviderError::MissingKey { .. } => Failure::settings(message).hint("keys come from the environment only: export it and try again"),
         ProviderError::Settings { .. } | ProviderError::Script { .. } | ProviderError::Unsupported { .. } => Failure::settings(message),

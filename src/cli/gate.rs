@@ -3,7 +3,7 @@
 
 use super::Done;
 use super::assignment::Assignment;
-use super::course::{Allowed, Task, whole, with_rounds};
+use super::course::{Allowed, RestEvent, Task, whole, with_rounds};
 use super::failure::{Exit, Failure};
 use super::gate_simulate::{SimulateArgs, gate_simulate};
 use super::printer::Printer;
@@ -45,6 +45,7 @@ pub(crate) fn gate(args: &GateArgs, printer: &Printer) -> Done {
         return check_same(&assignment, times, printer);
     }
     let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(Until::Decided), printer, whole)?;
+    printer.event(&RestEvent::of(&closing));
     printer.line(&closing.reason);
     let has_shipped = closing.rounds.last().is_some_and(|round| !round.shipped.is_empty());
     Ok(if args.require_ship && !has_shipped { Exit::Threshold } else { Exit::Done })

@@ -2,7 +2,7 @@
 //! harness, benchmark and model; writes the whole run directory.
 
 use super::assignment::Assignment;
-use super::course::{Allowed, Task, foresee, with_rounds};
+use super::course::{Allowed, RestEvent, Task, foresee, with_rounds};
 use super::failure::Exit;
 use super::loop_settings::LoopFlags;
 use super::printer::Printer;
@@ -42,12 +42,6 @@ struct DoneEvent<'a> {
     gain: Option<f64>,
 }
 
-#[derive(Serialize)]
-struct WaitingEvent<'a> {
-    event: &'static str,
-    reason: &'a str,
-}
-
 /// Runs the command.
 pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
     let assignment = Assignment::of_loop(&args.shared, &args.flags)?;
@@ -55,7 +49,7 @@ pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
     let task = Task::Run(Until::End);
     let (closing, compared) = with_rounds(&assignment, args.allowed, &task, printer, summary)?;
     if closing.rest == Rest::Waiting {
-        printer.event(&WaitingEvent { event: "waiting", reason: &closing.reason });
+        printer.event(&RestEvent::of(&closing));
         printer.line(&closing.reason);
         printer.line("the same command continues");
         return Ok(Exit::Done);

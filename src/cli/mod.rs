@@ -157,7 +157,7 @@ pub(crate) struct Shared {
     /// Stop before more tokens are used
     #[arg(long, value_name = "N")]
     max_tokens: Option<u64>,
-    /// Start no episode after this time, such as 90s, 20m or 2h
+    /// Start nothing after this time, such as 90s, 20m or 2h
     #[arg(long, value_name = "TIME")]
     max_time: Option<String>,
     /// How commands are kept in: auto, bubblewrap, landlock, off
@@ -175,12 +175,7 @@ pub(crate) struct Shared {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version count as done; clap prints to the right stream.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            let _ = error.print();
-            return exit.into();
-        }
+        Err(error) => return unparsed(&error),
     };
     let printer = Printer::new(cli.output);
     log_to_stderr(cli.output);
@@ -193,12 +188,26 @@ pub fn main() -> ExitCode {
     if let Some(message) = crate::runtime::native::opentelemetry::flush() {
         printer.warning(&format!("some OpenTelemetry spans were not sent: {message}"));
     }
-    match done {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            printer.failure(&failure);
-            failure.exit.into()
-        }
+    end(done, &printer).into()
+}
+
+/// Help and version count as done.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|word| word == "--json");
+    let printer = Printer::new(Output { json, quiet: false, verbose: 0 });
+    printer.arguments(error);
+    end(Ok(if error.use_stderr() { Exit::Usage } else { Exit::Done }), &printer).into()
+}
+
+/// Says what failed; output that was lost is a failure too.
+fn end(done: Done, printer: &Printer) -> Exit {
+    let lost = printer.lost();
+    for failure in done.as_ref().err().into_iter().chain(&lost) {
+        printer.failure(failure);
+    }
+    match (done, lost) {
+        (Err(failure), _) | (Ok(_), Some(failure)) => failure.exit,
+        (Ok(exit), None) => exit,
     }
 }
 
@@ -241,7 +250,8 @@ fn log_to_stderr(output: Output) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("HARNESSX_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let is_plain = !std::io::stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(!is_plain);
-    log.without_time().init();
+    // Whoever read the log may have left: that stops nothing.
+    log.without_time().log_internal_errors(false).init();
 }
 
 /// What a command answers.

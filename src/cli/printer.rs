@@ -1,21 +1,57 @@
 //! The one place that prints. Text that others wrote is made harmless here.
 
 use super::Output;
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use crate::domain::untrusted::paragraphs;
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
+
+#[derive(Serialize)]
+struct ErrorEvent<'a> {
+    event: &'static str,
+    exit: u8,
+    message: &'a str,
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<&'a str>,
+}
 
 /// Stdout and stderr of a command.
 #[derive(Debug)]
 pub(crate) struct Printer {
     output: Output,
+    /// What stdout refused first.
+    lost: OnceLock<String>,
 }
 
 impl Printer {
     /// `json`: events on stdout; `quiet`: no notes.
     pub fn new(output: Output) -> Self {
-        Self { output }
+        Self { output, lost: OnceLock::new() }
+    }
+
+    /// What was printed and did not get out, if anything: to be asked last.
+    pub fn lost(&self) -> Option<Failure> {
+        self.lost.get().map(|error| {
+            Failure::new(Exit::Outside, format!("write to standard output: {error}"))
+                .hint("give it a place that takes what is written; the same command prints it again")
+        })
+    }
+
+    /// Writes to stdout.
+    fn out(&self, bytes: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        self.keep(out.write_all(bytes).and_then(|()| out.flush()));
+    }
+
+    /// A closed pipe is the reader's choice, not an error of ours; anything else is told of in the end.
+    fn keep(&self, written: std::io::Result<()>) {
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            let _ = self.lost.set(error.to_string());
+        }
     }
 
     /// Whether a moving progress display makes sense.
@@ -27,9 +63,7 @@ impl Printer {
 
     /// A line of the result, for people: stdout, or stderr under `--json`.
     pub fn line(&self, text: &str) {
-        let text = paragraphs(text);
-        // A closed pipe is the reader's choice, not an error of ours.
-        let _ = if self.output.json { writeln!(std::io::stderr(), "{text}") } else { writeln!(std::io::stdout(), "{text}") };
+        self.raw(format!("{}\n", paragraphs(text)).as_bytes());
     }
 
     /// A remark on the way: stderr, unless quiet.
@@ -66,30 +100,75 @@ impl Printer {
         if self.output.json
             && let Ok(text) = serde_json::to_string(event)
         {
-            let _ = writeln!(std::io::stdout(), "{text}");
+            self.out(format!("{text}\n").as_bytes());
         }
+    }
+
+    /// The same for a value that other files hold too, under a name.
+    pub fn event_of<T: Serialize>(&self, event: &'static str, of: &T) {
+        #[derive(Serialize)]
+        struct Named<'a, T> {
+            event: &'static str,
+            #[serde(flatten)]
+            of: &'a T,
+        }
+        self.event(&Named { event, of });
     }
 
     /// Text as it is, to stdout: completions, exported files.
     pub fn raw(&self, bytes: &[u8]) {
         // Under `--json` stdout carries events only.
-        let _ = if self.output.json { std::io::stderr().write_all(bytes) } else { std::io::stdout().write_all(bytes) };
+        if self.output.json {
+            let _ = std::io::stderr().write_all(bytes);
+        } else {
+            self.out(bytes);
+        }
     }
 
     /// What went wrong.
     pub fn failure(&self, failure: &Failure) {
-        #[derive(Serialize)]
-        struct ErrorEvent<'a> {
-            event: &'static str,
-            exit: u8,
-            message: &'a str,
-            hint: Option<&'a str>,
-        }
-        let (message, hint) = (failure.what.as_str(), failure.hint.as_deref());
-        self.event(&ErrorEvent { event: "error", exit: failure.exit as u8, message, hint });
-        let _ = writeln!(std::io::stderr(), "harnessx: failed to {}", paragraphs(message));
+        let Failure { exit, what, hint } = failure;
+        let resume =
+            (*exit == Exit::Interrupted).then(|| command_line(std::env::args_os().map(|word| word.to_string_lossy().into_owned())));
+        self.event(&ErrorEvent { event: "error", exit: *exit as u8, message: what, hint: hint.as_deref(), resume: resume.as_deref() });
+        let _ = writeln!(std::io::stderr(), "harnessx: failed to {}", paragraphs(what));
         if let Some(hint) = hint {
             let _ = writeln!(std::io::stderr(), "  hint: {}", paragraphs(hint));
         }
+        if let Some(resume) = resume {
+            let _ = writeln!(std::io::stderr(), "  continue: {}", paragraphs(&resume));
+        }
+    }
+
+    /// Arguments that are none, or that ask for help: in the words of their parser, which knows the right stream.
+    pub fn arguments(&self, error: &clap::Error) {
+        if error.use_stderr() {
+            let words = error.render().to_string();
+            let message = words.trim().strip_prefix("error: ").unwrap_or(words.trim());
+            self.event(&ErrorEvent { event: "error", exit: Exit::Usage as u8, message, hint: None, resume: None });
+            let _ = error.print();
+        } else {
+            self.keep(error.print());
+        }
+    }
+}
+
+/// Words as a shell reads them back.
+fn command_line(words: impl Iterator<Item = String>) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    let quoted = |word: String| {
+        if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_given_to_a_shell_again() {
+        let words = ["harnessx", "run", "--set", "a=[\"b c\"]", "", "it's", "--max-time", "1s"].map(str::to_owned);
+        assert_eq!(command_line(words.into_iter()), r#"harnessx run --set 'a=["b c"]' '' 'it'\''s' --max-time 1s"#);
     }
 }

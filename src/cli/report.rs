@@ -57,6 +57,13 @@ struct ReportEvent<'a> {
     bytes: usize,
 }
 
+/// What would stand on stdout: an object, or text.
+#[derive(Serialize)]
+struct PrintedEvent<'a, T> {
+    event: &'static str,
+    report: &'a T,
+}
+
 /// Writes the page of a run that has just ended.
 pub(super) fn write_page(run: &Path, printer: &Printer) -> Done {
     report(&ReportArgs { run: run.to_owned(), format: Format::Html, output: None, control: Vec::new() }, printer)
@@ -78,6 +85,12 @@ pub(crate) fn report(args: &ReportArgs, printer: &Printer) -> Done {
     };
     let file = args.output.clone().unwrap_or_else(|| args.run.join(args.format.file()));
     if file.as_os_str() == "-" {
+        match args.format {
+            Format::Json => printer.event(&PrintedEvent { event: "report", report: &report }),
+            Format::Html | Format::Md | Format::Junit | Format::Github => {
+                printer.event(&PrintedEvent { event: "report", report: &text });
+            }
+        }
         printer.raw(text.as_bytes());
         return Ok(Exit::Done);
     }

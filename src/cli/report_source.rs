@@ -43,11 +43,21 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
     }
     for (folder, episodes) in &folders {
         let own = episodes.iter().filter(|(key, _)| !folder.is_copy(key));
-        own.for_each(|(key, result)| report.spent.entry(Use::of_stream(&key.stream.0)).or_default().add(result));
+        own.for_each(|(key, result)| report.spent.entry(use_of(&folder.place, key)).or_default().add(result));
     }
     train(&mut report, &visible);
     sealed(&mut report, &folders, &visible);
     Ok(report)
+}
+
+/// What an episode was played for, as the rounds' records count it.
+fn use_of(place: &Place, key: &EpisodeKey) -> Use {
+    match place {
+        Place::Sealed { stream: SealedStream::Judged, .. } => Use::Gate,
+        Place::Round(_)
+        | Place::Meta(_)
+        | Place::Sealed { stream: SealedStream::Gate | SealedStream::Heldout | SealedStream::Chooser, .. } => Use::of_stream(&key.stream.0),
+    }
 }
 
 /// A JSON file with a version; `None` where it is not there.
@@ -170,7 +180,7 @@ fn sealed(report: &mut Report, folders: &[(EpisodeFolder, Episodes)], visible: &
         let episodes = by_harness.get(incumbent(report, round)).into_iter().flatten().map(|(key, result)| (*key, *result));
         counts(episodes.filter(|(key, _)| wanted(key.stream.0.split('/').next().unwrap_or_default()) && !seen.contains(&key.task)))
     };
-    let gate: Vec<Counts> = report.rounds.iter().map(|round| of(round, |stream| matches!(stream, "gate" | "sealed"))).collect();
+    let gate: Vec<Counts> = report.rounds.iter().map(|round| of(round, |stream| matches!(stream, "visible" | "gate" | "sealed"))).collect();
     let heldout: Vec<(u32, Counts)> = report.rounds.iter().map(|round| (round.round, of(round, |stream| stream == "heldout"))).collect();
     let ends = report.rounds.first().zip(report.rounds.last());
     let is_same = ends.is_none_or(|(first, last)| incumbent(report, first) == incumbent(report, last));

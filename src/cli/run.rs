@@ -6,9 +6,11 @@ use super::course::Allowed;
 use super::display::Display;
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
-use super::settings::{Settings, milliseconds};
-use super::{Done, Shared, desk, session};
-use crate::domain::outcome::Outcome;
+use super::session::Session;
+use super::settings::Settings;
+use super::{Done, Shared, desk};
+use crate::domain::figures::count;
+use crate::domain::outcome::{Ending, Outcome};
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
@@ -50,21 +52,20 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let Assignment { layered, benchmark, harness, dir } = &assignment;
     let settings = &layered.settings;
     let parts = assignment.parts()?;
-    let deadline = settings.max_time.as_deref().map(milliseconds).transpose()?;
     desk::fetch_missing(settings, args.allowed.yes, printer)?;
     let run_dir = RunDir::open(dir)?;
     let desk = desk::open(&assignment, &run_dir.ledger_path(), printer)?;
     let agent =
         Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits, role: ModelRole::Main };
     run_dir.freeze(&layered.frozen(assignment.facts(&desk)), args.allowed.force)?;
-    let runtime = session::runtime()?;
+    let session = Session::new(settings, &desk.clock)?;
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;
         for (split, tasks) in parts {
             let round = place(&run_dir, split, harness.id.as_str())?;
             let Settings { rollouts, jobs, .. } = *settings;
             let plan = Rollout { agent: &agent, episodes: episodes(&tasks, &stream_of(split), rollouts), jobs, dir: &round };
-            let tally = play_split(&runtime, &plan, split, dir, deadline, printer)?;
+            let tally = play_split(&session, &plan, split, dir, printer)?;
             worst = worst.min(tally.pass_rate.map_or(0.0, |share| share.value));
             run_dir.add_point(0, split, tally.point())?;
         }
@@ -78,27 +79,20 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
 }
 
 /// Plays one split and reports it.
-fn play_split(
-    runtime: &tokio::runtime::Runtime,
-    plan: &Rollout<'_>,
-    split: Split,
-    dir: &Path,
-    deadline: Option<u64>,
-    printer: &Printer,
-) -> Result<Tally, Failure> {
+fn play_split(session: &Session, plan: &Rollout<'_>, split: Split, dir: &Path, printer: &Printer) -> Result<Tally, Failure> {
     let wanted = plan.episodes.len();
     let clock = &plan.agent.desk.clock;
     let started = clock.milliseconds();
-    let display = Display::new(wanted, printer);
-    let stopped = || session::is_interrupted() || deadline.is_some_and(|limit| clock.milliseconds() - started >= limit);
+    let display = Display::new(wanted, clock, printer);
+    let stopped = || session.is_over();
     let watch = |progress: Progress<'_>| display.show(&progress);
-    let results: Results = runtime.block_on(async {
-        tokio::select! {
-            results = rollout(plan, &watch, &stopped) => results,
-            () = session::second_interrupt() => Ok(Results::new()),
-        }
-    })?;
+    let played = session.run(rollout(plan, &watch, &stopped), printer)?;
     display.finish();
+    let results: Results = match played {
+        Some(results) => results.map_err(|error| session.told(error.into()))?,
+        // It was dropped: what is on file, and nothing played.
+        None => session.run(rollout(plan, &|_| {}, &|| true), printer)?.transpose()?.unwrap_or_default(),
+    };
     let tally = tally(results.iter());
     let seconds = (clock.milliseconds() - started) as f64 / 1000.0;
     let policy = plan.agent.desk.policy_of(ModelRole::Main);
@@ -113,14 +107,24 @@ fn play_split(
         tally,
     });
     if results.len() < wanted {
-        return Err(Failure::new(Exit::Interrupted, format!("finish the run: {} of {wanted} episodes are done", results.len()))
-            .hint("the same command continues; finished episodes are kept"));
+        return Err(session.stopped(&format!("; {} of {wanted} episodes are done", results.len())));
     }
     report(plan, split, &tally, seconds, dir, printer);
+    if let Some(line) = faults(&results) {
+        printer.line(&line);
+    }
     if tally.scored == 0 {
         return Err(nothing_scored(&results, split));
     }
     Ok(tally)
+}
+
+/// How many episodes the harness itself broke, and the first one's words, in the order of the tasks.
+fn faults(results: &Results) -> Option<String> {
+    let mut faults = results.iter().filter(|(_, result)| matches!(result.end, Ending::HarnessFault { .. }));
+    let (key, first) = faults.next()?;
+    let words = first.end.fault().unwrap_or_default();
+    Some(format!("{} ended in a fault of the harness; the first, {}: {words}", count(1 + faults.count() as u64, "episode"), key.task))
 }
 
 /// Every episode is missing: what broke first, in the order of the tasks.
@@ -145,16 +149,23 @@ fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &P
         printer.line(&format!("solved at least once in {k} rollouts (pass@{k}): {rate} of tasks"));
     }
     let usage = &tally.usage;
-    let cached = if usage.input_tokens == 0 { 0.0 } else { 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64 };
+    // A local policy says it of its own cache, below; calls do not.
+    let speed = desk::speed(plan.agent.desk);
+    let cached = match speed {
+        None if usage.input_tokens > 0 => {
+            format!(" ({:.0} % of the prompt served from a cache)", 100.0 * usage.cached_tokens as f64 / usage.input_tokens as f64)
+        }
+        None | Some(_) => String::new(),
+    };
     printer.line(&format!(
-        "{} calls ({} retries), {} steps, {} tokens ({cached:.0} % of the prompt served from a cache), ${:.2}, {seconds:.0} s",
+        "{} calls ({} retries), {} steps, {} tokens{cached}, ${:.2}, {seconds:.0} s",
         tally.calls,
         tally.retries,
         tally.steps,
         usage.tokens(),
         usage.cost
     ));
-    if let Some(speed) = desk::speed(plan.agent.desk) {
+    if let Some(speed) = speed {
         printer.line(&speed);
     }
     let trajectories = dir.join("R0").join("trajectories");

@@ -2,8 +2,8 @@
 
 use super::Done;
 use super::assignment::Assignment;
-use super::course::{Allowed, Task, whole, with_rounds};
-use super::failure::Exit;
+use super::course::{Allowed, RestEvent, Task, whole, with_rounds};
+use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::show::round_number;
 use crate::clock::Clock;
@@ -11,6 +11,7 @@ use crate::rounds::{Rest, Until, rules_on};
 use crate::stages::critique::{Critique, terminal};
 use crate::store::visible::Visible;
 use clap::Args;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Propose candidates for a run's open round: typed edits with a manifest, each on a branch.
@@ -37,11 +38,19 @@ pub(crate) struct CritiqueArgs {
     round: Option<String>,
 }
 
+#[derive(Serialize)]
+struct Looked<'a> {
+    round: u32,
+    #[serde(flatten)]
+    critique: &'a Critique,
+}
+
 /// Runs `evolve`.
 pub(crate) fn evolve(args: &EvolveArgs, printer: &Printer) -> Done {
     let round = advance(&args.run, Until::Evolved, printer)?;
     let visible = Visible::open(&args.run, "evolve", &Clock::system())?;
     for manifest in visible.candidates(round)? {
+        printer.event_of("candidate", &manifest);
         printer.line(&format!("{}: {}", manifest.candidate_id, manifest.title));
     }
     Ok(Exit::Done)
@@ -55,7 +64,7 @@ fn rules(args: &CritiqueArgs, printer: &Printer) -> Done {
     let rounds = asked.map_or_else(|| visible.rounds().map(|rounds| rounds.into_iter().rev().collect()), |round| Ok(vec![round]))?;
     for round in rounds {
         if let Some(found) = rules_on(&visible, &benchmark, round)? {
-            printer.event(&found);
+            printer.event_of("critique", &Looked { round, critique: &found });
             printer.line(&format!("R{round}, by the rules alone:\n{}", terminal(&found)));
             return Ok(Exit::Done);
         }
@@ -72,16 +81,20 @@ pub(crate) fn critique(args: &CritiqueArgs, printer: &Printer) -> Done {
     let round = advance(&args.run, Until::Critiqued, printer)?;
     let visible = Visible::open(&args.run, "critique", &Clock::system())?;
     match visible.find_json::<Critique>(&format!("R{round}/critique.json"))? {
-        Some(critique) => printer.line(&terminal(&critique)),
+        Some(critique) => {
+            printer.event_of("critique", &Looked { round, critique: &critique });
+            printer.line(&terminal(&critique));
+        }
         None => printer.line("no candidate to look over"),
     }
     Ok(Exit::Done)
 }
 
 /// Takes the open round so far; its number.
-fn advance(run: &Path, until: Until, printer: &Printer) -> Result<u32, super::failure::Failure> {
+fn advance(run: &Path, until: Until, printer: &Printer) -> Result<u32, Failure> {
     let assignment = Assignment::of_run(run)?;
     let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(until), printer, whole)?;
+    printer.event(&RestEvent::of(&closing));
     match closing.rest {
         Rest::Waiting => printer.line(&closing.reason),
         Rest::Over | Rest::Open => printer.note(&closing.reason),

@@ -1,6 +1,7 @@
 //! How an episode ended and what it was worth (`system.md` §4).
 
 use super::request::Usage;
+use super::untrusted::one_line;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -100,6 +101,18 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// What broke and how, in a line; `None` where nothing did.
+    pub fn fault(&self) -> Option<String> {
+        let (what, message) = match self {
+            Self::HarnessFault { part, message } => (format!("fault of {part}"), message),
+            Self::Fault { boundary, message } => (format!("plumbing failed ({})", boundary.as_str()), message),
+            Self::FinalAnswer { .. } | Self::EnvironmentDone | Self::Budget { .. } | Self::Interrupt { .. } => return None,
+        };
+        Some(one_line(&format!("{what}: {message}")))
+    }
+}
+
 impl fmt::Display for Ending {
     /// What kind of ending it was and whose, without the words of a model or an environment.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,4 +158,16 @@ pub struct EpisodeResult {
     /// Milliseconds that it waited for models; replies from the ledger take none.
     #[serde(default)]
     pub milliseconds: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_in_one_line_without_control_characters() {
+        let fault = Ending::HarnessFault { part: "processors/x.js".to_owned(), message: "line 3:\n  \u{1b}[31mno\u{202e}".to_owned() };
+        assert_eq!(fault.fault().unwrap(), "fault of processors/x.js: line 3: [31mno");
+        assert_eq!(Ending::EnvironmentDone.fault(), None);
+    }
 }

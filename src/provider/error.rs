@@ -51,14 +51,14 @@ pub enum ProviderError {
         /// The last failure in full.
         last: String,
     },
-    /// The run's cap on tokens or money has been reached; no further call is started.
-    #[error("call model {model}: the run's {what} cap is used up: {spent} of {cap}")]
+    /// The run's cap on tokens, money or time has been reached; no further call is started.
+    #[error("call model {model}: the run's cap on {what} is used up: {spent} of {cap}")]
     BudgetSpent {
         /// As the user named it.
         model: String,
-        /// `token` or `cost`.
+        /// `tokens`, `cost` or `time`, as the settings have it.
         what: &'static str,
-        /// Spent so far, tokens or US dollars.
+        /// Spent so far, tokens, US dollars or milliseconds.
         spent: String,
         /// The cap.
         cap: String,

@@ -1,6 +1,7 @@
 //! The run's meter: tokens and money of every call of every model, and the caps beyond which no call is started.
 
 use super::error::ProviderError;
+use crate::clock::Clock;
 use crate::domain::request::Usage;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,6 +18,8 @@ pub struct Caps {
 #[derive(Debug, Default)]
 pub struct Meter {
     caps: Caps,
+    /// Milliseconds of the clock after which no call is started.
+    until: Option<(Clock, u64)>,
     tokens: AtomicU64,
     /// Billionths of a US dollar.
     nanodollars: AtomicU64,
@@ -28,6 +31,11 @@ impl Meter {
     /// A meter at zero.
     pub fn new(caps: Caps) -> Self {
         Self { caps, ..Self::default() }
+    }
+
+    /// The same, with a cap on time: so many milliseconds of the clock, where it has one.
+    pub fn until(self, clock: &Clock, milliseconds: Option<u64>) -> Self {
+        Self { until: milliseconds.map(|milliseconds| (clock.clone(), milliseconds)), ..self }
     }
 
     /// Tokens so far.
@@ -59,10 +67,13 @@ impl Meter {
     pub fn admit(&self, model: &str) -> Result<(), ProviderError> {
         let spent = |what, spent: String, cap: String| ProviderError::BudgetSpent { model: model.to_owned(), what, spent, cap };
         if let Some(cap) = self.caps.max_tokens.filter(|cap| self.tokens() >= *cap) {
-            return Err(spent("token", self.tokens().to_string(), cap.to_string()));
+            return Err(spent("tokens", self.tokens().to_string(), cap.to_string()));
         }
         if let Some(cap) = self.caps.max_cost.filter(|cap| self.cost() >= *cap) {
-            return Err(spent("cost", format!("${:.4}", self.cost()), format!("${cap:.4}")));
+            return Err(spent("cost", format!("{:.4}", self.cost()), cap.to_string()));
+        }
+        if let Some((cap, now)) = self.until.as_ref().map(|(clock, cap)| (*cap, clock.milliseconds())).filter(|(cap, now)| now >= cap) {
+            return Err(spent("time", format!("{now} ms"), format!("{cap} ms")));
         }
         Ok(())
     }
@@ -74,13 +85,17 @@ mod tests {
 
     #[test]
     fn calls_are_refused_once_a_cap_is_reached() {
-        let meter = Meter::new(Caps { max_tokens: None, max_cost: Some(0.01) });
+        let meter = Meter::new(Caps { max_cost: Some(0.01), ..Caps::default() });
         let call = Usage { input_tokens: 10, output_tokens: 5, cost: 0.006, ..Usage::default() };
         meter.charge(&call);
         meter.admit("m").unwrap();
         meter.charge(&call);
         assert!(matches!(meter.admit("m"), Err(ProviderError::BudgetSpent { what: "cost", .. })));
         assert_eq!(meter.tokens(), 30);
+        let meter = Meter::default().until(&Clock::stepped(1), Some(2));
+        meter.admit("m").unwrap();
+        meter.admit("m").unwrap();
+        assert!(matches!(meter.admit("m"), Err(ProviderError::BudgetSpent { what: "time", .. })));
     }
 
     #[test]

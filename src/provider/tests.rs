@@ -248,7 +248,7 @@ async fn caps_and_keys_are_checked() {
     let provider = open("mine", entry(&url, Api::OpenAi), &meter).unwrap();
     provider.call(&request(Decision::Free), 1).await.unwrap();
     let error = provider.call(&request(Decision::Free), 1).await.unwrap_err();
-    assert!(matches!(error, ProviderError::BudgetSpent { what: "token", .. }));
+    assert!(matches!(error, ProviderError::BudgetSpent { what: "tokens", .. }));
     let keyed = |name: &str| ModelEntry { api_key_env: Some(name.to_owned()), ..entry("http://127.0.0.1:1", Api::OpenAi) };
     assert!(matches!(open("mine", keyed("NO_KEY"), &meter), Err(ProviderError::MissingKey { variable, .. }) if variable == "NO_KEY"));
     assert!(!format!("{:?}", open("mine", keyed("HAVE_KEY"), &meter).unwrap()).contains("sk-1"));

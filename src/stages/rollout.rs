@@ -34,7 +34,7 @@ pub struct Rollout<'a> {
 /// Something that happened, for whoever watches.
 pub enum Progress<'a> {
     /// An episode was on file before.
-    Kept(&'a EpisodeResult),
+    Kept(&'a EpisodeKey, &'a EpisodeResult),
     /// An episode is finished.
     Finished(&'a EpisodeKey, &'a EpisodeResult),
     /// An episode is tried again.
@@ -81,8 +81,8 @@ pub async fn rollout(
     let keys: BTreeSet<&EpisodeKey> = plan.episodes.iter().map(|(_, key)| key).collect();
     results.retain(|key, _| keys.contains(key));
     info!(wanted = keys.len(), on_file = results.len(), "episodes");
-    for result in results.values() {
-        watch(Progress::Kept(result));
+    for (key, result) in &results {
+        watch(Progress::Kept(key, result));
     }
     let missing: Vec<(&LoadedTask, EpisodeKey)> = plan.episodes.iter().filter(|(_, key)| !results.contains_key(key)).cloned().collect();
     let mut played = stream::iter(missing)
@@ -183,32 +183,51 @@ impl Tally {
 
 /// Adds results up.
 pub fn tally<'a>(results: impl Iterator<Item = (&'a EpisodeKey, &'a EpisodeResult)>) -> Tally {
-    let mut tally = Tally::default();
-    let mut by_task: BTreeMap<&TaskId, (u32, u32)> = BTreeMap::new();
+    let mut sum = Sum::default();
     for (key, result) in results {
-        tally.usage.add(&result.usage);
-        tally.calls += u64::from(result.calls);
-        tally.retries += u64::from(result.retries);
-        tally.steps += u64::from(result.steps);
+        sum.add(key, result);
+    }
+    sum.tally()
+}
+
+/// Results added up one by one, as they come.
+#[derive(Clone, Debug, Default)]
+pub struct Sum {
+    /// All but the rates.
+    sum: Tally,
+    /// Solved and scored rollouts.
+    by_task: BTreeMap<TaskId, (u32, u32)>,
+}
+
+impl Sum {
+    /// Adds one.
+    pub fn add(&mut self, key: &EpisodeKey, result: &EpisodeResult) {
+        let sum = &mut self.sum;
+        sum.usage.add(&result.usage);
+        sum.calls += u64::from(result.calls);
+        sum.retries += u64::from(result.retries);
+        sum.steps += u64::from(result.steps);
         let solved = match &result.outcome {
             Outcome::Solved => true,
             Outcome::Failed => false,
             Outcome::Error { .. } => {
-                tally.missing += 1;
-                continue;
+                sum.missing += 1;
+                return;
             }
         };
-        let entry = by_task.entry(&key.task).or_default();
+        let entry = self.by_task.entry(key.task.clone()).or_default();
         entry.0 += u32::from(solved);
         entry.1 += 1;
-        tally.scored += 1;
-        tally.solved += usize::from(solved);
+        sum.scored += 1;
+        sum.solved += usize::from(solved);
     }
-    tally.tasks = by_task.len();
-    tally.pass_at = pass_at(by_task.values());
-    let mean: f64 = by_task.values().map(|(solved, scored)| f64::from(*solved) / f64::from(*scored)).sum();
-    tally.pass_rate = wilson(mean, tally.tasks);
-    tally
+
+    /// What they come to.
+    pub fn tally(&self) -> Tally {
+        let tasks = self.by_task.len();
+        let mean: f64 = self.by_task.values().map(|(solved, scored)| f64::from(*solved) / f64::from(*scored)).sum();
+        Tally { tasks, pass_at: pass_at(self.by_task.values()), pass_rate: wilson(mean, tasks), ..self.sum }
+    }
 }
 
 /// At the most rollouts that any task has.

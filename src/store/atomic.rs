@@ -80,6 +80,34 @@ pub(super) fn write_via(part: &Path, path: &Path, bytes: &[u8]) -> Result<(), Fi
     Ok(())
 }
 
+/// Removes half-written files that processes which are gone have left anywhere below a folder that this process alone writes to. Folders of
+/// desks are a person's own.
+///
+/// # Errors
+/// What the operating system refused.
+pub(super) fn remove_parts(dir: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(dir).map_err(FileError::io("read", dir))?.filter_map(Result::ok) {
+        let (path, name) = (entry.path(), entry.file_name());
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && name != "desk" => remove_parts(&path)?,
+            Ok(kind) if kind.is_file() && is_left_over(&name.to_string_lossy()) => {
+                fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file's name says that it was to become another one, and whoever wrote it is gone: [`write_whole`] and the repository of harnesses
+/// name their process, a trace is compressed under the lock.
+fn is_left_over(name: &str) -> bool {
+    let Some(whole) = name.strip_suffix(".part") else { return false };
+    let writer = whole.rsplit_once('.').and_then(|(_, process)| process.parse().ok());
+    let is_gone = |process| nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), None) == Err(nix::errno::Errno::ESRCH);
+    writer.map_or_else(|| whole.ends_with(".jsonl.zst"), is_gone)
+}
+
 /// Removes a file, if it is there.
 ///
 /// # Errors
@@ -215,6 +243,23 @@ mod tests {
         assert_eq!(read_lines::<u32>(&path).unwrap(), [1]);
         JsonLines::open(&path).unwrap().append(&2).unwrap();
         assert_eq!(read_lines::<u32>(&path).unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = i32::MAX;
+        let (left, own) = (format!("a.json.{gone}.part"), format!("a.json.{}.part", std::process::id()));
+        let names = ["a.json", "a.part", &left, &own, "sealed/t.jsonl.zst.part", "R1/desk/1/harness/x.1.part", "R1/desk/1/harness/x.part"];
+        for name in names {
+            write_whole(&dir.path().join(name), b"x").unwrap();
+        }
+        let late = format!("R1/desk/1/harness/x.{gone}.part");
+        write_whole(&dir.path().join(&late), b"x").unwrap();
+        remove_parts(dir.path()).unwrap();
+        let stays = |name: &str| dir.path().join(name).exists();
+        assert!(!stays(&left) && !stays("sealed/t.jsonl.zst.part"));
+        assert!(["a.json", "a.part", own.as_str(), late.as_str(), "R1/desk/1/harness/x.part"].iter().all(|name| stays(name)));
     }
 
     #[test]

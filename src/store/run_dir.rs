@@ -1,6 +1,6 @@
 //! The run directory: where everything of a run lies (`system.md` §5), and the lock that keeps a second process out.
 
-use super::atomic::{FileError, JsonLines, read_lines, read_text, remove, write_whole};
+use super::atomic::{FileError, JsonLines, read_lines, read_text, remove, remove_parts, write_whole};
 use super::record::Frozen;
 use super::trace_file;
 use super::versioned::{parse_json, parse_toml};
@@ -15,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// The response ledger within a run.
 pub const LEDGER: &str = "sealed/ledger.jsonl";
+
+const LOCK: &str = "lock";
 
 /// A run directory could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,8 @@ pub enum RunDirError {
 pub struct RunDir {
     dir: PathBuf,
     _lock: File,
+    /// It was not there before.
+    is_new: bool,
 }
 
 /// One line of `episodes.jsonl`.
@@ -56,16 +60,20 @@ pub struct EpisodeLine {
 }
 
 impl RunDir {
-    /// Opens or makes a run directory.
+    /// Opens or makes a run directory. What a killed process was about to write there is removed.
     ///
     /// # Errors
     /// See [`RunDirError`].
     pub fn open(dir: &Path) -> Result<Self, RunDirError> {
+        let is_new = !dir.exists();
         std::fs::create_dir_all(dir).map_err(FileError::io("create", dir))?;
-        let path = dir.join("lock");
+        let path = dir.join(LOCK);
         let lock = File::options().create(true).write(true).truncate(false).open(&path).map_err(FileError::io("create", &path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Ok(()) => {
+                remove_parts(dir)?;
+                Ok(Self { dir: dir.to_owned(), _lock: lock, is_new })
+            }
             Err(TryLockError::WouldBlock) => Err(RunDirError::Locked(dir.to_owned())),
             Err(TryLockError::Error(source)) => Err(FileError::io("lock", &path)(source).into()),
         }
@@ -187,6 +195,19 @@ impl RunDir {
             text.push(b'\n');
         }
         self.write(name, &text)
+    }
+}
+
+impl Drop for RunDir {
+    /// A command that could not begin leaves nothing behind.
+    fn drop(&mut self) {
+        let holds_more = || {
+            std::fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK)))
+        };
+        if self.is_new && !holds_more() {
+            // Best effort: an empty folder does no harm.
+            let _ = std::fs::remove_file(self.dir.join(LOCK)).and_then(|()| std::fs::remove_dir(&self.dir));
+        }
     }
 }
 

@@ -35,7 +35,8 @@ fn shell(run: &TestRun, line: &str) -> Ran {
 }
 
 /// Commands on what a loop has left.
-const AFTER_A_LOOP: [&str; 7] = ["evolve", "critique", "promote", "rollback", "show diff", "show candidate", "show decision"];
+const AFTER_A_LOOP: [&str; 8] =
+    ["evolve", "critique", "promote", "rollback", "show diff", "show digest", "show candidate", "show decision"];
 
 /// Commands on a round that is open.
 const IN_A_ROUND: [&str; 3] = ["export", "export round", "import"];
@@ -56,7 +57,9 @@ fn prepared(command: &str) -> (TestRun, String) {
         let run = short();
         let ran = run.run(&[&["loop", "--run", "runs/NAME", "--rounds", "1"], &SETTINGS[..]].concat());
         assert_eq!(ran.exit, 0, "{}", ran.err);
-        return (run, String::new());
+        let digest = std::fs::read_dir(run.path().join("runs/NAME/R0/digests")).unwrap().next().unwrap().unwrap().path();
+        let digest: serde_json::Value = serde_json::from_slice(&std::fs::read(digest.with_extension("json")).unwrap()).unwrap();
+        return (run, digest["task"].as_str().unwrap().to_owned());
     }
     let run = TestRun::new();
     run.write("cache/harnessx/smollm2-135m-instruct.gguf", "stands for the weights");
@@ -75,9 +78,9 @@ fn help_fits_a_screen_and_ends_with_an_example_that_works() {
     for (command, help) in found {
         assert!(help.lines().count() <= SCREEN, "{command} --help has {} lines", help.lines().count());
         let example = help.rsplit_once("\nExample: ").unwrap_or_else(|| panic!("{command} --help has no example")).1.replace('\n', " ");
-        let (run, trace) = prepared(&command);
+        let (run, named) = prepared(&command);
         // A stand-in for the weights plays nothing.
-        let line = example.replace("local:smollm2", "random").replace("TASK_r0.jsonl", &trace);
+        let line = example.replace("local:smollm2", "random").replace("TASK_r0.jsonl", &named).replace("TASK ", &format!("{named} "));
         let ran = shell(&run, &line);
         let ready = if command == "doctor" { [0, 4] } else { [0, 0] };
         assert!(ready.contains(&ran.exit), "{line}: exit {}: {}{}", ran.exit, ran.out, ran.err);

@@ -16,6 +16,7 @@ mod faults;
 mod gate;
 mod help;
 mod init;
+mod interrupted;
 mod kill;
 mod loopback;
 mod looped;

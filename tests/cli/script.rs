@@ -150,3 +150,17 @@ fn authors_get_types() {
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert!(ran.out.contains("interface BeforeModelEvent {") && ran.out.contains("readonly turns: readonly Message[];"), "{}", ran.out);
 }
+
+#[test]
+fn a_fault_of_the_harness_is_told_while_it_plays_and_in_the_end() {
+    let run = TestRun::new();
+    with(&run, &GREET.replace("state.calls = (state.calls ?? 0) + 1;", "throw new Error(\"no\\u001b[31m way\");"));
+    let ran = run.run(&[&run.echo()[..], &["--harness", "h", "--run", "r"]].concat());
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let words = "fault of processors/greet.js: ";
+    let again = ran.err.lines().find(|line| line.starts_with("trying ")).unwrap();
+    assert!(again.contains(" (rollout 0) again: ") && again.contains(words) && !ran.err.contains("HarnessFault"), "{}", ran.err);
+    assert!(!ran.err.contains('\u{1b}') && !ran.out.contains('\u{1b}'), "{}{}", ran.err, ran.out);
+    let told = ran.out.lines().find(|line| line.contains("2 episodes ended in a fault of the harness; the first, ")).unwrap();
+    assert!(told.contains(words), "{told}");
+}

@@ -13,7 +13,7 @@ use std::fmt::Display;
 pub(super) fn show(id: &str, run: &Visible, printer: &Printer) -> Done {
     let id = CandidateId::from(id);
     let (round, manifest) = find(&id, run)?;
-    printer.event(&manifest);
+    printer.event_of("candidate", &manifest);
     for line in about(&manifest) {
         printer.line(&line);
     }

@@ -9,6 +9,7 @@ use crate::domain::message::Message;
 use crate::domain::request::{ChoiceRecord, Decision};
 use crate::domain::trace::{Record, ReplySource};
 use crate::store::trace_file::TraceReader;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Longest text shown without `--full`, in characters.
@@ -44,9 +45,16 @@ fn list(path: &Path, printer: &Printer) -> Done {
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     for path in paths {
+        printer.event(&TraceEvent { event: "trace", file: &path });
         printer.line(&path.display().to_string());
     }
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct TraceEvent<'a> {
+    event: &'static str,
+    file: &'a Path,
 }
 
 fn has_traces(dir: &Path) -> bool {

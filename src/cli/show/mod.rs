@@ -1,6 +1,7 @@
-//! `show`: an episode's trace, a candidate, a decision, or the change between two versions of a harness, as readable text.
+//! `show`: an episode's trace, a digest, a candidate, a decision, or the change between two versions of a harness, as readable text.
 
 mod candidate;
+mod digest;
 mod episode;
 
 use super::Done;
@@ -15,14 +16,14 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Print an episode's trace, a candidate, a decision or a change of harness, readable.
+/// Print an episode's trace, a digest, a candidate, a decision or a change of harness, readable.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "Example: harnessx show runs/NAME/R0/trajectories/TASK_r0.jsonl")]
 pub(crate) struct ShowArgs {
     #[command(subcommand)]
     what: Option<What>,
-    /// A trace file, or a folder of them (lists the episodes)
+    /// A trace file, a digest, or a folder of traces (lists the episodes)
     #[arg(required = true)]
     path: Option<PathBuf>,
     /// Whole texts: demonstrations, prompts, all scores
@@ -42,6 +43,18 @@ enum What {
         /// Run directory
         #[arg(long, value_name = "DIR")]
         run: PathBuf,
+    },
+    /// Print what went wrong in a task, each claim with its place in a trace
+    #[command(after_help = "Example: harnessx show digest TASK --run runs/NAME")]
+    Digest {
+        /// The task
+        task: String,
+        /// Run directory
+        #[arg(long, value_name = "DIR")]
+        run: PathBuf,
+        /// The round, as 3 or R3 [default: the latest that has one]
+        #[arg(long)]
+        round: Option<String>,
     },
     /// Print a candidate: what it changes, why, what it predicts, and what became of it
     #[command(after_help = "Example: harnessx show candidate C-R1-01 --run runs/NAME")]
@@ -74,12 +87,24 @@ struct DiffEvent<'a> {
     patch: &'a str,
 }
 
+#[derive(Serialize)]
+struct FullEvent<'a> {
+    event: &'static str,
+    round: u32,
+    text: &'a str,
+}
+
 /// Runs the command.
 pub(crate) fn show(args: &ShowArgs, printer: &Printer) -> Done {
     match (&args.what, &args.path) {
         (Some(What::Diff { from, to, run }), _) => diff(from, to, run, printer),
+        (Some(What::Digest { task, run, round }), _) => {
+            let round = round.as_deref().map(round_number).transpose()?;
+            digest::show(task, round, &visible(run)?, printer)
+        }
         (Some(What::Candidate { id, run }), _) => candidate::show(id, &visible(run)?, printer),
         (Some(What::Decision { round, run, full }), _) => decision(round, run, *full, printer),
+        (None, Some(path)) if digest::is_digest(path) => digest::show_file(path, printer),
         (None, Some(path)) => episode::show(path, args.full, printer),
         (None, None) => Err(Failure::new(Exit::Usage, "show: name a trace file")),
     }
@@ -114,7 +139,9 @@ fn diff(from: &str, to: &str, run: &Path, printer: &Printer) -> Done {
 fn decision(round: &str, run: &Path, full: bool, printer: &Printer) -> Done {
     let round = round_number(round)?;
     if full {
-        printer.line(&read_text(&run.join(full_decision(round)))?);
+        let text = read_text(&run.join(full_decision(round)))?;
+        printer.event(&FullEvent { event: "full_decision", round, text: &text });
+        printer.line(&text);
         return Ok(Exit::Done);
     }
     let visible = visible(run)?;
@@ -122,7 +149,7 @@ fn decision(round: &str, run: &Path, full: bool, printer: &Printer) -> Done {
         Failure::settings(format!("show decision {round} of {}: R{round}/decision.json is not there", run.display()))
             .hint("a round decides when its gate is done; `show decision` reads the rounds before it")
     })?;
-    printer.event(&decision);
+    printer.event_of("decision", &decision);
     printer.line(visible.read_text(&format!("R{round}/decision.md"))?.trim_end());
     Ok(Exit::Done)
 }

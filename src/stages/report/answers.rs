@@ -4,9 +4,11 @@
 use super::input::{Comparison, Report};
 use crate::domain::curves::ModelShare;
 use crate::domain::figures::{count, gain, money, percent, points, range, time, tokens};
+use crate::domain::id::CandidateId;
 use crate::domain::interval::{Share, difference};
 use crate::domain::meta::Sessions;
 use crate::domain::round::{Rollouts, Ruled, RulingWord};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One question with its answer. Text of others is in it as they wrote it: whoever prints it makes it harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,12 +177,15 @@ fn shipped(report: &Report) -> Answer {
         lines.push(format!("and {} more, below", ships.len() - SHIPS_SHOWN));
     }
     if ships.is_empty() {
-        let of = |word| rulings.iter().filter(|(_, ruled)| ruled.word == word).count();
+        let last: BTreeMap<&CandidateId, RulingWord> = rulings.iter().map(|(_, ruled)| (&ruled.candidate, ruled.word)).collect();
+        let of = |word| last.values().filter(|last| **last == word).count();
         let (rejected, blocked, parked) = (of(RulingWord::Rejected), of(RulingWord::Blocked), of(RulingWord::Parked));
         lines.push(format!("{rejected} rejected, {blocked} blocked, {parked} waiting: the reasons are below"));
     }
     let tone = if ships.is_empty() { Tone::Plain } else { Tone::Good };
-    let short = format!("{} of {}", ships.len(), count(rulings.len() as u64, "candidate"));
+    // One that waits is ruled on once a round.
+    let candidates: BTreeSet<&CandidateId> = rulings.iter().map(|(_, ruled)| &ruled.candidate).collect();
+    let short = format!("{} of {}", ships.len(), count(candidates.len() as u64, "candidate"));
     Answer { question, short, lines, tone }
 }
 

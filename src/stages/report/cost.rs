@@ -34,8 +34,11 @@ pub(super) fn by_stage(report: &Report) -> Table {
     rows.push(row(("all".to_owned(), number, String::new()), Some(calls), &usage, Some(waited)));
     let heads = ["episodes", "missing", "model calls", "prompt tokens", "of these cached", "reply tokens", "money", "waited for models"];
     let heads = [Head::Words("for")].into_iter().chain(heads.map(Head::Figure)).collect();
-    Table { caption: "Cost by stage; a session of the meta-agent is one episode", heads, rows }
+    Table { caption: CAPTION, heads, rows }
 }
+
+const CAPTION: &str = "Cost by stage; a session of the meta-agent is one episode. Waiting is added up over episodes, many of which wait at \
+     once. What a local model takes from its own cache is not told by call and not counted as cached";
 
 /// What the rounds' records hold beyond what is on file.
 const REST: &str = "everything else that rounds recorded";

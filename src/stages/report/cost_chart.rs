@@ -24,21 +24,26 @@ fn amounts(rollouts: &Rollouts) -> [u64; 4] {
     [rollouts.visible, rollouts.gate, rollouts.heldout, rollouts.untouched]
 }
 
-/// Episodes by round: by the rounds' records, else what is on file as one round.
-fn rows(report: &Report) -> Vec<(u32, Rollouts)> {
-    let records: Vec<(u32, Rollouts)> =
-        report.rounds.iter().filter_map(|round| Some((round.round, round.record.as_ref()?.rollouts))).collect();
+/// Episodes by round: by the rounds' records, and last what is on file beyond them: a round that is open, or held-out tasks at the end.
+pub(super) fn episodes_by_round(report: &Report) -> Vec<(String, Rollouts)> {
     let of = |what| report.spent.get(&what).map_or(0, |spent| spent.episodes);
-    if records.is_empty() && report.episodes() > 0 {
-        let rollouts = Rollouts { visible: of(Use::Visible), gate: of(Use::Gate), heldout: of(Use::Heldout), ..Rollouts::default() };
-        return vec![(0, rollouts)];
+    let mut rest = Rollouts { visible: of(Use::Visible), gate: of(Use::Gate), heldout: of(Use::Heldout), ..Rollouts::default() };
+    let records = report.rounds.iter().filter_map(|round| Some((round.round, round.record.as_ref()?.rollouts)));
+    let mut rows: Vec<(String, Rollouts)> = records.map(|(round, rollouts)| (format!("R{round}"), rollouts)).collect();
+    for (_, rollouts) in &rows {
+        rest.visible = rest.visible.saturating_sub(rollouts.visible);
+        rest.gate = rest.gate.saturating_sub(rollouts.gate);
+        rest.heldout = rest.heldout.saturating_sub(rollouts.heldout);
     }
-    records
+    if rest.played() > 0 {
+        rows.push((if rows.is_empty() { "R0" } else { "after" }.to_owned(), rest));
+    }
+    rows
 }
 
 /// The chart with its legend and its table; `None` where nothing was played.
 pub(super) fn cost_chart(report: &Report) -> Option<Markup> {
-    let rows = rows(report);
+    let rows = episodes_by_round(report);
     let most = rows.iter().map(|(_, rollouts)| amounts(rollouts).iter().sum::<u64>()).max().filter(|most| *most > 0)?;
     let height = ROW * rows.len() as f64 + 4.0;
     let present = |kind: usize| rows.iter().any(|(_, rollouts)| amounts(rollouts)[kind] > 0);
@@ -52,41 +57,41 @@ pub(super) fn cost_chart(report: &Report) -> Option<Markup> {
             svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-labelledby="cost-title cost-desc" {
                 title id="cost-title" { "Episodes by round and use" }
                 desc id="cost-desc" { (grouped(rows.iter().map(|(_, rollouts)| rollouts.played()).sum())) " episodes were played; the table below has the figures" }
-                @for (index, (round, rollouts)) in rows.iter().enumerate() { (bar(index, *round, rollouts, most)) }
+                @for (index, (round, rollouts)) in rows.iter().enumerate() { (bar(index, round, rollouts, most)) }
             }
             (table(&rows))
         }
     })
 }
 
-fn bar(index: usize, round: u32, rollouts: &Rollouts, most: u64) -> Markup {
+fn bar(index: usize, round: &str, rollouts: &Rollouts, most: u64) -> Markup {
     let y = ROW * index as f64 + (ROW - BAR) / 2.0;
     let unit = (WIDTH - LEFT - RIGHT) / most as f64;
     let amounts = amounts(rollouts);
     let start = |kind: usize| LEFT + unit * amounts[..kind].iter().sum::<u64>() as f64;
     html! {
-        g class="axis" { text x=(LEFT - 8.0) y=(format!("{:.1}", y + BAR / 2.0)) dy=".35em" text-anchor="end" { "R" (round) } }
+        g class="axis" { text x=(LEFT - 8.0) y=(format!("{:.1}", y + BAR / 2.0)) dy=".35em" text-anchor="end" { (round) } }
         @for (kind, (class, words)) in KINDS.iter().enumerate().filter(|(kind, _)| amounts[*kind] > 0) {
             rect class=(format!("bar {class}")) x=(format!("{:.1}", start(kind))) y=(format!("{y:.1}"))
                 width=(format!("{:.1}", (unit * amounts[kind] as f64 - 1.0).max(0.8))) height=(BAR) {
-                title { "R" (round) ": " (count(amounts[kind], "episode")) ", " (words) }
+                title { (round) ": " (count(amounts[kind], "episode")) ", " (words) }
             }
         }
         g class="axis" { text x=(format!("{:.1}", start(4) + 6.0)) y=(format!("{:.1}", y + BAR / 2.0)) dy=".35em" { (grouped(rollouts.played())) } }
     }
 }
 
-fn table(rows: &[(u32, Rollouts)]) -> Markup {
+fn table(rows: &[(String, Rollouts)]) -> Markup {
     html! {
         details {
             summary { "The same as a table" }
             div class="scroll" {
                 table {
-                    caption { "Episodes by round and use" }
+                    caption { "Episodes by round and use; `after` is what the last round that ended does not count: an open round, or held-out tasks at the end" }
                     thead { tr { th scope="col" { "round" } th scope="col" { "train" } th scope="col" { "gate" } th scope="col" { "held-out" } th scope="col" { "not played" } } }
                     tbody {
                         @for (round, rollouts) in rows {
-                            tr { th scope="row" { "R" (round) } @for amount in amounts(rollouts) { td { (grouped(amount)) } } }
+                            tr { th scope="row" { (round) } @for amount in amounts(rollouts) { td { (grouped(amount)) } } }
                         }
                     }
                 }

@@ -4,10 +4,12 @@
 use super::answers::{Answer, answers, headline};
 use super::compared::{side_by_side, warnings};
 use super::cost::{by_round, by_stage};
+use super::cost_chart::episodes_by_round;
 use super::decisions::{came_of, reason};
 use super::input::{Cell, Report, Round};
 use super::proposers::by_engine;
 use super::reading::readings;
+use super::tasks::READ;
 use crate::domain::figures::{grouped, points, rate};
 use crate::domain::round::Ruled;
 use crate::domain::untrusted::{escaped, fenced};
@@ -93,10 +95,10 @@ fn cost(report: &Report, text: &mut String) {
     if let Some(table) = by_round(report) {
         text.push_str(&table.markdown());
     }
-    let records = report.rounds.iter().filter_map(|round| Some((round.round, round.record.as_ref()?)));
-    let rows: Vec<String> = records.map(|(round, record)| format!("R{round} {}", grouped(record.rollouts.played()))).collect();
-    if !rows.is_empty() {
-        _ = writeln!(text, "\nEpisodes by round: {}.", rows.join(", "));
+    if report.rounds.iter().any(|round| round.record.is_some()) {
+        let rows = episodes_by_round(report);
+        let rows: Vec<String> = rows.iter().map(|(round, rollouts)| format!("{round} {}", grouped(rollouts.played()))).collect();
+        _ = writeln!(text, "\nEpisodes by round (after: beyond the last one that ended): {}.", rows.join(", "));
     }
 }
 
@@ -143,7 +145,7 @@ fn tasks(report: &Report, text: &mut String) {
     let heads: Vec<String> = report.rounds.iter().map(|round| format!(" R{} |", round.round)).collect();
     _ = writeln!(
         text,
-        "\n## Train tasks by round\n\nRollouts solved of scored.\n\n| task |{}\n|---|{}",
+        "\n## Train tasks by round\n\nRollouts solved of scored. {READ}\n\n| task |{}\n|---|{}",
         heads.concat(),
         "---|".repeat(heads.len())
     );

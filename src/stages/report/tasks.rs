@@ -13,6 +13,14 @@ const SIDE_BY_SIDE: usize = 8;
 /// Clusters shown.
 const CLUSTERS_SHOWN: usize = 12;
 
+/// What a train column holds.
+pub(super) const READ: &str = "A column of train tasks is what its round read: rollouts of the harness that it began with, also those that \
+     the round before had played to judge it. The curve has the harness that a round ended with.";
+
+/// What a gate column holds.
+const KNOWN: &str = "A column of gate tasks is the harness that its round ended with: every rollout of it on file, also those played in \
+     later rounds to judge candidates against it. The curve has what was known when the round ended.";
+
 /// The section of the heat maps.
 pub(super) fn tasks(report: &Report) -> Markup {
     let rounds: Vec<u32> = report.rounds.iter().map(|round| round.round).collect();
@@ -30,6 +38,7 @@ pub(super) fn tasks(report: &Report) -> Markup {
                     "Colours: " span class="key h0" {} " never solved, " span class="key h2" {} " in half of the rollouts, " span class="key h4" {} " always. "
                     "Figures are rollouts solved of scored; a hollow cell was not played again and stands as before."
                 }
+                @if rounds.len() > 1 { p class="quiet" { (READ) " " (KNOWN) } }
             }
             div class=(if rounds.len() > SIDE_BY_SIDE { "maps long" } else { "maps" }) {
                 @if !train.is_empty() { (heat("Train tasks", &rounds, &train)) }

@@ -1,9 +1,12 @@
 //! Key facts, hostile text, well-formedness, size.
 
+use super::answers::answers;
+use super::cost_chart::episodes_by_round;
 use super::fixture::{baseline, run};
-use super::input::{Comparison, Counts, Report};
+use super::input::{Comparison, Counts, Report, Use};
 use super::{html, job_summary, junit, markdown};
 use crate::domain::id::TaskId;
+use crate::domain::round::RulingWord;
 use std::collections::BTreeSet;
 
 /// Elements without a closing tag.
@@ -236,7 +239,7 @@ fn the_job_summary_leaves_out_diffs_and_tasks() {
 
     ## Cost
 
-    Cost by stage; a session of the meta-agent is one episode.
+    Cost by stage; a session of the meta-agent is one episode. Waiting is added up over episodes, many of which wait at once. What a local model takes from its own cache is not told by call and not counted as cached.
 
     | for | episodes | missing | model calls | prompt tokens | of these cached | reply tokens | money | waited for models |
     |---|---:|---:|---:|---:|---:|---:|---:|---:|
@@ -254,7 +257,7 @@ fn the_job_summary_leaves_out_diffs_and_tasks() {
     |---|---:|---:|---:|---:|---:|
     | R1 | 3 | 42,000 | 315,000 | 357,000 | \$0.02 |
 
-    Episodes by round: R0 184, R1 125, R2 162, R3 295, R4 236, R5 273.
+    Episodes by round (after: beyond the last one that ended): R0 184, R1 125, R2 162, R3 295, R4 236, R5 273, after 96.
 
     ## Who proposed
 
@@ -294,4 +297,20 @@ fn junit_counts_tasks() {
     <?xml version="1.0" encoding="UTF-8"?>
     <testsuites name="parcels-smollm2" tests="3" failures="3"><testsuite name="train" tests="3" failures="3" skipped="0"><properties><property name="held-out gain" value="+8.3 points"></property><property name="held-out gain, 95 % interval" value="-18.0 to +40.6"></property></properties><testcase classname="parcels-smollm2" name="parcels/fetch-000"><failure message="solved in 0 of 2 rollouts"></failure></testcase><testcase classname="parcels-smollm2" name="parcels/sort-001"><failure message="solved in 0 of 2 rollouts"></failure></testcase><testcase classname="parcels-smollm2" name="parcels/stack-002"><failure message="solved in 0 of 2 rollouts"></failure></testcase></testsuite></testsuites>
     "#);
+}
+
+#[test]
+fn a_candidate_that_waits_counts_once_and_episodes_after_the_last_round_have_a_row() {
+    let mut report = run(6, 4);
+    let shown = |report: &Report| answers(report)[2].short.clone();
+    let before = shown(&report);
+    let mut waits = report.rulings().next().map(|(_, ruled)| ruled.clone()).unwrap();
+    waits.word = RulingWord::Parked;
+    report.rounds[4].decision.as_mut().unwrap().candidates.push(waits);
+    assert_eq!(shown(&report), before);
+    let recorded: u64 = report.rounds.iter().filter_map(|round| round.record.as_ref()).map(|record| record.rollouts.heldout).sum();
+    report.spent.get_mut(&Use::Heldout).unwrap().episodes = recorded + 7;
+    let rows = episodes_by_round(&report);
+    assert!(rows.last().is_some_and(|(name, rollouts)| name == "after" && rollouts.heldout == 7), "{rows:?}");
+    assert!(markdown(&report).contains(", after "));
 }
