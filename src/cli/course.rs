@@ -7,6 +7,7 @@ use super::display::Display;
 use super::engine_command::engine_command;
 use super::estimate::Ahead;
 use super::failure::{Exit, Failure};
+use super::freezing::{OF_LOOP, freeze};
 use super::printer::Printer;
 use super::proposing::engines_on_file;
 use super::settings::milliseconds;
@@ -41,7 +42,7 @@ pub(crate) enum Task<'a> {
 /// What is allowed without asking; nothing by default.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Allowed {
-    /// Continue a run whose settings differ
+    /// Continue a run with other settings, where what is on file stays true
     #[arg(long)]
     pub force: bool,
     /// Fetch missing weights without asking
@@ -70,7 +71,7 @@ pub(crate) fn with_rounds<T>(
     let desk = desk::open(assignment, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
     let before = engines_on_file(&assignment.dir)?.filter(|before| *before != loop_settings.engines);
-    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk)), allowed.force)?;
+    freeze(&run_dir, assignment, &desk, allowed.force, &OF_LOOP)?;
     if let Some(before) = before {
         printer.line(&format!("candidates come from {} from now on; until here they came from {before}", loop_settings.engines));
     }

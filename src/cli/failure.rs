@@ -172,9 +172,7 @@ impl From<RunDirError> for Failure {
         match error {
             RunDirError::File(error) => error.into(),
             RunDirError::Locked(_) => Self::settings(error.to_string()).hint("wait for it, or name another --run"),
-            RunDirError::Differs { .. } => {
-                Self::settings(error.to_string()).hint("use the old settings, name another --run, or go on with --force")
-            }
+            RunDirError::Differs { .. } => Self::settings(error.to_string()),
         }
     }
 }

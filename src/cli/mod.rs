@@ -15,6 +15,7 @@ mod export;
 mod failure;
 mod fetch;
 mod finding;
+mod freezing;
 mod gate;
 mod gate_simulate;
 mod given;

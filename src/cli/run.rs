@@ -5,6 +5,7 @@ use super::assignment::{Assignment, stream_of};
 use super::course::Allowed;
 use super::display::Display;
 use super::failure::{Exit, Failure};
+use super::freezing::{OF_PLAIN_RUN, freeze};
 use super::printer::Printer;
 use super::settings::{Settings, milliseconds};
 use super::{Done, Shared, desk, session};
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let desk = desk::open(&assignment, &run_dir.ledger_path(), printer)?;
     let agent =
         Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits, role: ModelRole::Main };
-    run_dir.freeze(&layered.frozen(assignment.facts(&desk)), args.allowed.force)?;
+    freeze(&run_dir, &assignment, &desk, args.allowed.force, &OF_PLAIN_RUN)?;
     let runtime = session::runtime()?;
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;
