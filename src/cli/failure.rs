@@ -212,8 +212,31 @@ fn of_provider(error: &ProviderError, message: String) -> Failure {
         }
         ProviderError::MissingKey { .. } => Failure::settings(message).hint("keys come from the environment only: export it and try again"),
         ProviderError::Settings { .. } | ProviderError::Script { .. } | ProviderError::Unsupported { .. } => Failure::settings(message),
-        ProviderError::Rejected { .. } | ProviderError::ContextTooLong { .. } | ProviderError::Outage { .. } => {
+        ProviderError::Refused { code, variable, .. } => {
+            let failure = Failure::settings(message);
+            match hint_of(*code, variable.as_deref()) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
+        ProviderError::Rejected { .. } => Failure::settings(message)
+            .hint("check the model's name, its extra_body and omit, sampling, and the tools of the harness; finished episodes are kept"),
+        ProviderError::ContextTooLong { .. } | ProviderError::Outage { .. } => {
             Failure::new(Exit::Outside, message).hint("the same command continues where it stopped")
         }
+    }
+}
+
+/// What to check where a server serves nobody like this, by its status.
+fn hint_of(code: u16, variable: Option<&str>) -> Option<String> {
+    match (code, variable) {
+        (401 | 403, Some(variable)) => {
+            Some(format!("check the key in the environment variable {variable} (api_key_env), base_url, and the model's name"))
+        }
+        (401 | 403, None) => Some("no key is sent: let api_key_env of the model's entry name the variable that holds it".to_owned()),
+        (404, _) => Some("check `model` and base_url of the model's entry".to_owned()),
+        (300..=399, _) => Some("give base_url as it should be: redirects are not followed, since a request carries a key".to_owned()),
+        (402 | 429, _) => Some("add credit, or name another model; finished episodes are kept".to_owned()),
+        _ => None,
     }
 }

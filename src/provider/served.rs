@@ -129,7 +129,8 @@ impl Served {
             Ok(decoded) => {
                 self.limiter.leave(place, Load::Served);
                 let reply = decoded.into_reply(self.entry.prices.as_ref(), &request.decision, request.turns().len());
-                self.charge(&reply.usage, guessed);
+                self.meter.charge(&reply.usage);
+                self.limiter.settle(guessed, reply.usage.tokens());
                 return Ok(Attempt::Answered { reply, latency_ms });
             }
             Err(failure) => failure,

@@ -146,7 +146,7 @@ async fn giving_up_is_an_outage_and_other_refusals_are_not() {
     let error = mine(ModelEntry { max_retries: 1, ..entry(&url, Api::OpenAi) }).call(&request(Decision::Free), 1).await.unwrap_err();
     assert!(matches!(&error, ProviderError::Outage { attempts: 2, .. }), "{error}");
     for (code, body, is_wanted) in [
-        (401, "", (|error| matches!(error, ProviderError::Settings { .. })) as fn(&ProviderError) -> bool),
+        (401, "", (|error| matches!(error, ProviderError::Refused { code: 401, .. })) as fn(&ProviderError) -> bool),
         (400, r#"{"error":{"code":"context_length_exceeded"}}"#, |error| matches!(error, ProviderError::ContextTooLong { .. })),
         (400, "bad schema", |error| matches!(error, ProviderError::Rejected { code: 400, .. })),
     ] {
