@@ -198,6 +198,9 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
 pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), Failure> {
     let LoopSettings { gate, tasks, heldout_rollouts, meta_tokens, .. } = loop_settings(assignment)?;
     let count = |split, most: Option<usize>| assignment.benchmark.split(split).count().min(most.unwrap_or(usize::MAX)) as u64;
+    if let Some(split) = [Split::Train, Split::Gate].into_iter().find(|split| count(*split, None) == 0) {
+        return Err(RoundsError::NoTasks(split.as_str()).into());
+    }
     let judged = count(Split::Train, tasks.train) + count(Split::Gate, tasks.gate);
     let granted = (gate.opening + gate.budget * f64::from(gate.rounds)) * judged as f64;
     let recorded = Recorded::read(&assignment.dir)?;

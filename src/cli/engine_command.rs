@@ -19,7 +19,7 @@ const KEY_ENDINGS: [&str; 5] = ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CRED
 
 /// A command line that no shell reads.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a command line: a text, or a list of words")]
 pub(crate) enum CommandLine {
     /// Word by word.
     Words(Vec<String>),

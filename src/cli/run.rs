@@ -6,6 +6,7 @@ use super::course::Allowed;
 use super::display::Display;
 use super::failure::{Exit, Failure};
 use super::freezing::{OF_PLAIN_RUN, freeze};
+use super::gate_simulate::share;
 use super::printer::Printer;
 use super::settings::{Settings, milliseconds};
 use super::{Done, Shared, desk, session};
@@ -26,7 +27,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     shared: Shared,
     /// Exit with 1 if the pass rate is below this share (0 to 1)
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     min_pass_rate: Option<f64>,
     #[command(flatten)]
     allowed: Allowed,
