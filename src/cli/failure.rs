@@ -240,3 +240,25 @@ fn hint_of(code: u16, variable: Option<&str>) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_refuses_for_good_is_a_settings_error_that_says_what_to_check() {
+        let refused = |code, variable: Option<&str>| {
+            let variable = variable.map(str::to_owned);
+            Failure::from(ProviderError::Refused { model: "m".into(), code, variable, problem: "no".into() })
+        };
+        let rejected = Failure::from(ProviderError::Rejected { model: "m".into(), code: 400, message: "bad".into() });
+        for (failure, said) in [
+            (refused(401, Some("MY_KEY")), "MY_KEY"),
+            (refused(403, None), "api_key_env"),
+            (refused(404, None), "`model`"),
+            (rejected, "extra_body"),
+        ] {
+            assert!(failure.exit == Exit::Settings && failure.hint.as_ref().is_some_and(|hint| hint.contains(said)), "{failure:?}");
+        }
+    }
+}
