@@ -5,7 +5,7 @@ use super::assignment::{Assignment, stream_of};
 use super::course::Allowed;
 use super::display::Display;
 use super::failure::{Exit, Failure};
-use super::freezing::{OF_PLAIN_RUN, freeze};
+use super::freezing::{OF_LOOP, OF_PLAIN_RUN, freeze};
 use super::gate_simulate::share;
 use super::printer::Printer;
 use super::settings::{Settings, milliseconds};
@@ -58,7 +58,9 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let desk = desk::open(&assignment, &run_dir.ledger_path(), printer)?;
     let agent =
         Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits, role: ModelRole::Main };
-    freeze(&run_dir, &assignment, &desk, args.allowed.force, &OF_PLAIN_RUN)?;
+    // The tasks of a loop are its own, whatever plays in its folder.
+    let free = if run_dir.gate_state()?.is_some() { &OF_LOOP[..] } else { &OF_PLAIN_RUN };
+    freeze(&run_dir, &assignment, &desk, args.allowed.force, free)?;
     let runtime = session::runtime()?;
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;

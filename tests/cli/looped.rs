@@ -245,6 +245,11 @@ fn what_the_gate_was_made_with_stays_with_force_too_and_the_old_command_still_go
         assert!(ran.exit == 3 && ran.err.contains(said), "{}{}", ran.out, ran.err);
         assert_eq!(frozen(), before);
     }
+    // Nor does a plain run in its folder change its tasks.
+    let plain: Vec<&str> = SETTINGS.iter().copied().filter(|word| !["--profile", "quick", "--mode", "greedy"].contains(word)).collect();
+    let ran = run.run(&[&["run", "--run", "a", "--force", "--limit", "5"], &plain[..]].concat());
+    assert!(ran.exit == 3 && ran.err.contains("limit") && ran.err.contains("cannot change"), "{}{}", ran.out, ran.err);
+    assert_eq!(frozen(), before);
     let ran = again(&["--rounds", "2", "--patience", "2"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
 }
