@@ -12,6 +12,7 @@ use serde::Deserialize;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use toml::Spanned;
 
 /// The file that makes a folder a benchmark.
 pub const BENCHMARK_FILE: &str = "benchmark.toml";
@@ -76,10 +77,19 @@ enum Kind {
 #[serde(default, deny_unknown_fields)]
 struct Source {
     /// How many tasks are generated (household: scenes of each kind).
-    generated: u64,
+    generated: Option<Spanned<u64>>,
     /// A folder of game files, searched with its sub-folders, relative to the benchmark folder.
     games: Option<PathBuf>,
 }
+
+impl Source {
+    fn count(&self) -> u64 {
+        self.generated.as_ref().map_or(0, |generated| *generated.get_ref())
+    }
+}
+
+/// Most tasks (household: of each kind) that are generated: all of them are held at once, and made whenever the benchmark is read.
+const MOST_GENERATED: u64 = 2_000;
 
 /// Seeds from here on are those of siblings.
 const SIBLINGS: u64 = 1 << 40;
@@ -130,8 +140,12 @@ impl Benchmark {
         if manifest.format != 1 {
             return Err(problem(1, format!("format {} is not known here; this program reads format 1", manifest.format)));
         }
+        if let Some(generated) = manifest.source.generated.as_ref().filter(|generated| *generated.get_ref() > MOST_GENERATED) {
+            let message = format!("source.generated is {}; the most is {MOST_GENERATED}", generated.get_ref());
+            return Err(problem(line_of(text, generated.span().start), message));
+        }
         let mut tasks = match manifest.kind {
-            Kind::Echo => (0..manifest.source.generated).map(|index| echo_task(&manifest.name, index)).collect(),
+            Kind::Echo => (0..manifest.source.count()).map(|index| echo_task(&manifest.name, index)).collect(),
             Kind::Household => household_tasks(&manifest, dir)?,
         };
         tasks.sort_by_cached_key(|loaded| (loaded.task.split, loaded.task.rank()));
@@ -213,7 +227,7 @@ fn echo_task(benchmark: &str, index: u64) -> LoadedTask {
 fn household_tasks(manifest: &Manifest, dir: &Path) -> Result<Vec<LoadedTask>, BenchError> {
     let mut tasks = Vec::new();
     for kind in TaskKind::ALL {
-        for seed in 0..manifest.source.generated {
+        for seed in 0..manifest.source.count() {
             let scene = generate(seed, kind);
             let text = scene.game.task_sentence().to_owned();
             let group = format!("{} | {}", scene.errand(), scene.room.as_str());
@@ -291,6 +305,15 @@ mod tests {
         let ids: BTreeSet<&str> = benchmark.tasks.iter().map(|loaded| loaded.task.id.as_str()).collect();
         assert_eq!(ids, BTreeSet::from(["one/look_at_obj_in_light-1/game.tw-pddl", "two/look_at_obj_in_light-1/game.tw-pddl"]));
         assert!(benchmark.tasks.iter().all(|loaded| loaded.task.tags["kind"] == "look_at_obj_in_light"));
+    }
+
+    #[test]
+    fn more_generated_tasks_than_can_be_held_are_refused_with_the_line() {
+        for kind in ["echo", "household"] {
+            let text = format!("format = 1\nname = \"b\"\nkind = \"{kind}\"\n[source]\ngenerated = 4000000000\n");
+            let error = Benchmark::parse(&text, Path::new("b")).unwrap_err().to_string();
+            assert_eq!(error, "read benchmark b: benchmark.toml:5: source.generated is 4000000000; the most is 2000");
+        }
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::domain::trace::Stream;
 use crate::runtime::desk::Desk;
 use std::path::{Path, PathBuf};
 
+/// What a loop takes in the place of the tasks and rollouts of a plain run.
+const OF_A_LOOP: &str = "--set train=N, gate=N, heldout=N bound the tasks of each split; --profile sets the rollouts";
+
 /// Settings with what they name, found and checked.
 pub(crate) struct Assignment {
     /// Settings with their origins.
@@ -42,10 +45,15 @@ impl Assignment {
     pub fn of_loop(shared: &Shared, flags: &LoopFlags) -> Result<Self, Failure> {
         let unused = [("split", shared.split.is_some()), ("tasks", shared.tasks.is_some()), ("rollouts", shared.rollouts.is_some())];
         if let Some((flag, _)) = unused.into_iter().find(|(_, is_given)| *is_given) {
-            return Err(Failure::new(Exit::Usage, format!("read --{flag}: a loop does not take it"))
-                .hint("--set train=N, gate=N, heldout=N bound the tasks of each split; --profile sets the rollouts"));
+            return Err(Failure::new(Exit::Usage, format!("read --{flag}: a loop does not take it")).hint(OF_A_LOOP));
         }
-        let mut assignment = Self::found(layered_loop(shared, flags)?)?;
+        let layered = layered_loop(shared, flags)?;
+        let refused =
+            ["split", "tasks", "rollouts"].into_iter().find_map(|key| layered.refused(key, &format!("{key}: a loop does not take it")));
+        if let Some(failure) = refused {
+            return Err(failure.hint(OF_A_LOOP));
+        }
+        let mut assignment = Self::found(layered)?;
         let LoopKeys { profile, engine, .. } = &assignment.layered.settings.evolution;
         if assignment.layered.settings.run.is_none() {
             let (profile, engine) = (profile.unwrap_or_default(), engine.clone().unwrap_or_default().to_string().replace(',', "-"));

@@ -132,7 +132,10 @@ fn benchmark(target: &str, printer: &Printer) -> Done {
 fn settings(target: &str, printer: &Printer) -> Done {
     let layered = layered(&Shared { config: Some(PathBuf::from(target)), ..Shared::default() })?;
     for (role, spec) in &layered.settings.model {
-        model_spec(*role, spec, &layered.settings)?;
+        model_spec(*role, spec, &layered.settings).map_err(|failure| layered.failure(&["model", role.as_str()], &failure.what))?;
+    }
+    for (name, entry) in &layered.settings.models {
+        entry.check().map_err(|problem| layered.failure(&["models", name], &format!("model {name}: {problem}")))?;
     }
     printer.event(&Checked { event: "check", ok: true, kind: "settings", name: target, id: "" });
     printer.line(&format!("ok: settings {target}"));

@@ -7,6 +7,7 @@ use super::display::Display;
 use super::engine_command::engine_command;
 use super::estimate::Ahead;
 use super::failure::Failure;
+use super::freezing::{OF_LOOP, freeze};
 use super::printer::Printer;
 use super::proposing::engines_on_file;
 use super::session::Session;
@@ -43,7 +44,7 @@ pub(crate) enum Task<'a> {
 /// What is allowed without asking; nothing by default.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Allowed {
-    /// Continue a run whose settings differ
+    /// Continue a run with other settings, where what is on file stays true
     #[arg(long)]
     pub force: bool,
     /// Fetch missing weights without asking
@@ -96,7 +97,7 @@ pub(crate) fn with_rounds<T>(
     let desk = desk::open(assignment, &run_dir.ledger_path(), printer)?;
     let chooser = chooser(&desk);
     let before = engines_on_file(&assignment.dir)?.filter(|before| *before != loop_settings.engines);
-    run_dir.freeze(&assignment.layered.frozen(assignment.facts(&desk)), allowed.force)?;
+    freeze(&run_dir, assignment, &desk, allowed.force, &OF_LOOP)?;
     if let Some(before) = before {
         printer.line(&format!("candidates come from {} from now on; until here they came from {before}", loop_settings.engines));
     }
@@ -218,6 +219,9 @@ pub(crate) fn loop_settings(assignment: &Assignment) -> Result<LoopSettings, Fai
 pub(crate) fn foresee(assignment: &Assignment, printer: &Printer) -> Result<(), Failure> {
     let LoopSettings { gate, tasks, heldout_rollouts, meta_tokens, .. } = loop_settings(assignment)?;
     let count = |split, most: Option<usize>| assignment.benchmark.split(split).count().min(most.unwrap_or(usize::MAX)) as u64;
+    if let Some(split) = [Split::Train, Split::Gate].into_iter().find(|split| count(*split, None) == 0) {
+        return Err(RoundsError::NoTasks(split.as_str()).into());
+    }
     let judged = count(Split::Train, tasks.train) + count(Split::Gate, tasks.gate);
     let granted = (gate.opening + gate.budget * f64::from(gate.rounds)) * judged as f64;
     let recorded = Recorded::read(&assignment.dir)?;

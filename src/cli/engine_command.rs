@@ -31,7 +31,7 @@ pub(crate) struct EngineLimits {
 
 /// A command line that no shell reads.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a command line: a text, or a list of words")]
 pub(crate) enum CommandLine {
     /// Word by word.
     Words(Vec<String>),

@@ -22,6 +22,10 @@ use serde::Serialize;
 /// Episodes, tokens, money and time that a loop, or a run, would take with the same settings, before it starts.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: harnessx estimate --profile quick")]
+// What leaves an estimate as it is, is not offered.
+#[command(mut_arg("approve", |flag| flag.hide(true)), mut_arg("patience", |flag| flag.hide(true)))]
+#[command(mut_arg("engine_command", |flag| flag.hide(true)), mut_arg("mode", |flag| flag.hide(true)))]
+#[command(mut_arg("sandbox", |flag| flag.hide(true)))]
 pub(crate) struct EstimateArgs {
     /// Which command is ahead
     #[arg(value_enum, default_value = "loop")]

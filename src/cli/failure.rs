@@ -175,9 +175,7 @@ impl From<RunDirError> for Failure {
         match error {
             RunDirError::File(error) => error.into(),
             RunDirError::Locked(_) => Self::settings(error.to_string()).hint("wait for it, or name another --run"),
-            RunDirError::Differs { .. } => {
-                Self::settings(error.to_string()).hint("use the old settings, name another --run, or go on with --force")
-            }
+            RunDirError::Differs { .. } => Self::settings(error.to_string()),
         }
     }
 }
@@ -218,8 +216,53 @@ fn of_provider(error: &ProviderError, message: String) -> Failure {
         }
         ProviderError::MissingKey { .. } => Failure::settings(message).hint("keys come from the environment only: export it and try again"),
         ProviderError::Settings { .. } | ProviderError::Script { .. } | ProviderError::Unsupported { .. } => Failure::settings(message),
-        ProviderError::Rejected { .. } | ProviderError::ContextTooLong { .. } | ProviderError::Outage { .. } => {
+        ProviderError::Refused { code, variable, .. } => {
+            let failure = Failure::settings(message);
+            match hint_of(*code, variable.as_deref()) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
+        ProviderError::Rejected { .. } => Failure::settings(message)
+            .hint("check the model's name, its extra_body and omit, sampling, and the tools of the harness; finished episodes are kept"),
+        ProviderError::ContextTooLong { .. } | ProviderError::Outage { .. } => {
             Failure::new(Exit::Outside, message).hint("the same command continues where it stopped")
+        }
+    }
+}
+
+/// What to check where a server serves nobody like this, by its status.
+fn hint_of(code: u16, variable: Option<&str>) -> Option<String> {
+    match (code, variable) {
+        (401 | 403, Some(variable)) => {
+            Some(format!("check the key in the environment variable {variable} (api_key_env), base_url, and the model's name"))
+        }
+        (401 | 403, None) => Some("no key is sent: let api_key_env of the model's entry name the variable that holds it".to_owned()),
+        (404, _) => Some("check `model` and base_url of the model's entry".to_owned()),
+        (300..=399, _) => Some("give base_url as it should be: redirects are not followed, since a request carries a key".to_owned()),
+        (402 | 429, _) => Some("add credit, or name another model; finished episodes are kept".to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_refuses_for_good_is_a_settings_error_that_says_what_to_check() {
+        let refused = |code, variable: Option<&str>| {
+            let variable = variable.map(str::to_owned);
+            Failure::from(ProviderError::Refused { model: "m".into(), code, variable, problem: "no".into() })
+        };
+        let rejected = Failure::from(ProviderError::Rejected { model: "m".into(), code: 400, message: "bad".into() });
+        for (failure, said) in [
+            (refused(401, Some("MY_KEY")), "MY_KEY"),
+            (refused(403, None), "api_key_env"),
+            (refused(404, None), "`model`"),
+            (rejected, "extra_body"),
+        ] {
+            assert!(failure.exit == Exit::Settings && failure.hint.as_ref().is_some_and(|hint| hint.contains(said)), "{failure:?}");
         }
     }
 }

@@ -21,10 +21,10 @@ pub(crate) struct GateArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["simulate", "power"])]
     run: Option<PathBuf>,
     /// Play the incumbent against itself so often; nothing may ship or be vetoed
-    #[arg(long, value_name = "TIMES", requires = "run", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "TIMES", requires = "run", conflicts_with_all = ["simulate", "power"], value_parser = clap::value_parser!(u32).range(1..=1000))]
     aa: Option<u32>,
     /// Exit with 1 if nothing ships
-    #[arg(long, requires = "run")]
+    #[arg(long, requires = "run", conflicts_with_all = ["simulate", "power"])]
     require_ship: bool,
     #[command(flatten)]
     simulation: SimulateArgs,

@@ -30,7 +30,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
     /// Tasks, train and gate together [default: the profile's, or 103]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     tasks: Option<u32>,
     /// Runs
     #[arg(long, value_name = "K", default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

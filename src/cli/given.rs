@@ -1,8 +1,9 @@
 //! Settings as given by flags and the environment (`cli.md`): tables, not yet typed.
 
 use super::Shared;
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use super::settings::{all_keys, merge};
+use crate::domain::nearest::did_you_mean;
 
 /// Keys whose values are text, even where they look like a number or truth value.
 const TEXTS: [&str; 13] = [
@@ -21,15 +22,41 @@ const TEXTS: [&str; 13] = [
     "approve",
 ];
 
+/// Roles that a model may play.
+const ROLES: [&str; 4] = ["main", "judge", "meta", "user"];
+
 /// The same within an entry of `models`.
 const ENTRY_TEXTS: [&str; 4] = ["base_url", "api", "model", "api_key_env"];
 
-/// `HARNESSX_BENCH=shop` and so on, for the keys with plain values.
-pub(super) fn from_environment() -> toml::Table {
-    let plain = all_keys().filter(|key| !["sampling", "models", "model"].contains(key));
+/// What the names of our variables begin with.
+const PREFIX: &str = "HARNESSX_";
+
+/// Variables of ours that are no settings: of logs, of weights, of crash tests, and of benches and tests.
+const NO_SETTINGS: [&str; 8] = ["LOG", "SMOLLM2", "FAIL_AFTER", "EVERY_WRITE", "MOCK_LLM", "MCP_PYTHON", "SHARED_DATA", "EXAMPLE_USAGE"];
+
+/// The same with any ending: keys of servers of tools.
+const TOOL_KEYS: &str = "TOOL_KEY_";
+
+/// Keys whose values are tables, which no variable holds.
+const TABLES: [&str; 2] = ["sampling", "models"];
+
+/// `HARNESSX_BENCH=shop` and so on, for the keys with plain values. A variable of ours that is none of these is an error.
+pub(super) fn from_environment() -> Result<toml::Table, Failure> {
+    let known: Vec<String> = all_keys().filter(|key| !TABLES.contains(key)).map(str::to_uppercase).collect();
+    let names = std::env::vars_os().filter_map(|(name, _)| Some(name.to_str()?.strip_prefix(PREFIX)?.to_owned()));
+    let is_known = |name: &String| known.contains(name) || NO_SETTINGS.contains(&name.as_str()) || name.starts_with(TOOL_KEYS);
+    if let Some(name) = names.filter(|name| !is_known(name)).min() {
+        let hint = did_you_mean(&name, known.iter().map(String::as_str).chain(NO_SETTINGS)).replacen('"', "\"HARNESSX_", 1);
+        return Err(Failure::settings(format!("read settings from environment: unknown variable {PREFIX}{name}; {hint}")));
+    }
+    Ok(plain_from_environment())
+}
+
+fn plain_from_environment() -> toml::Table {
+    let plain = all_keys().filter(|key| !TABLES.contains(key) && *key != "model");
     let mut table: toml::Table = plain
         .filter_map(|key| {
-            let value = std::env::var(format!("HARNESSX_{}", key.to_uppercase())).ok()?;
+            let value = std::env::var(format!("{PREFIX}{}", key.to_uppercase())).ok()?;
             Some((key.to_owned(), plain_value(key, &value)))
         })
         .collect();
@@ -52,6 +79,12 @@ fn plain_value(key: &str, text: &str) -> toml::Value {
     value.filter(|value| !holds_text || value.is_str() || value.is_array() || value.is_table()).unwrap_or_else(|| text.into())
 }
 
+/// An amount of money, as an argument.
+pub(super) fn dollars(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.0..=f64::MAX).contains(&value) { Ok(value) } else { Err("use a number of US dollars from 0".into()) }
+}
+
 /// Flags, `--set` last.
 pub(super) fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
     let mut table = toml::Table::new();
@@ -61,7 +94,7 @@ pub(super) fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
         }
     };
     let number = |key: &str, number: Option<u64>| -> Result<Option<toml::Value>, Failure> {
-        let bad = |_| Failure::settings(format!("read {key}: {} is not within 0 to {}", number.unwrap_or_default(), i64::MAX));
+        let bad = |_| Failure::new(Exit::Usage, format!("read {key}: {} is not within 0 to {}", number.unwrap_or_default(), i64::MAX));
         Ok(number.map(i64::try_from).transpose().map_err(bad)?.map(toml::Value::Integer))
     };
     put("run", shared.run.as_ref().map(|dir| dir.display().to_string().into()));
@@ -80,8 +113,13 @@ pub(super) fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
     let mut roles = toml::Table::new();
     for spec in &shared.model {
         let (role, spec) = match spec.split_once('=') {
-            Some((role, spec)) if ["main", "judge", "meta", "user"].contains(&role) => (role, spec),
-            _ => ("main", spec.as_str()),
+            Some((role, spec)) if ROLES.contains(&role) => (role, spec),
+            // In a name or path an equals sign is only itself.
+            Some((role, _)) if !role.contains([':', '/']) => {
+                let problem = format!("read --model {spec}: unknown role {role:?}; roles are {}", ROLES.join(", "));
+                return Err(Failure::new(Exit::Usage, problem));
+            }
+            Some(_) | None => ("main", spec.as_str()),
         };
         roles.insert(role.to_owned(), spec.into());
     }
@@ -110,6 +148,14 @@ mod tests {
 
     fn set(entry: &str) -> Result<Layered, Failure> {
         layered(&Shared { set: vec![entry.to_owned()], ..Shared::default() })
+    }
+
+    #[test]
+    fn an_unknown_role_is_named_and_an_equals_sign_in_a_path_is_no_role() {
+        let of = |spec: &str| layered(&Shared { model: vec![spec.to_owned()], ..Shared::default() });
+        let failure = of("bogus=random").err().unwrap();
+        assert_eq!(failure.what, "read --model bogus=random: unknown role \"bogus\"; roles are main, judge, meta, user");
+        assert!(of("scripted:a=b.jsonl").is_ok() && of("judge=random").is_ok());
     }
 
     #[test]

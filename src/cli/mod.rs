@@ -15,6 +15,7 @@ mod export;
 mod failure;
 mod fetch;
 mod finding;
+mod freezing;
 mod gate;
 mod gate_simulate;
 mod given;
@@ -34,6 +35,7 @@ mod rollback;
 mod run;
 mod session;
 mod settings;
+mod settings_file;
 mod show;
 mod simulation_report;
 mod stages;
@@ -41,6 +43,7 @@ mod stages;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};
 use printer::Printer;
+use settings::{MOST_JOBS, MOST_ROLLOUTS};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -140,19 +143,19 @@ pub(crate) struct Shared {
     #[arg(long, value_name = "GLOB")]
     tasks: Option<String>,
     /// The first N tasks of the split
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Times each task is played
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=MOST_ROLLOUTS))]
     rollouts: Option<u64>,
     /// Episodes live at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_JOBS))]
     jobs: Option<u64>,
     /// Seed of everything that is drawn
     #[arg(long)]
     seed: Option<u64>,
     /// Stop before more US dollars are spent
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = given::dollars)]
     max_cost: Option<f64>,
     /// Stop before more tokens are used
     #[arg(long, value_name = "N")]

@@ -5,6 +5,8 @@ use super::assignment::{Assignment, stream_of};
 use super::course::Allowed;
 use super::display::Display;
 use super::failure::{Exit, Failure};
+use super::freezing::{OF_LOOP, OF_PLAIN_RUN, freeze};
+use super::gate_simulate::share;
 use super::printer::Printer;
 use super::session::Session;
 use super::settings::Settings;
@@ -27,7 +29,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     shared: Shared,
     /// Exit with 1 if the pass rate is below this share (0 to 1)
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     min_pass_rate: Option<f64>,
     #[command(flatten)]
     allowed: Allowed,
@@ -57,7 +59,9 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Done {
     let desk = desk::open(&assignment, &run_dir.ledger_path(), printer)?;
     let agent =
         Agent { assembly: &harness.assembly, harness: harness.id.clone(), desk: &desk, limits: benchmark.limits, role: ModelRole::Main };
-    run_dir.freeze(&layered.frozen(assignment.facts(&desk)), args.allowed.force)?;
+    // The tasks of a loop are its own, whatever plays in its folder.
+    let free = if run_dir.gate_state()?.is_some() { &OF_LOOP[..] } else { &OF_PLAIN_RUN };
+    freeze(&run_dir, &assignment, &desk, args.allowed.force, free)?;
     let session = Session::new(settings, &desk.clock)?;
     let play_all = || -> Result<f64, Failure> {
         let mut worst = 1.0_f64;

@@ -5,12 +5,11 @@ use super::failure::Failure;
 use super::given::{from_environment, from_flags};
 use super::loop_settings::{LOOP_KEYS, LoopFlags, LoopKeys, PROPOSING};
 use super::proposing::{free_meta, keep_proposing};
-use crate::domain::harness::line_of;
-use crate::domain::nearest::{did_you_mean, with_nearest};
+use super::settings_file::{SettingsFile, plain_words};
+use crate::domain::nearest::did_you_mean;
 use crate::domain::request::{ModelRole, Sampling};
 use crate::provider::{ModelEntry, ModelSpec};
 use crate::sandbox::Wanted;
-use crate::store::atomic::read_text;
 use crate::store::record::{RUN_FORMAT, frozen};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +39,33 @@ const KEYS: [&str; 18] = [
 
 /// Keys that may differ when a run is continued, beside [`PROPOSING`]: they change how long it takes, not what comes out.
 const FREE: [&str; 7] = ["run", "jobs", "max_cost", "max_tokens", "max_time", "threads", "sandbox"];
+
+/// Least and most of each number, by its key; the gate's own are checked by the gate.
+const BOUNDS: [(&str, f64, f64); 14] = [
+    ("limit", 1.0, f64::MAX),
+    ("rollouts", 1.0, MOST_ROLLOUTS as f64),
+    ("jobs", 1.0, MOST_JOBS as f64),
+    ("threads", 1.0, 1024.0),
+    ("max_cost", 0.0, f64::MAX),
+    ("rounds", 1.0, 1000.0),
+    ("patience", 1.0, f64::MAX),
+    ("train", 1.0, f64::MAX),
+    ("gate", 1.0, f64::MAX),
+    ("heldout", 0.0, f64::MAX),
+    ("heldout_rollouts", 1.0, MOST_ROLLOUTS as f64),
+    ("meta_tokens", 0.0, f64::MAX),
+    ("alpha", 0.0, 1.0),
+    ("budget", 0.0, f64::MAX),
+];
+
+/// Most rollouts of a task.
+pub(super) const MOST_ROLLOUTS: u64 = 1000;
+
+/// Most episodes live at once.
+pub(super) const MOST_JOBS: u64 = 100_000;
+
+/// Their origin.
+const BUILT_IN_NAME: &str = "built-in";
 
 /// Built-in defaults.
 const BUILT_IN: &str = r#"
@@ -117,7 +143,28 @@ pub(crate) struct Layered {
     pub settings: Settings,
     /// As tables, for `run.toml`.
     table: toml::Table,
+    sources: Sources,
+}
+
+/// Where settings came from.
+#[derive(Default)]
+struct Sources {
+    /// The layer that named each key last.
     origins: BTreeMap<String, String>,
+    file: Option<SettingsFile>,
+}
+
+impl Sources {
+    /// A failure to read what a path of keys leads to, with its place.
+    fn failure(&self, path: &[&str], problem: &str) -> Failure {
+        let origin = path.first().and_then(|key| self.origins.get(*key)).map_or("", String::as_str);
+        let place = match &self.file {
+            Some(file) if file.name() == origin => file.place(path),
+            Some(_) | None if origin == "environment" => "settings from environment".to_owned(),
+            Some(_) | None => "settings".to_owned(),
+        };
+        Failure::settings(format!("read {place}: {problem}"))
+    }
 }
 
 /// Lays the layers of a plain run over each other.
@@ -137,38 +184,35 @@ pub(crate) fn layered_run(dir: &Path) -> Result<Layered, Failure> {
     }
     table.insert("run".to_owned(), dir.display().to_string().into());
     let origins = part("origins").into_iter().filter_map(|(key, origin)| Some((key, origin.as_str()?.to_owned()))).collect();
-    read(table, origins)
+    read(table, Sources { origins, file: None })
 }
 
 /// Lays the layers of a loop over each other.
 pub(crate) fn layered_loop(shared: &Shared, flags: &LoopFlags) -> Result<Layered, Failure> {
-    let mut layers: Vec<(String, toml::Table)> = vec![("built-in".to_owned(), BUILT_IN.parse().unwrap_or_default())];
+    let mut layers: Vec<(String, toml::Table)> = vec![(BUILT_IN_NAME.to_owned(), BUILT_IN.parse().unwrap_or_default())];
+    let mut sources = Sources::default();
     if let Some(path) = &shared.config {
-        let text = read_text(path)?;
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(0, |span| line_of(&text, span.start));
-            Failure::settings(format!("read {}:{line}: {}", path.display(), error.message().trim()))
-        })?;
-        layers.push((path.display().to_string(), table));
+        let (file, table) = SettingsFile::read(path)?;
+        layers.push((file.name(), table));
+        sources.file = Some(file);
     }
-    layers.push(("environment".to_owned(), from_environment()));
+    layers.push(("environment".to_owned(), from_environment()?));
     let mut given = from_flags(shared)?;
     given.extend(flags.table());
     layers.push(("flag".to_owned(), given));
     let mut table = toml::Table::new();
-    let mut origins = BTreeMap::new();
     for (origin, layer) in layers {
         for (key, value) in layer {
+            sources.origins.insert(key.clone(), origin.clone());
             if !all_keys().any(|known| known == key) {
                 let hint = did_you_mean(&key, all_keys());
-                return Err(Failure::settings(format!("read settings from {origin}: unknown key {key:?}; {hint}")));
+                return Err(sources.failure(&[key.as_str()], &format!("unknown key {key:?}; {hint}")));
             }
-            origins.insert(key.clone(), origin.clone());
             merge(&mut table, key, value);
         }
     }
-    keep_proposing(&mut table, &mut origins)?;
-    read(table, origins)
+    keep_proposing(&mut table, &mut sources.origins)?;
+    read(table, sources)
 }
 
 pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
@@ -176,24 +220,33 @@ pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
 }
 
 /// Makes types of the keys.
-fn read(table: toml::Table, origins: BTreeMap<String, String>) -> Result<Layered, Failure> {
-    let bad = |error: toml::de::Error| Failure::settings(format!("read settings: {}", said(&error)));
+fn read(table: toml::Table, sources: Sources) -> Result<Layered, Failure> {
+    let bad = |error: toml::de::Error| {
+        let (problem, path) = plain_words(&error);
+        sources.failure(&path.iter().map(String::as_str).collect::<Vec<_>>(), &problem)
+    };
     let (evolution, common): (toml::Table, toml::Table) = table.clone().into_iter().partition(|(key, _)| LOOP_KEYS.contains(&key.as_str()));
     let mut settings = Settings::deserialize(toml::Value::Table(common)).map_err(bad)?;
     settings.evolution = LoopKeys::deserialize(toml::Value::Table(evolution)).map_err(bad)?;
-    if let Some(role) = ["rollouts", "jobs", "threads"].into_iter().find(|key| table.get(*key).and_then(toml::Value::as_integer) == Some(0))
-    {
-        return Err(Failure::settings(format!("read settings: {role} must be at least 1")));
+    if let Some((key, problem)) = out_of_bounds(&table) {
+        return Err(sources.failure(&[key], &problem));
     }
-    settings.sampling.check().map_err(|problem| Failure::settings(format!("read settings: sampling.{problem}")))?;
-    Ok(Layered { settings, table, origins })
+    settings.sampling.check().map_err(|problem| sources.failure(&["sampling"], &format!("sampling.{problem}")))?;
+    Ok(Layered { settings, table, sources })
 }
 
-/// The message with the nearest known key, and the key at fault.
-fn said(error: &toml::de::Error) -> String {
-    let whole = error.to_string();
-    let place = whole.strip_prefix(error.message()).unwrap_or_default();
-    format!("{} {}", with_nearest(error.message().trim()), place.trim()).trim().replace('\n', " ")
+/// The first key whose number is not within its bounds, with them.
+fn out_of_bounds(table: &toml::Table) -> Option<(&'static str, String)> {
+    let number = |key: &str| table.get(key).and_then(|value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64)));
+    BOUNDS.into_iter().find_map(|(key, least, most)| {
+        let number = number(key).filter(|number| !(least..=most).contains(number))?;
+        let bounds = match (number.is_finite(), most < f64::MAX) {
+            (false, _) => "be a finite number".to_owned(),
+            (true, true) => format!("lie within {least} to {most}"),
+            (true, false) => format!("be at least {least}"),
+        };
+        Some((key, format!("{key} must {bounds}")))
+    })
 }
 
 /// Tables are merged, other values replaced.
@@ -220,9 +273,20 @@ impl Layered {
         whole.insert("facts".to_owned(), facts.into());
         whole.insert("settings".to_owned(), fixed.into());
         whole.insert("free".to_owned(), free.into());
-        let origins: toml::Table = self.origins.iter().map(|(key, origin)| (key.clone(), origin.as_str().into())).collect();
+        let origins: toml::Table = self.sources.origins.iter().map(|(key, origin)| (key.clone(), origin.as_str().into())).collect();
         whole.insert("origins".to_owned(), origins.into());
         toml::to_string(&whole).unwrap_or_default()
+    }
+
+    /// Where a key was set, if it was: a failure that it was, with its place.
+    pub fn refused(&self, key: &str, problem: &str) -> Option<Failure> {
+        let is_set = self.sources.origins.get(key).is_some_and(|origin| origin != BUILT_IN_NAME);
+        is_set.then(|| self.sources.failure(&[key], problem))
+    }
+
+    /// A failure to use what a path of keys leads to, with its place.
+    pub fn failure(&self, path: &[&str], problem: &str) -> Failure {
+        self.sources.failure(path, problem)
     }
 
     /// Takes the harness of the benchmark where none was named.
@@ -232,7 +296,7 @@ impl Layered {
         {
             self.settings.harness = Some(name.to_owned());
             self.table.insert("harness".to_owned(), name.into());
-            self.origins.insert("harness".to_owned(), "benchmark".to_owned());
+            self.sources.origins.insert("harness".to_owned(), "benchmark".to_owned());
         }
     }
 }
@@ -271,9 +335,21 @@ mod tests {
         let shared = Shared { config: Some(path.clone()), rollouts: Some(2), ..Shared::default() };
         let layered = layered(&shared).unwrap();
         assert_eq!((layered.settings.rollouts, layered.settings.seed), (2, 9));
-        std::fs::write(&path, "rolouts = 3\n").unwrap();
-        let failure = super::layered(&Shared { config: Some(path), ..Shared::default() }).err().unwrap();
-        assert!(failure.what.contains("did you mean \"rollouts\"?"), "{failure:?}");
+        for (text, line, said) in [
+            ("seed = 1\nrolouts = 3\n", 2, "unknown key \"rolouts\"; did you mean \"rollouts\"?"),
+            ("seed = 1\n\nrollouts = \"two\"\n", 3, "invalid type: string \"two\", expected a whole number from 0 in `rollouts`"),
+            ("[sampling]\ntemprature = 1\n", 2, "unknown field \"temprature\"; did you mean \"temperature\"?"),
+            ("[models.m]\nbase_url = \"x\"\nmodel = \"m\"\nmax_retries = -1\n", 4, "expected a whole number from 0"),
+            ("max_cost = nan\n", 1, "max_cost must be a finite number"),
+            ("rounds = 3\nbudget = inf\n", 2, "budget must be a finite number"),
+            ("engine_command = true\n", 1, "expected a command line: a text, or a list of words"),
+            ("gate = 0\n", 1, "gate must be at least 1"),
+            ("rollouts = 4000000000\n", 1, "rollouts must lie within 1 to 1000"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let failure = super::layered(&Shared { config: Some(path.clone()), ..Shared::default() }).err().unwrap();
+            assert!(failure.what.contains(&format!("s.toml:{line}: ")) && failure.what.contains(said), "{failure:?}");
+        }
     }
 
     #[test]

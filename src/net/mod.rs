@@ -163,11 +163,9 @@ impl Endpoint {
                 Err(_) => break,
             }
         }
-        // Blotted before it is cut, and where reading stopped too, so that no half of a key is left.
-        let mut text = self.blot(&String::from_utf8_lossy(&bytes));
-        if !is_whole {
-            text = self.secrets.iter().fold(text, |text, secret| secret.blot_end(text));
-        }
+        let text = String::from_utf8_lossy(&bytes);
+        // Blotted before it is cut.
+        let mut text = if is_whole { self.blot(&text) } else { self.blot_start(&text) };
         text.truncate(text.floor_char_boundary(MAX_ERROR_BODY));
         text
     }
@@ -175,6 +173,16 @@ impl Endpoint {
     /// `text` with every key that requests carry blotted out.
     pub fn blot(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| secret.blot(&text))
+    }
+
+    /// The same where `text` is the start of a longer one: no half of a key is left at its end.
+    pub fn blot_start(&self, text: &str) -> String {
+        self.secrets.iter().fold(self.blot(text), |text, secret| secret.blot_end(text))
+    }
+
+    /// The same in a model's own words, where what only stands for a key stays.
+    pub fn blot_words(&self, text: String) -> String {
+        self.secrets.iter().fold(text, |text, secret| secret.blot_words(text))
     }
 
     /// Waits for one part of the exchange, up to its own deadline or that of the whole.

@@ -65,6 +65,11 @@ impl DecodeError {
 }
 
 impl RawUsage {
+    /// Whether the server counted nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Tokens with their cost.
     pub fn priced(&self, prices: Option<&Prices>) -> Usage {
         let cost = prices.map_or(0.0, |prices| {
@@ -79,6 +84,19 @@ impl RawUsage {
 }
 
 impl Decoded {
+    /// Bytes of what the model wrote.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
+    }
+
+    /// Rewrites every text in it.
+    pub fn rewrite(&mut self, rewrite: impl Fn(String) -> String) {
+        let of_calls = self.calls.iter_mut().flat_map(|call| [&mut call.id, &mut call.name, &mut call.arguments]);
+        for text in of_calls.chain([&mut self.text]).chain(self.served_by.as_mut()) {
+            *text = rewrite(std::mem::take(text));
+        }
+    }
+
     /// The reply. `turn` is the number of turns before it: it makes ids for calls that came without.
     pub fn into_reply(self, prices: Option<&Prices>, decision: &Decision, turn: usize) -> Reply {
         let usage = self.usage.priced(prices);

@@ -5,12 +5,24 @@ use std::path::PathBuf;
 /// A call without a reply, or a provider that could not be opened.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ProviderError {
-    /// The model config is wrong: bad entry, key refused, model or path unknown, account without credit. Trying again does not help.
+    /// The model config is wrong. Trying again does not help.
     #[error("use model {model}: {problem}")]
     Settings {
         /// As the user named it.
         model: String,
         /// What is wrong.
+        problem: String,
+    },
+    /// The server serves nobody like this: key refused, model or path unknown, account without credit. Trying again does not help.
+    #[error("use model {model}: {problem}")]
+    Refused {
+        /// As the user named it.
+        model: String,
+        /// Status code.
+        code: u16,
+        /// The environment variable that the key came from; `None` where none was sent.
+        variable: Option<String>,
+        /// What is wrong, with the server's words.
         problem: String,
     },
     /// The environment variable that should hold the key is not set.

@@ -104,6 +104,7 @@ pub struct Pieces {
     /// For each index on the wire, the call that was begun last under it.
     open: BTreeMap<usize, usize>,
     is_refusal: bool,
+    has_choice: bool,
     is_done: bool,
 }
 
@@ -130,6 +131,7 @@ impl Pieces {
             self.decoded.served_by = answer.model;
         }
         let Some(choice) = answer.choices.into_iter().next() else { return Ok(()) };
+        self.has_choice = true;
         if let Some(logprobs) = choice.logprobs.and_then(|logprobs| logprobs.content) {
             self.decoded.log_probabilities.extend(logprobs.iter().map(|token| token.logprob));
         }
@@ -184,7 +186,8 @@ impl Pieces {
     /// The reply, if the answer came to its end.
     pub fn finish(mut self) -> Result<Decoded, DecodeError> {
         if !self.is_done {
-            return Err(DecodeError::Malformed("it ended without a finish reason".to_owned()));
+            let missing = if self.has_choice { "it ended without a finish reason" } else { "it holds no reply (`choices` is empty)" };
+            return Err(DecodeError::Malformed(missing.to_owned()));
         }
         if self.is_refusal {
             self.decoded.finish = Finish::Refusal;

@@ -41,6 +41,13 @@ pub enum Verdict {
     },
     /// The settings are wrong.
     Settings(String),
+    /// The server serves nobody like this.
+    Refused {
+        /// Status.
+        code: u16,
+        /// What is wrong.
+        problem: String,
+    },
     /// The request itself is refused.
     Rejected {
         /// Status.
@@ -111,14 +118,15 @@ impl Failure {
 /// Reads a status with the server's words.
 fn status(code: u16, asked: Option<String>, body: &str) -> Verdict {
     let (kind, message) = words(body);
+    let refused = |problem: String| Verdict::Refused { code, problem };
     match code {
-        429 if kind.contains("insufficient_quota") || kind.contains("billing") => Verdict::Settings(format!("no credit left: {message}")),
+        429 if kind.contains("insufficient_quota") || kind.contains("billing") => refused(format!("no credit left: {message}")),
         429 | 503 | 529 => Verdict::Retry { asked, load: Load::Overloaded },
         408 | 409 | 425 | 500..=599 => Verdict::Retry { asked, load: Load::Unknown },
-        401 | 403 => Verdict::Settings(format!("the server refuses the key (status {code}): {message}")),
-        404 => Verdict::Settings(format!("the server knows no such model or path (status 404): {message}")),
-        402 => Verdict::Settings(format!("no credit left (status 402): {message}")),
-        300..=399 => Verdict::Settings(format!("the server redirects (status {code}); give base_url as it should be")),
+        401 | 403 => refused(format!("the server refuses the key (status {code}): {message}")),
+        404 => refused(format!("the server knows no such model or path (status 404): {message}")),
+        402 => refused(format!("no credit left (status 402): {message}")),
+        300..=399 => refused(format!("the server redirects (status {code})")),
         413 => Verdict::TooLong(message),
         _ if is_too_long(&kind, &message) => Verdict::TooLong(message),
         _ if kind.contains("content_filter") || kind.contains("content_policy") => Verdict::Filtered(message),
@@ -223,8 +231,8 @@ mod tests {
             Verdict::TooLong(_)
         ));
         assert!(matches!(status(400, None, r#"{"error":"bad tool"}"#), Verdict::Rejected { code: 400, message } if message == "bad tool"));
-        assert!(matches!(status(401, None, ""), Verdict::Settings(_)));
-        assert!(matches!(status(429, None, r#"{"error":{"code":"insufficient_quota"}}"#), Verdict::Settings(_)));
+        assert!(matches!(status(401, None, ""), Verdict::Refused { code: 401, .. }));
+        assert!(matches!(status(429, None, r#"{"error":{"code":"insufficient_quota"}}"#), Verdict::Refused { .. }));
         for code in [408, 409, 425, 429, 500, 502, 503, 504, 529] {
             assert!(matches!(status(code, None, "<html>"), Verdict::Retry { .. }), "{code}");
         }

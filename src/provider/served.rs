@@ -1,7 +1,7 @@
 //! A model behind an HTTP API: the loop around one call. Budget, a free place, send, read, and either a reply or a pause and another attempt.
 
 use super::body::Template;
-use super::decoded::{DecodeError, Decoded};
+use super::decoded::{DecodeError, Decoded, RawUsage};
 use super::error::ProviderError;
 use super::limits::{Limiter, Load};
 use super::meter::Meter;
@@ -10,15 +10,20 @@ use super::spec::{Api, ModelEntry};
 use super::{Called, Surroundings, anthropic, anthropic_reply, openai, openai_reply};
 use crate::clock::{Clock, deadline, seeded_by};
 use crate::domain::id::{Digest, PolicyVersion};
-use crate::domain::request::{Finish, ModelRequest, Reply, Usage};
+use crate::domain::request::{Decision, Finish, ModelRequest, Reply};
+use crate::domain::untrusted::quoted_piece;
 use crate::net::{Answer, Endpoint, Events, HeaderText, Secret};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::timeout_at;
-use tracing::info;
+use tracing::{info, warn};
 
-/// Bytes of prompt that are taken for one token where a count is needed before the server gives one.
-const BYTES_A_TOKEN: u64 = 4;
+/// Bytes that are taken for one token where the server gives no count, or has not yet.
+const BYTES_A_TOKEN: usize = 4;
+
+/// Bytes of an answer that is none, from its start, that may be shown.
+const SHOWN: usize = 400;
 
 /// A model behind an HTTP API.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub struct Served {
     limiter: Limiter,
     meter: Arc<Meter>,
     clock: Clock,
+    /// Whether it was said that the server counts no tokens.
+    has_warned: AtomicBool,
 }
 
 impl Served {
@@ -62,6 +69,7 @@ impl Served {
             limiter: Limiter::new(&entry.limits, around.clock.clone()),
             meter: Arc::clone(around.meter),
             clock: around.clock.clone(),
+            has_warned: AtomicBool::new(false),
             entry,
         })
     }
@@ -118,7 +126,7 @@ impl Served {
             Api::OpenAi => openai::body(&self.template, &self.entry, request, seed),
             Api::Anthropic => anthropic::body(&self.template, &self.entry, request),
         };
-        let guessed = body.len() as u64 / BYTES_A_TOKEN;
+        let guessed = tokens_in(body.len());
         let Some(place) = self.limiter.enter(guessed).await else {
             return Err(ProviderError::Unsupported { model: self.name.clone(), what: "the limiter is closed".to_owned() });
         };
@@ -126,10 +134,14 @@ impl Served {
         let outcome = self.exchange(request, body).await;
         let latency_ms = self.clock.milliseconds().saturating_sub(start);
         let failure = match outcome {
-            Ok(decoded) => {
+            Ok(mut decoded) => {
                 self.limiter.leave(place, Load::Served);
+                // A server may repeat the headers that it was sent; the reply is kept in traces and in the ledger.
+                decoded.rewrite(|text| self.endpoint.blot_words(text));
+                self.count(&mut decoded, guessed);
                 let reply = decoded.into_reply(self.entry.prices.as_ref(), &request.decision, request.turns().len());
-                self.charge(&reply.usage, guessed);
+                self.meter.charge(&reply.usage);
+                self.limiter.settle(guessed, reply.usage.tokens());
                 return Ok(Attempt::Answered { reply, latency_ms });
             }
             Err(failure) => failure,
@@ -141,6 +153,9 @@ impl Served {
         match verdict {
             Verdict::Retry { asked, .. } => Ok(Attempt::Failed { failure, asked }),
             Verdict::Settings(problem) => Err(ProviderError::Settings { model, problem }),
+            Verdict::Refused { code, problem } => {
+                Err(ProviderError::Refused { model, code, variable: self.entry.api_key_env.clone(), problem })
+            }
             Verdict::Rejected { code, message } => Err(ProviderError::Rejected { model, code, message }),
             Verdict::TooLong(message) => Err(ProviderError::ContextTooLong { model, message }),
             Verdict::Filtered(text) => {
@@ -150,31 +165,65 @@ impl Served {
         }
     }
 
-    /// Counts a reply. A server that counts nothing is metered by a guess, or no cap would ever bind.
-    fn charge(&self, usage: &Usage, guessed: u64) {
-        let counted = if usage.tokens() > 0 { *usage } else { Usage { input_tokens: guessed, ..*usage } };
-        self.meter.charge(&counted);
-        self.limiter.settle(guessed, counted.tokens());
+    /// Where the server counted nothing, its tokens are guessed, in one place: no cap would bind else, and no two figures agree.
+    fn count(&self, decoded: &mut Decoded, guessed: u64) {
+        if !decoded.usage.is_empty() {
+            return;
+        }
+        decoded.usage = RawUsage { fresh: guessed, output: tokens_in(decoded.bytes()), ..RawUsage::default() };
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
+            warn!("model {} reports no usage: tokens and cost are estimated, {BYTES_A_TOKEN} bytes a token", self.name);
+        }
     }
 
     async fn exchange(&self, request: &ModelRequest, body: Vec<u8>) -> Result<Decoded, Failure> {
         let answer = self.endpoint.post(body).await?;
-        let decoded = match (self.entry.api, self.entry.stream) {
-            (Api::OpenAi, false) => openai_reply::whole(&answer.body().await?)?,
-            (Api::Anthropic, false) => anthropic_reply::whole(&answer.body().await?, &request.decision)?,
-            (Api::OpenAi, true) => {
+        let kind = answer.header("content-type").unwrap_or("an answer without a content type").to_owned();
+        if self.entry.stream {
+            return self.streamed(answer, &kind, &request.decision).await;
+        }
+        let bytes = answer.body().await?;
+        let decoded = match self.entry.api {
+            Api::OpenAi => openai_reply::whole(&bytes),
+            Api::Anthropic => anthropic_reply::whole(&bytes, &request.decision),
+        };
+        Ok(decoded.map_err(|error| self.with_words(error, &kind, &bytes))?)
+    }
+
+    async fn streamed(&self, answer: Answer<'_>, kind: &str, decision: &Decision) -> Result<Decoded, Failure> {
+        let mut start = Vec::new();
+        let decoded = match self.entry.api {
+            Api::OpenAi => {
                 let mut pieces = openai_reply::Pieces::default();
-                read_events(answer, |data| pieces.event(data)).await?;
-                pieces.finish()?
+                read_events(answer, &mut start, |data| pieces.event(data)).await?;
+                pieces.finish()
             }
-            (Api::Anthropic, true) => {
+            Api::Anthropic => {
                 let mut pieces = anthropic_reply::Pieces::default();
-                read_events(answer, |data| pieces.event(data)).await?;
-                pieces.finish(&request.decision)?
+                read_events(answer, &mut start, |data| pieces.event(data)).await?;
+                pieces.finish(decision)
             }
         };
-        Ok(decoded)
+        Ok(decoded.map_err(|error| self.with_words(error, kind, &start))?)
     }
+
+    /// The error with what the server sent in place of a reply. Keys are blotted out before it is cut.
+    fn with_words(&self, error: DecodeError, kind: &str, bytes: &[u8]) -> DecodeError {
+        let DecodeError::Malformed(problem) = error else { return error };
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]);
+        let sent = format!("{} that begins {}", quoted_piece(kind), quoted_piece(self.endpoint.blot_start(&start).trim()));
+        let is_json = matches!(start.trim_start().as_bytes().first(), Some(b'{'));
+        DecodeError::Malformed(match (start.trim().is_empty(), is_json || start.contains("data:")) {
+            (true, _) => format!("the server sent nothing ({})", quoted_piece(kind)),
+            (false, true) => format!("{problem}; the server sent {sent}"),
+            (false, false) => format!("no reply of a model, the server sent {sent}; is base_url right?"),
+        })
+    }
+}
+
+/// Tokens that so many bytes are taken for.
+fn tokens_in(bytes: usize) -> u64 {
+    bytes.div_ceil(BYTES_A_TOKEN) as u64
 }
 
 fn outage(name: &str, tried: Vec<String>, last: String) -> ProviderError {
@@ -188,11 +237,18 @@ enum Attempt {
 }
 
 /// Feeds a stream's events to `take` until it has seen the last, then reads to the end of the body so that the connection can be used again.
-async fn read_events(mut answer: Answer<'_>, mut take: impl FnMut(&str) -> Result<bool, DecodeError>) -> Result<(), Failure> {
+/// `start` gets its first bytes.
+async fn read_events(
+    mut answer: Answer<'_>,
+    start: &mut Vec<u8>,
+    mut take: impl FnMut(&str) -> Result<bool, DecodeError>,
+) -> Result<(), Failure> {
     let mut events = Events::default();
     let mut is_over = false;
     loop {
+        let before = events.buffer.len();
         let read = answer.read_into(&mut events.buffer).await;
+        start.extend(events.buffer[before..].iter().take(SHOWN - start.len().min(SHOWN)));
         match read {
             Ok(true) => {}
             Ok(false) => return Ok(()),

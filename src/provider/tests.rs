@@ -81,7 +81,11 @@ fn entry(url: &str, api: Api) -> ModelEntry {
 
 fn open(spec: &str, entry: ModelEntry, meter: &Arc<Meter>) -> Result<Provider, ProviderError> {
     let models = BTreeMap::from([("mine".to_owned(), entry)]);
-    let environment = |name: &str| (name == "HAVE_KEY").then(|| "sk-1".to_owned());
+    let environment = |name: &str| match name {
+        "HAVE_KEY" => Some("sk-1".to_owned()),
+        "LONG_KEY" => Some("sk-123456".to_owned()),
+        _ => None,
+    };
     let (client, clock) = (Client::new(), Clock::system());
     let around = Surroundings { models: &models, environment: &environment, client: &client, meter, clock: &clock };
     Provider::open(&spec.parse().unwrap(), &around)
@@ -146,7 +150,7 @@ async fn giving_up_is_an_outage_and_other_refusals_are_not() {
     let error = mine(ModelEntry { max_retries: 1, ..entry(&url, Api::OpenAi) }).call(&request(Decision::Free), 1).await.unwrap_err();
     assert!(matches!(&error, ProviderError::Outage { attempts: 2, .. }), "{error}");
     for (code, body, is_wanted) in [
-        (401, "", (|error| matches!(error, ProviderError::Settings { .. })) as fn(&ProviderError) -> bool),
+        (401, "", (|error| matches!(error, ProviderError::Refused { code: 401, .. })) as fn(&ProviderError) -> bool),
         (400, r#"{"error":{"code":"context_length_exceeded"}}"#, |error| matches!(error, ProviderError::ContextTooLong { .. })),
         (400, "bad schema", |error| matches!(error, ProviderError::Rejected { code: 400, .. })),
     ] {
@@ -173,6 +177,53 @@ async fn a_key_that_a_server_repeats_inside_an_answer_is_blotted_out() {
         let keyed = ModelEntry { api_key_env: Some("HAVE_KEY".into()), stream, max_retries: 0, ..entry(&url, api) };
         let error = mine(keyed).call(&request(Decision::Free), 1).await.unwrap_err();
         assert!(!format!("{error:?}").contains("sk-1") && error.to_string().contains("[key]"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_a_server_repeats_in_a_reply_is_blotted_out_of_it() {
+    let call = r#"{"id":"sk-123456","function":{"name":"echo","arguments":"{\"text\":\"Bearer sk-123456\"}"}}"#;
+    let whole = OK.replace(r#""content":"done""#, &format!(r#""content":"you sent sk-123456","tool_calls":[{call}]"#));
+    let streamed = format!("data: {}\n\ndata: [DONE]\n\n", whole.replace("\"message\"", "\"delta\""));
+    for (stream, body) in [(false, whole.as_str()), (true, streamed.as_str())] {
+        let (url, _) = server(vec![ok(body)]).await;
+        let keyed = ModelEntry { api_key_env: Some("LONG_KEY".into()), stream, ..entry(&url, Api::OpenAi) };
+        let reply = mine(keyed).call(&request(Decision::Free), 1).await.unwrap().reply;
+        assert!(!format!("{reply:?}").contains("sk-123456"), "{reply:?}");
+        assert_eq!((reply.text.as_str(), &reply.tool_calls[0].arguments.0["text"]), ("you sent [key]", &"Bearer [key]".into()));
+    }
+}
+
+#[tokio::test]
+async fn where_a_server_counts_nothing_the_reply_the_meter_and_the_cap_hold_one_estimate() {
+    let uncounted = OK.replace(r#","usage":{"prompt_tokens":9,"completion_tokens":1}"#, "");
+    let (url, bodies) = server(vec![ok(&uncounted)]).await;
+    let meter = Arc::new(Meter::new(Caps { max_tokens: None, max_cost: Some(1e-6) }));
+    let provider = open("mine", entry(&url, Api::OpenAi), &meter).unwrap();
+    let usage = provider.call(&request(Decision::Free), 1).await.unwrap().reply.usage;
+    let sent = bodies.lock().unwrap()[0].to_string().len() as u64;
+    assert_eq!((usage.input_tokens, usage.output_tokens), (sent.div_ceil(4), 1));
+    assert!((usage.cost - (usage.input_tokens as f64 + 2.0) / 1e6).abs() < 1e-12, "{usage:?}");
+    assert_eq!(meter.tokens(), usage.tokens());
+    let error = provider.call(&request(Decision::Free), 1).await.unwrap_err();
+    assert!(matches!(error, ProviderError::BudgetSpent { what: "cost", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_reply_is_said_in_plain_words() {
+    let page = "<!doctype html>\n<title>Log\u{1b}[31m in</title>";
+    let html = "content-type: text/html\r\n";
+    let empty = r#"{"id":"x","choices":[]}"#;
+    for (stream, kind, body, expected) in [
+        (false, html, page, "the server sent `text/html` that begins `<!doctype html> <title>Log [31m in</title>`; is base_url right?"),
+        (true, html, page, "the server sent `text/html` that begins `<!doctype html>"),
+        (false, "", empty, "it holds no reply (`choices` is empty); the server sent"),
+        (false, "", "", "the server sent nothing"),
+    ] {
+        let (url, _) = server(vec![Step::Answer(200, kind, body.to_owned())]).await;
+        let once = ModelEntry { stream, max_retries: 0, ..entry(&url, Api::OpenAi) };
+        let error = mine(once).call(&request(Decision::Free), 1).await.unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains('\u{1b}'), "{error}");
     }
 }
 

@@ -9,6 +9,8 @@ use crate::domain::outcome::EpisodeResult;
 use crate::domain::task::Split;
 use crate::domain::trace::EpisodeKey;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -28,13 +30,38 @@ pub enum RunDirError {
     #[error("open run directory {}: another process holds its lock", .0.display())]
     Locked(PathBuf),
     /// The settings differ from those the run was made with.
-    #[error("continue run {}: its settings differ: {difference}", dir.display())]
+    #[error("continue run {}: its settings differ: {}", dir.display(), differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Differs {
         /// The run.
         dir: PathBuf,
-        /// What differs, `key: was → is`.
-        difference: String,
+        /// What differs.
+        differences: Vec<Difference>,
     },
+}
+
+/// A setting or fact that is not what the run was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Keys that lead to it, from the outermost table.
+    pub path: Vec<String>,
+    /// As frozen; `None` where it was not set.
+    pub was: Option<String>,
+    /// As it is now.
+    pub is: Option<String>,
+}
+
+impl Difference {
+    /// The keys with dots between.
+    pub fn key(&self) -> String {
+        self.path.join(".")
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".to_owned());
+        write!(out, "{}: {} → {}", self.key(), show(&self.was), show(&self.is))
+    }
 }
 
 /// A run directory, locked while it is open.
@@ -89,24 +116,24 @@ impl RunDir {
         self.dir.join(LEDGER)
     }
 
-    /// Freezes the settings of a new run, or compares them with those frozen. `text` is TOML; its `[settings]` and `[facts]` must agree, and
-    /// what else it says replaces what was said before.
+    /// Freezes the settings of a new run, or compares them with those frozen. `text` is TOML; its `[settings]` and `[facts]` must agree but
+    /// for what `may_change`, and whatever else it holds is replaced.
     ///
     /// # Errors
-    /// [`RunDirError::Differs`] names every key that differs.
-    pub fn freeze(&self, text: &str, force: bool) -> Result<(), RunDirError> {
+    /// [`RunDirError::Differs`] names everything that differs; nothing is written then.
+    pub fn freeze(&self, text: &str, may_change: impl Fn(&Difference) -> bool) -> Result<(), RunDirError> {
         let path = self.dir.join("run.toml");
-        if path.exists() && !force {
-            let old = read_text(&path)?;
-            let _: Frozen = parse_toml(&path, &old)?;
-            let difference = differences(&old, text);
-            if !difference.is_empty() {
-                return Err(RunDirError::Differs { dir: self.dir.clone(), difference: difference.join("; ") });
-            }
-            let text = with_facts_of(&old, text);
-            return if text == old { Ok(()) } else { Ok(write_whole(&path, text.as_bytes())?) };
+        if !path.exists() {
+            return Ok(write_whole(&path, text.as_bytes())?);
         }
-        Ok(write_whole(&path, text.as_bytes())?)
+        let old = read_text(&path)?;
+        let _: Frozen = parse_toml(&path, &old)?;
+        let differences = differences(&old, text);
+        if !differences.iter().all(may_change) {
+            return Err(RunDirError::Differs { dir: self.dir.clone(), differences });
+        }
+        let text = with_facts_of(&old, text);
+        if text == old { Ok(()) } else { Ok(write_whole(&path, text.as_bytes())?) }
     }
 
     /// The folder of one round's train episodes.
@@ -233,24 +260,36 @@ fn take_away(table: &mut toml::Table, other: &toml::Table) {
     }
 }
 
-/// Keys of `[settings]` and `[facts]` on which two `run.toml` disagree, as `key: was → is`. The program's own version is no
-/// difference: formats and behaviours have versions of their own. Nor is what one of them calls free.
-fn differences(old: &str, new: &str) -> Vec<String> {
+/// Keys of `[settings]` and `[facts]` on which two `run.toml` disagree. The program's own version is no difference: formats and behaviours
+/// have versions of their own. Nor is what one of them calls free.
+fn differences(old: &str, new: &str) -> Vec<Difference> {
     let (old, new): (toml::Table, toml::Table) = (old.parse().unwrap_or_default(), new.parse().unwrap_or_default());
     let part = |whole: &toml::Table, part: &str| whole.get(part).and_then(toml::Value::as_table).cloned().unwrap_or_default();
-    let settings = |whole: &toml::Table| -> toml::Table {
+    let settings = |whole: &toml::Table| {
         let mut settings = part(whole, "settings");
         take_away(&mut settings, &part(&old, "free"));
         take_away(&mut settings, &part(&new, "free"));
-        settings.into_iter().chain(part(whole, "facts")).filter(|(key, _)| key != "tool_version").collect()
+        settings.extend(part(whole, "facts").into_iter().filter(|(key, _)| key != "tool_version"));
+        let mut found = BTreeMap::new();
+        flatten(settings, &[], &mut found);
+        found
     };
     let (old, new) = (settings(&old), settings(&new));
-    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let show = |value: Option<&toml::Value>| value.map_or_else(|| "unset".to_owned(), ToString::to_string);
-    keys.into_iter()
-        .filter(|key| old.get(*key) != new.get(*key))
-        .map(|key| format!("{key}: {} → {}", show(old.get(key)), show(new.get(key))))
-        .collect()
+    let paths: BTreeSet<&Vec<String>> = old.keys().chain(new.keys()).collect();
+    let compared = |path: &Vec<String>| Difference { path: path.clone(), was: old.get(path).cloned(), is: new.get(path).cloned() };
+    paths.into_iter().map(compared).filter(|difference| difference.was != difference.is).collect()
+}
+
+/// Every value that is no table, as TOML, by the keys that lead to it.
+fn flatten(table: toml::Table, above: &[String], found: &mut BTreeMap<Vec<String>, String>) {
+    for (key, value) in table {
+        let path = [above, &[key]].concat();
+        if let toml::Value::Table(inner) = value {
+            flatten(inner, &path, found);
+        } else {
+            found.insert(path, value.to_string());
+        }
+    }
 }
 
 /// Episodes of one harness on one stream: `episodes.jsonl` and `trajectories/`.
@@ -307,7 +346,7 @@ mod tests {
         // As an older version wrote it: who proposes was among the fixed settings.
         run.freeze(
             "[facts]\ntool_version = \"1\"\n[settings]\nengine = \"random\"\nseed = 1\nmodel = { main = \"a\", meta = \"b\" }\n",
-            false,
+            |_| false,
         )
         .unwrap();
         let now = |seed: u32| {
@@ -315,10 +354,14 @@ mod tests {
                 "[facts]\ntool_version = \"2\"\n[settings]\nseed = {seed}\nmodel = {{ main = \"a\" }}\n[free]\nengine = \"aegis\"\nmodel = {{ meta = \"c\" }}\n"
             )
         };
-        run.freeze(&now(1), false).unwrap();
+        run.freeze(&now(1), |_| false).unwrap();
         let text = read_text(&dir.path().join("run.toml")).unwrap();
         assert!(text.contains("tool_version = \"1\"") && text.contains("meta = \"c\"") && !text.contains("random"), "{text}");
-        let differs = run.freeze(&now(2), false).unwrap_err().to_string();
+        let differs = run.freeze(&now(2), |difference| difference.key() != "seed").unwrap_err().to_string();
         assert!(differs.ends_with("seed: 1 → 2"), "{differs}");
+        assert_eq!(read_text(&dir.path().join("run.toml")).unwrap(), text, "what is refused changes nothing");
+        run.freeze(&now(2), |difference| difference.key() == "seed").unwrap();
+        let text = read_text(&dir.path().join("run.toml")).unwrap();
+        assert!(text.contains("tool_version = \"1\"") && text.contains("seed = 2"), "{text}");
     }
 }

@@ -153,3 +153,56 @@ fn a_cap_that_is_used_up_can_be_raised() {
     let ran = run.run(&[&play[..], &["1000"]].concat());
     assert!(ran.exit == 0 && ran.out.contains("4 rollouts"), "{}{}", ran.out, ran.err);
 }
+
+#[test]
+fn numbers_out_of_bounds_are_refused_before_anything_is_said_or_written() {
+    let run = TestRun::new();
+    for (arguments, exit) in [
+        (&["run", "--limit", "0"][..], 2),
+        (&["estimate", "run", "--rollouts", "4000000000"], 2),
+        (&["run", "--max-cost=-1"], 2),
+        (&["run", "--max-cost", "nan"], 2),
+        (&["run", "--min-pass-rate", "nan"], 2),
+        (&["run", "--min-pass-rate", "2"], 2),
+        (&["loop", "--set", "gate=0"], 3),
+        (&["loop", "--set", "budget=inf"], 3),
+        (&["loop", "--set", "train=0"], 3),
+        (&["run", "--set", "jobs=0"], 3),
+        (&["run", "--model", "bogus=random"], 2),
+    ] {
+        let ran = run.run(arguments);
+        assert_eq!((ran.exit, ran.out.as_str()), (exit, ""), "{arguments:?}: {}", ran.err);
+    }
+    assert!(files(run.path()).is_empty());
+}
+
+#[test]
+fn what_a_loop_does_not_take_is_refused_wherever_it_is_set() {
+    let run = TestRun::new();
+    run.write("s.toml", "seed = 2\nrollouts = 3\n");
+    for set in [&["--set", "tasks=pick*"][..], &["--set", "split=heldout"], &["--config", "s.toml"]] {
+        let ran = run.run(&[&["loop", "--model", "random"], set].concat());
+        assert!(ran.exit == 3 && ran.err.contains("a loop does not take it") && ran.err.contains("--set train=N"), "{}", ran.err);
+        assert!(set[0] == "--set" || ran.err.contains("s.toml:2: "), "{}", ran.err);
+    }
+    let mut command = run.command(&["loop", "--model", "random"]);
+    command.env("HARNESSX_ROLLOUTS", "3");
+    let ran = Ran::of(command);
+    assert!(ran.exit == 3 && ran.err.contains("settings from environment: rollouts: a loop does not take it"), "{}", ran.err);
+}
+
+#[test]
+fn a_variable_of_ours_that_nothing_reads_is_an_error_and_those_that_are_no_settings_are_none() {
+    let run = TestRun::new();
+    let with = |name: &str| {
+        let mut command = run.command(&["estimate", "--model", "random"]);
+        command.env(name, "2");
+        Ran::of(command)
+    };
+    let ran = with("HARNESSX_ROLLOUT");
+    let said = "unknown variable HARNESSX_ROLLOUT; did you mean \"HARNESSX_ROLLOUTS\"?";
+    assert!(ran.exit == 3 && ran.err.contains(said), "{}", ran.err);
+    for name in ["HARNESSX_LOG", "HARNESSX_SMOLLM2", "HARNESSX_MCP_PYTHON", "HARNESSX_TOOL_KEY_FILES"] {
+        assert_eq!(with(name).exit, 0, "{name}");
+    }
+}

@@ -21,13 +21,15 @@ fn the_smallest_detectable_gain_and_its_price_are_said() {
     let ran = TestRun::new().run(&["gate", "--power", "--profile", "quick"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert!(ran.out.starts_with("smallest gain that ships in 4 of 5 runs: +"), "{}", ran.out);
-    let ran = TestRun::new().run(&["gate", "--power", "--tasks", "0"]);
-    assert_eq!(ran.out, "no gain is detectable with 0 tasks and 4.0 rollouts a task and round\n");
 }
 
 #[test]
 fn a_question_is_needed_and_a_share_is_one() {
     assert_eq!(TestRun::new().run(&["gate"]).exit, 2);
+    for refused in [&["--simulate", "benign", "--aa", "2"][..], &["--power", "--require-ship"], &["--simulate", "benign", "--tasks", "0"]] {
+        let ran = TestRun::new().run(&[&["gate"], refused].concat());
+        assert_eq!((ran.exit, ran.out.as_str()), (2, ""), "{refused:?}: {}", ran.err);
+    }
     let ran = TestRun::new().run(&["gate", "--power", "--recall", "75"]);
     assert!(ran.exit == 2 && ran.err.contains("use a share from 0 to 1"), "{}", ran.err);
 }

@@ -228,3 +228,28 @@ fn a_ship_waits_for_a_persons_word() {
     let ran = looped();
     assert!(ran.out.contains(&format!("shipped {parked}")), "{}", ran.out);
 }
+
+#[test]
+fn what_the_gate_was_made_with_stays_with_force_too_and_the_old_command_still_goes() {
+    let run = short();
+    assert_eq!(looped(&run, "a").exit, 0);
+    let frozen = || std::fs::read_to_string(run.path().join("a/run.toml")).unwrap();
+    let before = frozen();
+    let again = |more: &[&str]| run.run(&[&["loop", "--run", "a", "--force"], &SETTINGS[..], more].concat());
+    for (more, said) in [
+        (&["--rounds", "3"][..], "rounds cannot change: the gate's"),
+        (&["--rounds", "2", "--set", "alpha=0.3"], "alpha cannot change: the gate's"),
+        (&["--rounds", "2", "--set", "gate=2"], "gate cannot change: results on file"),
+    ] {
+        let ran = again(more);
+        assert!(ran.exit == 3 && ran.err.contains(said), "{}{}", ran.out, ran.err);
+        assert_eq!(frozen(), before);
+    }
+    // Nor does a plain run in its folder change its tasks.
+    let plain: Vec<&str> = SETTINGS.iter().copied().filter(|word| !["--profile", "quick", "--mode", "greedy"].contains(word)).collect();
+    let ran = run.run(&[&["run", "--run", "a", "--force", "--limit", "5"], &plain[..]].concat());
+    assert!(ran.exit == 3 && ran.err.contains("limit") && ran.err.contains("cannot change"), "{}{}", ran.out, ran.err);
+    assert_eq!(frozen(), before);
+    let ran = again(&["--rounds", "2", "--patience", "2"]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+}

@@ -33,6 +33,32 @@ fn other_settings_are_refused_with_what_differs() {
 }
 
 #[test]
+fn force_lets_more_be_played_and_never_lets_results_speak_for_others() {
+    let run = TestRun::new();
+    run.echo();
+    play(&run, "a");
+    let frozen = || std::fs::read_to_string(run.path().join("a/run.toml")).unwrap();
+    let before = frozen();
+    let play = ["run", "--limit", "6", "--rollouts", "2", "--run", "a", "--force"];
+    for (other, key) in [
+        (&["--model", "random", "--seed", "9"][..], "seed"),
+        (&["--model", "random", "--harness", "minimal"], "harness, harness_tree"),
+        (&["--model", "scripted:s.jsonl"], "model.main, policy"),
+        (&["--model", "random", "--set", "sampling.temperature=1"], "sampling.temperature"),
+    ] {
+        let ran = run.run(&[&play[..], other].concat());
+        let said = format!("{key} cannot change");
+        assert!(ran.exit == 3 && ran.err.contains(&said) && ran.err.contains("new --run"), "{}{}", ran.out, ran.err);
+        assert_eq!(frozen(), before);
+    }
+    let first = results(&run.path().join("a"));
+    let more = run.run(&["run", "--model", "random", "--limit", "8", "--rollouts", "2", "--run", "a", "--force"]);
+    assert!(more.exit == 0 && more.out.contains("of 8 train tasks"), "{}{}", more.out, more.err);
+    let all = results(&run.path().join("a"));
+    assert!(all.len() == 16 && first.iter().all(|line| all.contains(line)));
+}
+
+#[test]
 fn a_threshold_that_is_not_met_exits_with_1() {
     let ran = TestRun::new().run(&["run", "--model", "random", "--limit", "4", "--min-pass-rate", "1.0"]);
     assert_eq!(ran.exit, 1, "{}", ran.err);
