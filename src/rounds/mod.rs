@@ -81,6 +81,9 @@ impl Rounds<'_> {
     /// See [`RoundsError`]; what was finished is on file.
     pub async fn run(&mut self, until: Until) -> Result<Closing, RoundsError> {
         let mut rounds = vec![self.baseline().await?];
+        while let Some(record) = self.visible.round(rounds.len() as u32)? {
+            rounds.push(record);
+        }
         loop {
             if let Some(reason) = self.is_over(&rounds)? {
                 if until == Until::End {
@@ -110,11 +113,8 @@ impl Rounds<'_> {
         self.close(0, RoundOutcome::Baseline, None)
     }
 
-    /// One round, as far as asked.
+    /// One round that is not done, as far as asked.
     async fn round(&mut self, round: u32, until: Until) -> Result<Taken, RoundsError> {
-        if let Some(record) = self.visible.round(round)? {
-            return Ok(Taken::Closed(record));
-        }
         self.begin(round)?;
         if matches!(self.gate.demand(), Demand::Rollouts(pass) if pass.purpose == Purpose::Visible) {
             // Digests made by hand lack what is played now.

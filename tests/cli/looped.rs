@@ -148,21 +148,28 @@ pub fn nothing_sealed_is_in(dir: &Path, folder: &Path) {
 #[test]
 fn the_stages_one_by_one_give_what_the_loop_gives() {
     let run = short();
-    let whole = looped(&run, "whole");
+    let looped = |dir: &str| {
+        let mut arguments = vec!["loop", "--run", dir, "--rounds", "3"];
+        arguments.extend(SETTINGS);
+        run.run(&arguments)
+    };
+    let whole = looped("whole");
     assert_eq!(whole.exit, 0, "{}", whole.err);
     // A run that is stopped at once leaves its settings, which the stages then read.
-    let mut begun = run.command(&["loop", "--run", "staged", "--rounds", "2"]);
+    let mut begun = run.command(&["loop", "--run", "staged", "--rounds", "3"]);
     begun.args(SETTINGS).env("HARNESSX_FAIL_AFTER", "20");
     assert_ne!(Ran::of(begun).exit, 0);
-    for _ in 0..2 {
-        for stage in ["evolve", "critique", "gate"] {
+    let staged = run.path().join("staged");
+    for round in 1..=3 {
+        for stage in ["evolve", "digest", "plan", "critique", "gate"] {
             let ran = run.run(&[stage, "--run", "staged"]);
             assert_eq!(ran.exit, 0, "{stage}: {}", ran.err);
+            assert_eq!(staged.join(format!("R{round}/round.json")).exists(), stage == "gate", "{stage} of R{round}");
         }
     }
-    let last = looped(&run, "staged");
-    assert_eq!(last.exit, 0, "{}", last.err);
-    let (staged, whole) = (outcome(&run.path().join("staged")), outcome(&run.path().join("whole")));
+    let ran = looped("staged");
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let (staged, whole) = (outcome(&staged), outcome(&run.path().join("whole")));
     assert_eq!(different(&staged, &whole), Vec::<&String>::new());
 }
 
