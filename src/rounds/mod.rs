@@ -108,19 +108,23 @@ impl Rounds<'_> {
             return Ok(record);
         }
         self.say(0, "playing the baseline on train and gate tasks");
-        self.play_demanded().await?;
+        self.play_visible(0).await?;
         self.play_heldout(0).await?;
         self.close(0, RoundOutcome::Baseline, None)
+    }
+
+    /// The rollouts that a round's Digester reads. What was digested and planned by hand before they were all there lacks some.
+    async fn play_visible(&mut self, round: u32) -> Result<(), RoundsError> {
+        if matches!(self.gate.demand(), Demand::Rollouts(pass) if pass.purpose == Purpose::Visible) {
+            self.course.run.files(round).forget_plan()?;
+        }
+        self.play_demanded().await
     }
 
     /// One round that is not done, as far as asked.
     async fn round(&mut self, round: u32, until: Until) -> Result<Taken, RoundsError> {
         self.begin(round)?;
-        if matches!(self.gate.demand(), Demand::Rollouts(pass) if pass.purpose == Purpose::Visible) {
-            // Digests made by hand lack what is played now.
-            self.course.run.files(round).forget_plan()?;
-        }
-        self.play_demanded().await?;
+        self.play_visible(round).await?;
         self.digest(round)?;
         if until == Until::Planned {
             // Without the meta-agent: its roles may be played by a person.

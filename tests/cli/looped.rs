@@ -174,6 +174,24 @@ fn the_stages_one_by_one_give_what_the_loop_gives() {
 }
 
 #[test]
+fn a_digest_of_a_baseline_that_is_still_played_is_not_taken_for_its_last() {
+    let run = short();
+    let whole = looped(&run, "whole");
+    assert_eq!(whole.exit, 0, "{}", whole.err);
+    let mut begun = run.command(&["loop", "--run", "cut", "--rounds", "2", "--max-time", "0s"]);
+    begun.args(SETTINGS);
+    assert_eq!(Ran::of(begun).exit, 130);
+    let ran = run.run(&["digest", "--run", "cut"]);
+    assert!(ran.exit == 0 && ran.out.contains("R0 is open: episodes that are still played"), "{}{}", ran.out, ran.err);
+    let ran = run.run(&["plan", "--run", "cut"]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let ran = looped(&run, "cut");
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let (cut, whole) = (outcome(&run.path().join("cut")), outcome(&run.path().join("whole")));
+    assert_eq!(different(&cut, &whole), Vec::<&String>::new());
+}
+
+#[test]
 fn a_loop_killed_after_a_write_comes_to_the_same_end() {
     let run = short();
     let whole = looped(&run, "whole");
