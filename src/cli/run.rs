@@ -4,15 +4,14 @@
 use super::assignment::{Assignment, stream_of};
 use super::course::Allowed;
 use super::display::Display;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, PLAY_AGAIN};
 use super::printer::Printer;
 use super::settings::{Settings, seconds};
 use super::{Done, Shared, desk, session};
-use crate::domain::outcome::Outcome;
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
-use crate::stages::rollout::{PassAt, Progress, Results, Rollout, Tally, episodes, rollout, tally};
+use crate::stages::rollout::{PassAt, Progress, Results, Rollout, Tally, episodes, first_broken, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
 use serde::Serialize;
@@ -125,13 +124,9 @@ fn play_split(
 
 /// Every episode is missing: what broke first, in the order of the tasks.
 fn nothing_scored(results: &Results, split: Split) -> Failure {
-    let first = results.iter().find_map(|(key, result)| match &result.outcome {
-        Outcome::Error { message, .. } => Some(format!("{}: {message}", key.task)),
-        Outcome::Solved | Outcome::Failed => None,
-    });
-    let first = first.unwrap_or_default();
+    let first = first_broken(results).unwrap_or_default();
     let what = format!("play any of {} {} episodes, so that nothing is scored; the first, {first}", results.len(), split.as_str());
-    Failure::new(Exit::Outside, what).hint("put that right; then the same command plays them again, and pays for no reply twice")
+    Failure::new(Exit::Outside, what).hint(PLAY_AGAIN)
 }
 
 fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &Path, printer: &Printer) {

@@ -15,7 +15,7 @@ use crate::domain::trace::{EpisodeKey, Stream};
 use crate::runtime::desk::Desk;
 use crate::runtime::episode::Agent;
 use crate::stages::critique::{Contribution, Tally as Solved, model_share};
-use crate::stages::rollout::{Results, Rollout, Tally, episodes, tally};
+use crate::stages::rollout::{Results, Rollout, Tally, episodes, first_broken, tally};
 use std::collections::BTreeMap;
 
 /// A harness on the held-out tasks.
@@ -109,7 +109,12 @@ impl Rounds<'_> {
         let dir = self.course.run.sealed(stream, harness.as_str())?;
         let settings = self.course.settings;
         let episodes = episodes(&self.heldout, &Stream(stream.to_owned()), settings.heldout_rollouts);
-        self.play_episodes(&Rollout { agent: &agent, episodes, jobs: settings.jobs, dir: &dir }).await
+        let results = self.play_episodes(&Rollout { agent: &agent, episodes, jobs: settings.jobs, dir: &dir }).await?;
+        let is_scored = |result: &EpisodeResult| !matches!(result.outcome, Outcome::Error { .. });
+        match first_broken(&results).filter(|_| !results.values().any(is_scored)) {
+            Some(first) => Err(self.outage(results.len(), first)),
+            None => Ok(results),
+        }
     }
 }
 
