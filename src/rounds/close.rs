@@ -265,7 +265,7 @@ fn word_of(ruling: &Ruling) -> RulingWord {
     match ruling {
         Ruling::Shipped(_) | Ruling::ShippedWhole { .. } => RulingWord::Shipped,
         Ruling::Blocked { .. } => RulingWord::Blocked,
-        Ruling::Parked { .. } | Ruling::Waits { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
+        Ruling::Parked { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
         Ruling::Futile { .. }
         | Ruling::Undetectable { .. }
         | Ruling::ClaimsNothing
@@ -276,6 +276,7 @@ fn word_of(ruling: &Ruling) -> RulingWord {
         | Ruling::Overtaken { .. }
         | Ruling::Undone { .. }
         | Ruling::Withheld { .. }
+        | Ruling::Refused
         | Ruling::Seesaw { .. }
         | Ruling::NotBest { .. }
         | Ruling::SameHarness { .. }
@@ -289,6 +290,7 @@ fn word_of(ruling: &Ruling) -> RulingWord {
 fn ended_at(ruling: &Ruling) -> Option<RejectedAt> {
     match (word_of(ruling), ruling) {
         (_, Ruling::Withheld { .. }) => Some(RejectedAt::Heldout),
+        (_, Ruling::Refused) => Some(RejectedAt::Person),
         (RulingWord::Rejected | RulingWord::Blocked, _) => Some(RejectedAt::Gate),
         (RulingWord::Shipped | RulingWord::Parked, _) => None,
     }

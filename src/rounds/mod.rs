@@ -149,7 +149,9 @@ impl Rounds<'_> {
         if until == Until::Critiqued {
             return Ok(Taken::AsAsked);
         }
-        self.judge(round, &proposals).await?;
+        if let Some(waiting) = self.judge(round, &proposals).await? {
+            return Ok(Taken::Waiting(waiting));
+        }
         let outcome = self.outcome(round, &proposals);
         Ok(Taken::Closed(self.close(round, outcome, Some(&proposals))?))
     }
@@ -168,14 +170,18 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// Hands the candidates in and answers the gate until the round is ruled on.
-    async fn judge(&mut self, round: u32, proposals: &Proposals) -> Result<(), RoundsError> {
+    /// Hands the candidates in and answers the gate until the round is ruled on; or whom it waits for.
+    async fn judge(&mut self, round: u32, proposals: &Proposals) -> Result<Option<String>, RoundsError> {
         loop {
             self.play_demanded().await?;
             match self.gate.demand() {
-                Demand::Round => return Ok(()),
+                Demand::Round => return Ok(None),
                 Demand::Candidates(_) => self.submit(round, proposals)?,
-                Demand::Confirmation(..) => self.ship(round).await?,
+                Demand::Confirmation(..) => {
+                    if let Some(waiting) = self.ship(round).await? {
+                        return Ok(Some(waiting));
+                    }
+                }
                 Demand::Touched(_) => self.rebase()?,
                 Demand::Rollouts(_) => {}
             }
@@ -193,9 +199,9 @@ impl Rounds<'_> {
         let idle = rounds.iter().rev().take_while(is_idle).count() as u32;
         Ok(if done >= settings.gate.rounds && !settings.gate.open_ended {
             Some(format!("{} done, as many as the run was made for", count(u64::from(done), "round")))
-        } else if idle >= settings.patience && !self.is_awaited() {
+        } else if idle >= settings.patience {
             Some(format!("{idle} rounds in a row shipped nothing"))
-        } else if self.engines_at(done + 1)?.is_none() && !self.is_awaited() {
+        } else if self.engines_at(done + 1)?.is_none() {
             Some(format!("{USED_UP}, and no engine of this run goes on without it"))
         } else {
             None

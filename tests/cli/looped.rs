@@ -235,21 +235,27 @@ fn the_gate_follows_a_rollback_by_hand() {
     assert!(ran.out.contains("gain on held-out tasks: +0.0 points"), "{}", ran.out);
 }
 
-/// A candidate that a person must see is parked, and ships once the person has said yes; also after the run had ended without it.
+/// A candidate that a person must see holds the loop up, and ships or does not by the person's word; no round is used up by waiting.
 #[test]
 fn a_ship_waits_for_a_persons_word() {
     let run = short();
-    let looped = || {
-        let mut arguments = vec!["loop", "--run", "asked", "--rounds", "6", "--patience", "1", "--approve", "always"];
-        arguments.extend(["--set", "heldout_veto=true"]);
+    let looped = |dir: &str| {
+        let mut arguments = vec!["loop", "--run", dir, "--rounds", "2", "--approve", "always"];
         arguments.extend(SETTINGS);
         run.run(&arguments)
     };
-    let ran = looped();
-    assert_eq!(ran.exit, 0, "{}", ran.err);
-    assert!(ran.out.contains("it passed, but a person must approve it") && ran.out.contains("0 edits shipped"), "{}", ran.out);
-    let parked = ran.out.split("parked ").nth(1).and_then(|rest| rest.split(':').next()).unwrap();
-    run.write(&format!("asked/approved/{parked}"), "");
-    let ran = looped();
-    assert!(ran.out.contains(&format!("shipped {parked}")), "{}", ran.out);
+    let waiting = |ran: &Ran| {
+        assert!(ran.exit == 0 && ran.out.contains("the same command continues"), "{}{}", ran.out, ran.err);
+        ran.out.split("R1 waits: ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned()
+    };
+    for (dir, folder, ruling) in [("yes", "approved", "shipped_whole"), ("no", "refused", "refused")] {
+        let candidate = waiting(&looped(dir));
+        assert_eq!(waiting(&looped(dir)), candidate);
+        assert!(!run.path().join(dir).join("R1/round.json").exists());
+        run.write(&format!("{dir}/{folder}/{candidate}"), "");
+        let ran = looped(dir);
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        let state = std::fs::read_to_string(run.path().join(dir).join("sealed/gate_state.json")).unwrap();
+        assert!(state.contains(&format!("\"ruling\":\"{ruling}\"")), "{}", ran.out);
+    }
 }
