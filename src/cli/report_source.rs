@@ -47,7 +47,8 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
     }
     for (folder, episodes) in &folders {
         let own = episodes.iter().filter(|(key, _)| !folder.is_copy(key));
-        own.for_each(|(key, result)| report.spent.entry(Use::of_stream(&key.stream.0)).or_default().add(result));
+        let Some(what) = use_of(&folder.place) else { continue };
+        own.for_each(|(_, result)| report.spent.entry(what).or_default().add(result));
     }
     train(&mut report, &visible);
     sealed(&mut report, &folders, &visible);
@@ -152,12 +153,23 @@ fn sessions(run: &Path) -> Result<BTreeMap<u32, ByRole>, FileError> {
 
 /// Every folder of episodes of tasks that a model played.
 fn played(run: &Path) -> Result<Vec<(EpisodeFolder, Episodes)>, FileError> {
-    let by_model = |folder: &EpisodeFolder| !matches!(folder.place, Place::Meta(_) | Place::Sealed { stream: SealedStream::Chooser, .. });
+    let by_model = |folder: &EpisodeFolder| use_of(&folder.place).is_some();
     let read = |folder: EpisodeFolder| {
         let episodes = folder.episodes()?.into_iter().map(|(key, line)| (key, line.result)).collect();
         Ok((folder, episodes))
     };
     episode_folders(run)?.into_iter().filter(by_model).map(read).collect()
+}
+
+/// What the episodes of a place were played for; `None` where no model played a task.
+fn use_of(place: &Place) -> Option<Use> {
+    match place {
+        Place::Round(_) => Some(Use::Visible),
+        Place::Sealed { stream: SealedStream::Gate | SealedStream::Judged, .. } => Some(Use::Gate),
+        Place::Sealed { stream: SealedStream::Heldout, .. } => Some(Use::Heldout),
+        Place::Sealed { stream: SealedStream::Same, .. } => Some(Use::Same),
+        Place::Meta(_) | Place::Sealed { stream: SealedStream::Chooser, .. } => None,
+    }
 }
 
 /// Solved and scored rollouts by task.

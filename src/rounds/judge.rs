@@ -56,7 +56,7 @@ impl Rounds<'_> {
     /// Plays what is open of a pass, and tells the gate; an error where nothing at all of it could be scored: what is broken then is no
     /// candidate. The gate is told of that too, so that what breaks each time is missing for good in the end; but not in the baseline,
     /// without which there is nothing to go on with.
-    async fn answer(&mut self, pass: &Pass) -> Result<Option<RoundsError>, RoundsError> {
+    pub(super) async fn answer(&mut self, pass: &Pass) -> Result<Option<RoundsError>, RoundsError> {
         let mut has_scored = pass.scored() > 0;
         for arm in arms(pass) {
             let Played { told, broken } = self.play_arm(pass, arm).await?;
@@ -138,6 +138,9 @@ impl Rounds<'_> {
     /// What the new episodes say besides their outcome: they speak for their harness, and new controls may show that a candidate touches
     /// more than was known.
     fn note(&mut self, pass: &Pass, arm: Arm, harness: &HarnessId, dir: &RoundDir, wanted: &[Wanted<'_>]) -> Result<(), RoundsError> {
+        if pass.purpose.candidate().is_some_and(|slot| self.gate.candidates()[slot].is_same_harness) {
+            return Ok(());
+        }
         let own: Vec<&Wanted<'_>> = wanted.iter().filter(|wanted| wanted.ask.sibling.is_none()).collect();
         let is_control = arm == Arm::Incumbent && pass.purpose != Purpose::Visible;
         if !is_control {

@@ -118,10 +118,12 @@ pub struct TrainTask {
 pub enum Use {
     /// Open to the meta-agent.
     Visible,
-    /// The gate's controls and candidates.
+    /// Gate tasks of the baseline, and the gate's controls and candidates.
     Gate,
     /// Held-out tasks, for the curve only.
     Heldout,
+    /// The incumbent against itself, to check the gate.
+    Same,
 }
 
 /// Episodes on file.
@@ -159,7 +161,7 @@ pub struct Comparison {
 
 impl Use {
     /// All of them, in the order of a round.
-    pub const ALL: [Self; 3] = [Self::Visible, Self::Gate, Self::Heldout];
+    pub const ALL: [Self; 4] = [Self::Visible, Self::Gate, Self::Heldout, Self::Same];
 
     /// In plain words.
     pub fn words(self) -> &'static str {
@@ -167,15 +169,7 @@ impl Use {
             Self::Visible => "train, open to the engine",
             Self::Gate => "gate, sealed",
             Self::Heldout => "held-out, sealed",
-        }
-    }
-
-    /// What a stream's episodes are for: `visible`, `heldout`; every other one belongs to the gate.
-    pub fn of_stream(stream: &str) -> Self {
-        match stream.split('/').next() {
-            Some("visible") => Self::Visible,
-            Some("heldout") => Self::Heldout,
-            Some(_) | None => Self::Gate,
+            Self::Same => "the incumbent against itself, sealed",
         }
     }
 }
