@@ -53,10 +53,10 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// The same at the end of a run.
+    /// The same at the end of a run; a harness that a person has put back since is not what the round ended with.
     pub(super) async fn play_last_heldout(&self, rounds: &[RoundRecord]) -> Result<(), RoundsError> {
         match rounds.last() {
-            Some(last) if last.round > 0 => self.play_heldout(last.round).await,
+            Some(last) if last.round > 0 && last.after == self.incumbent() => self.play_heldout(last.round).await,
             Some(_) | None => Ok(()),
         }
     }

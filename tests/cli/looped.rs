@@ -225,6 +225,8 @@ fn the_gate_follows_a_rollback_by_hand() {
     let run = short();
     assert_eq!(looped(&run, "whole").exit, 0);
     let dir = run.path().join("whole");
+    let curves = || std::fs::read(dir.join("curves.json")).unwrap();
+    let before = curves();
     let rolled = run.run(&["rollback", "--run", "whole", "--to", "R0"]);
     assert_eq!(rolled.exit, 0, "{}", rolled.err);
     let ran = looped(&run, "whole");
@@ -233,6 +235,30 @@ fn the_gate_follows_a_rollback_by_hand() {
     let trees = trees(&dir);
     assert_eq!(gate["incumbents"][0]["harness"], trees[0].1.as_str());
     assert!(ran.out.contains("gain on held-out tasks: +0.0 points"), "{}", ran.out);
+    // What the rounds found stays; what was undone is claimed no more.
+    assert!(before == curves(), "the curves have changed");
+    let report = run.run(&["report", "--run", "whole", "--format", "md", "--output", "-"]).out;
+    assert!(report.contains("After 2 rounds, put back by hand to R0, the harness is still the one it began with"), "{report}");
+    assert!(report.contains("undone: put back by hand to R0 after R2"), "{report}");
+}
+
+#[test]
+fn a_ship_that_a_person_took_back_is_neither_scored_nor_claimed() {
+    let run = short();
+    let mut begun = run.command(&["loop", "--run", "r", "--rounds", "2"]);
+    begun.args(SETTINGS).env("HARNESSX_FAIL_AFTER", "20");
+    assert_ne!(Ran::of(begun).exit, 0);
+    let ran = run.run(&["gate", "--run", "r"]);
+    assert!(ran.out.contains("shipped C-R1-0"), "{}{}", ran.out, ran.err);
+    assert_eq!(run.run(&["rollback", "--run", "r", "--to", "R0"]).exit, 0);
+    for stage in ["evolve", "gate"] {
+        let ran = run.run(&[stage, "--run", "r"]);
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        let outcomes = std::fs::read_to_string(run.path().join("r/data/ship_outcomes.jsonl")).unwrap();
+        assert!(!outcomes.contains("C-R1-0"), "{stage}: {outcomes}");
+    }
+    let report = run.run(&["report", "--run", "r", "--format", "md", "--output", "-"]).out;
+    assert!(report.contains("undone: put back by hand to R0 after R1"), "{report}");
 }
 
 /// A candidate that a person must see holds the loop up, and ships or does not by the person's word; no round is used up by waiting.

@@ -2,6 +2,7 @@
 //! Held-out tasks are here as totals only, gate tasks as rows without a name.
 
 use super::compared::Control;
+use super::put_back::PutBack;
 use super::reading::Reading;
 use crate::domain::curves::{Curves, Point};
 use crate::domain::digest::Overview;
@@ -33,6 +34,9 @@ pub struct Report {
     pub heldout: Option<Comparison>,
     /// Rounds in order.
     pub rounds: Vec<Round>,
+    /// Earlier harnesses that a person put back, in order.
+    #[serde(default)]
+    pub put_back: Vec<PutBack>,
     /// What came of the predictions of each ship.
     pub ship_outcomes: Vec<ShipOutcome>,
     /// Train tasks by id, each with one cell a round.
@@ -230,7 +234,7 @@ impl Report {
     pub fn is_unchanged(&self) -> bool {
         let mut records = self.rounds.iter().filter_map(|round| round.record.as_ref());
         let (first, last) = (records.next(), records.next_back());
-        first.zip(last).is_some_and(|(first, last)| first.before == last.after)
+        first.zip(last).is_some_and(|(first, _)| first.before.as_str() == self.incumbent())
     }
 
     /// The last round that ended, or 0.
