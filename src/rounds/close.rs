@@ -135,9 +135,30 @@ impl Rounds<'_> {
                 at: ended_at(&verdict.ruling),
             });
         }
+        notes.extend(self.out_of_reach(round));
         let reason = proposals.idle.clone().or_else(|| proposals.critique.no_op.clone());
         let strategy_concern = proposals.critique.strategy_concern.clone();
         Decision { format: ROUND_FORMAT, round, outcome, reason, candidates, notes, strategy_concern }
+    }
+
+    /// A line on each candidate that waits for more than the rounds left can bring.
+    fn out_of_reach(&self, round: u32) -> Vec<String> {
+        let settings = self.gate.settings();
+        let left = settings.rounds.saturating_sub(round);
+        let each = (settings.budget * self.gate.tasks().len() as f64).floor() as i64;
+        let most = self.gate.bankroll() + i64::from(left) * each;
+        let waits = |id: &CandidateId| self.gate.candidates().iter().any(|candidate| candidate.id == *id && candidate.is_waiting());
+        let parked = self.gate.log().iter().filter(|verdict| verdict.round == round && !settings.open_ended);
+        let line = |verdict: &Verdict| {
+            let (Ruling::Parked { cost, .. }, Some(id)) = (&verdict.ruling, &verdict.candidate) else { return None };
+            let why = match left {
+                0 => "no round is left to judge it in".to_owned(),
+                left => format!("at most {most} rollouts come together in the {} left", count(u64::from(left), "round")),
+            };
+            let is_beyond = left == 0 || i64::try_from(*cost).is_ok_and(|cost| cost > most);
+            (is_beyond && waits(id)).then(|| format!("{id} waits in vain: {why}"))
+        };
+        parked.filter_map(line).collect()
     }
 
     fn title_of(&self, id: &CandidateId) -> String {

@@ -33,7 +33,7 @@ pub use digest::digest_up_to;
 pub use error::RoundsError;
 pub use ground::{Course, Rounds};
 pub use hand::Exported;
-pub use heldout::{Arms, Compared, contribution};
+pub use heldout::{Arms, Compared};
 pub use landscape::plan_round;
 pub use rules::rules_page;
 pub use settings::{Approve, EngineCommand, Event, LoopSettings, TaskCounts, Until, Word};

@@ -93,6 +93,8 @@ fn a_loop_ships_and_says_what_came_of_it() {
     let ran = looped(&run, "whole");
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert!(ran.out.contains("shipped C-R1-0") && ran.out.contains("held-out tasks, never seen by evolution"), "{}", ran.out);
+    // It is a random chooser that plays: there is no model to do any work.
+    assert!(!ran.out.contains("the harness does the work"), "{}", ran.out);
     let dir = run.path().join("whole");
     for file in [
         "R2/round.json",
@@ -284,4 +286,20 @@ fn a_ship_waits_for_a_persons_word() {
         let state = std::fs::read_to_string(run.path().join(dir).join("sealed/gate_state.json")).unwrap();
         assert!(state.contains(&format!("\"ruling\":\"{ruling}\"")), "{}", ran.out);
     }
+}
+
+/// What is parked when no round is left, or waits for more than those left can bring, is said to be.
+#[test]
+fn a_candidate_that_waits_in_vain_is_said_to() {
+    let run = TestRun::new();
+    let settings =
+        ["--bench", "household", "--model", "random", "--profile", "quick", "--engine", "random", "--set", "heldout=1", "--quiet"];
+    let ran = run.run(&[&["loop", "--run", "r"][..], &settings].concat());
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let parked: Vec<&str> = ran.out.lines().filter_map(|line| line.strip_prefix("R3: parked ")?.split(':').next()).collect();
+    assert!(!parked.is_empty(), "{}", ran.out);
+    for candidate in parked {
+        assert!(ran.out.contains(&format!("R3: {candidate} waits in vain: no round is left to judge it in")), "{}", ran.out);
+    }
+    assert!(ran.out.contains("waits in vain: at most"), "{}", ran.out);
 }
