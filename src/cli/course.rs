@@ -121,8 +121,8 @@ pub(crate) fn with_rounds<T>(
         let closing = match task {
             Task::Run(until) => rounds.run(*until).await?,
             Task::Same(times, lines) => {
-                for _ in 0..*times {
-                    let (finding, line) = rounds.check_same().await?;
+                for number in 0..*times {
+                    let (finding, line) = rounds.check_same(number).await?;
                     printer.line(&line);
                     let is_sound = finding == Some(crate::domain::gate::SameFinding::Undecided);
                     lines.borrow_mut().push((is_sound, line));

@@ -55,6 +55,9 @@ pub(crate) fn digest(args: &DigestArgs, printer: &Printer) -> Done {
     let (worse, overview) = (history.declines().len(), overview(&history));
     printer.event(&DigestEvent { event: "digest", round, worse, overview: &overview });
     printer.line(&overview_markdown(&overview));
+    if visible.harnesses()?.is_some() && visible.round(round)?.is_none() {
+        printer.line(&format!("R{round} is open: episodes that are still played in it are not in this digest"));
+    }
     if worse > 0 {
         printer.line(&format!("{worse} tasks stand worse than they once did: R{round}/regressions.md"));
     }

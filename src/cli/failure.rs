@@ -40,6 +40,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What to do where no episode could be scored.
+pub(crate) const PLAY_AGAIN: &str = "put that right; then the same command plays them again, and pays for no reply twice";
+
 /// What went wrong, for people.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -150,6 +153,7 @@ impl From<RoundsError> for Failure {
             }
             RoundsError::Refused(_) => Self::settings(message).hint("nothing was taken; mend the files and give the command again"),
             RoundsError::Meta(error) => error.into(),
+            RoundsError::Outage { .. } => Self::new(Exit::Outside, message).hint(PLAY_AGAIN),
             RoundsError::Stopped { .. } => {
                 Self::new(Exit::Interrupted, message).hint("the same command continues; what is finished is kept")
             }

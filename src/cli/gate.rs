@@ -7,7 +7,7 @@ use super::course::{Allowed, RestEvent, Task, whole, with_rounds};
 use super::failure::{Exit, Failure};
 use super::gate_simulate::{SimulateArgs, gate_simulate};
 use super::printer::Printer;
-use crate::rounds::Until;
+use crate::rounds::{Rest, Until};
 use clap::Args;
 use serde::Serialize;
 use std::cell::RefCell;
@@ -47,7 +47,10 @@ pub(crate) fn gate(args: &GateArgs, printer: &Printer) -> Done {
     let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(Until::Decided), printer, whole)?;
     printer.event(&RestEvent::of(&closing));
     printer.line(&closing.reason);
-    let has_shipped = closing.rounds.last().is_some_and(|round| !round.shipped.is_empty());
+    if closing.rest == Rest::Waiting {
+        printer.line("the same command continues");
+    }
+    let has_shipped = closing.rest != Rest::Waiting && closing.rounds.last().is_some_and(|round| !round.shipped.is_empty());
     Ok(if args.require_ship && !has_shipped { Exit::Threshold } else { Exit::Done })
 }
 

@@ -9,7 +9,7 @@ use super::printer::Printer;
 use super::report::write_page;
 use super::{Done, Shared};
 use crate::domain::interval::Share;
-use crate::rounds::{Arms, Closing, Compared, Rest, Rounds, RoundsError, Until, contribution};
+use crate::rounds::{Arms, Closing, Compared, Rest, Rounds, RoundsError, Until};
 use crate::stages::rollout::Tally;
 use crate::store::run_dir::RunDir;
 use clap::Args;
@@ -89,7 +89,7 @@ fn tell(closing: &Closing, compared: &Compared, printer: &Printer) {
     if let Some(gain) = gain {
         printer.line(&format!("gain on held-out tasks: {:+.1} points over {} tasks", 100.0 * gain, compared.differences.len()));
     }
-    if let Some(share) = compared.after.chooser.as_ref().and_then(|random| contribution(&compared.after.model, random)) {
+    if let Some(share) = &compared.share {
         printer.line(&share.to_string());
     }
 }

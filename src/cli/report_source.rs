@@ -8,10 +8,12 @@ use crate::domain::id::TaskId;
 use crate::domain::ledger::Scoreboard;
 use crate::domain::meta::{ByRole, by_role};
 use crate::domain::outcome::{EpisodeResult, Outcome};
+use crate::domain::round::RoundRecord;
 use crate::domain::trace::EpisodeKey;
-use crate::stages::report::{Candidate, Cell, Comparison, Counts, REPORT_FORMAT, Report, Round, RunFacts, TrainTask, Use};
+use crate::stages::report::{Candidate, Cell, Comparison, Counts, PutBack, REPORT_FORMAT, Report, Round, RunFacts, TrainTask, Use};
 use crate::store::atomic::{FileError, read_lines, read_text};
 use crate::store::episode_folders::{EpisodeFolder, Place, SealedStream, episode_folders, folders_of};
+use crate::store::harness_repo::{Branch, HarnessRepo};
 use crate::store::record::frozen;
 use crate::store::versioned::{Versioned, parse_json, parse_toml};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,21 +45,13 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
     }
     for (folder, episodes) in &folders {
         let own = episodes.iter().filter(|(key, _)| !folder.is_copy(key));
-        own.for_each(|(key, result)| report.spent.entry(use_of(&folder.place, key)).or_default().add(result));
+        let Some(what) = use_of(&folder.place) else { continue };
+        own.for_each(|(_, result)| report.spent.entry(what).or_default().add(result));
     }
+    report.put_back = put_back(run, &report)?;
     train(&mut report, &visible);
     sealed(&mut report, &folders, &visible);
     Ok(report)
-}
-
-/// What an episode was played for, as the rounds' records count it.
-fn use_of(place: &Place, key: &EpisodeKey) -> Use {
-    match place {
-        Place::Sealed { stream: SealedStream::Judged, .. } => Use::Gate,
-        Place::Round(_)
-        | Place::Meta(_)
-        | Place::Sealed { stream: SealedStream::Gate | SealedStream::Heldout | SealedStream::Chooser, .. } => Use::of_stream(&key.stream.0),
-    }
 }
 
 /// A JSON file with a version; `None` where it is not there.
@@ -133,12 +127,32 @@ fn sessions(run: &Path) -> Result<BTreeMap<u32, ByRole>, FileError> {
 
 /// Every folder of episodes of tasks that a model played.
 fn played(run: &Path) -> Result<Vec<(EpisodeFolder, Episodes)>, FileError> {
-    let by_model = |folder: &EpisodeFolder| !matches!(folder.place, Place::Meta(_) | Place::Sealed { stream: SealedStream::Chooser, .. });
+    let by_model = |folder: &EpisodeFolder| use_of(&folder.place).is_some();
     let read = |folder: EpisodeFolder| {
         let episodes = folder.episodes()?.into_iter().map(|(key, line)| (key, line.result)).collect();
         Ok((folder, episodes))
     };
     episode_folders(run)?.into_iter().filter(by_model).map(read).collect()
+}
+
+/// What a person put back between rounds, and since the last one.
+fn put_back(run: &Path, report: &Report) -> Result<Vec<PutBack>, Failure> {
+    let records: Vec<&RoundRecord> = report.rounds.iter().map_while(|round| round.record.as_ref()).collect();
+    let repo = if records.len() == report.rounds.len() { HarnessRepo::find(&run.join("harness"))? } else { None };
+    let tip = repo.as_ref().map(|repo| repo.tip(&Branch::Main)).transpose()?.flatten();
+    let main = repo.as_ref().zip(tip).map(|(repo, tip)| repo.harness(tip.as_str())).transpose()?;
+    Ok(PutBack::all(&records, main.as_ref()))
+}
+
+/// What the episodes of a place were played for; `None` where no model played a task.
+fn use_of(place: &Place) -> Option<Use> {
+    match place {
+        Place::Round(_) => Some(Use::Visible),
+        Place::Sealed { stream: SealedStream::Gate | SealedStream::Judged, .. } => Some(Use::Gate),
+        Place::Sealed { stream: SealedStream::Heldout, .. } => Some(Use::Heldout),
+        Place::Sealed { stream: SealedStream::Same, .. } => Some(Use::Same),
+        Place::Meta(_) | Place::Sealed { stream: SealedStream::Chooser, .. } => None,
+    }
 }
 
 /// Solved and scored rollouts by task.
@@ -176,15 +190,23 @@ fn sealed(report: &mut Report, folders: &[(EpisodeFolder, Episodes)], visible: &
         }
     }
     let seen: BTreeSet<&TaskId> = visible.iter().flatten().flat_map(|episodes| episodes.keys()).map(|key| &key.task).collect();
-    let of = |round: &Round, wanted: fn(&str) -> bool| {
-        let episodes = by_harness.get(incumbent(report, round)).into_iter().flatten().map(|(key, result)| (*key, *result));
+    let of = |harness: &str, wanted: fn(&str) -> bool| {
+        let episodes = by_harness.get(harness).into_iter().flatten().map(|(key, result)| (*key, *result));
         counts(episodes.filter(|(key, _)| wanted(key.stream.0.split('/').next().unwrap_or_default()) && !seen.contains(&key.task)))
     };
-    let gate: Vec<Counts> = report.rounds.iter().map(|round| of(round, |stream| matches!(stream, "visible" | "gate" | "sealed"))).collect();
-    let heldout: Vec<(u32, Counts)> = report.rounds.iter().map(|round| (round.round, of(round, |stream| stream == "heldout"))).collect();
-    let ends = report.rounds.first().zip(report.rounds.last());
-    let is_same = ends.is_none_or(|(first, last)| incumbent(report, first) == incumbent(report, last));
-    let compared = if is_same { None } else { compared(&heldout, &report.curves) };
+    let gate: Vec<Counts> =
+        report.rounds.iter().map(|round| of(incumbent(report, round), |stream| matches!(stream, "visible" | "gate" | "sealed"))).collect();
+    let heldout_of = |harness: &str| of(harness, |stream| stream == "heldout");
+    let heldout: Vec<(u32, Counts)> = report.rounds.iter().map(|round| (round.round, heldout_of(incumbent(report, round)))).collect();
+    let is_same = report.rounds.first().is_none_or(|first| incumbent(report, first) == report.incumbent());
+    let compared = match (is_same, report.put_back_last()) {
+        (true, _) => None,
+        (false, None) => compared(&heldout, &report.curves),
+        (false, Some(back)) => {
+            let now = (back.to.unwrap_or(back.after), heldout_of(back.harness.as_str()));
+            compared(&[heldout[0].clone(), now], &Curves::default())
+        }
+    };
     report.gate = rows(&gate).into_values().collect();
     report.heldout = compared;
 }

@@ -4,7 +4,7 @@
 use super::assignment::{Assignment, stream_of};
 use super::course::Allowed;
 use super::display::Display;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, PLAY_AGAIN};
 use super::freezing::{OF_LOOP, OF_PLAIN_RUN, freeze};
 use super::gate_simulate::share;
 use super::printer::Printer;
@@ -12,11 +12,11 @@ use super::session::Session;
 use super::settings::Settings;
 use super::{Done, Shared, desk};
 use crate::domain::figures::count;
-use crate::domain::outcome::{Ending, Outcome};
+use crate::domain::outcome::Ending;
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
 use crate::runtime::episode::Agent;
-use crate::stages::rollout::{PassAt, Progress, Results, Rollout, Tally, episodes, rollout, tally};
+use crate::stages::rollout::{PassAt, Progress, Results, Rollout, Tally, episodes, first_broken, rollout, tally};
 use crate::store::run_dir::{RoundDir, RunDir};
 use clap::Args;
 use serde::Serialize;
@@ -133,13 +133,9 @@ fn faults(results: &Results) -> Option<String> {
 
 /// Every episode is missing: what broke first, in the order of the tasks.
 fn nothing_scored(results: &Results, split: Split) -> Failure {
-    let first = results.iter().find_map(|(key, result)| match &result.outcome {
-        Outcome::Error { message, .. } => Some(format!("{}: {message}", key.task)),
-        Outcome::Solved | Outcome::Failed => None,
-    });
-    let first = first.unwrap_or_default();
+    let first = first_broken(results).unwrap_or_default();
     let what = format!("play any of {} {} episodes, so that nothing is scored; the first, {first}", results.len(), split.as_str());
-    Failure::new(Exit::Outside, what).hint("put that right; then the same command plays them again, and pays for no reply twice")
+    Failure::new(Exit::Outside, what).hint(PLAY_AGAIN)
 }
 
 fn report(plan: &Rollout<'_>, split: Split, tally: &Tally, seconds: f64, dir: &Path, printer: &Printer) {

@@ -122,6 +122,8 @@ pub enum RejectedAt {
     Gate,
     /// The veto of the held-out tasks.
     Heldout,
+    /// A person turned it down.
+    Person,
 }
 
 impl RejectedAt {
@@ -132,6 +134,7 @@ impl RejectedAt {
             Self::Critique => "critique",
             Self::Gate => "gate",
             Self::Heldout => "heldout",
+            Self::Person => "person",
         }
     }
 }

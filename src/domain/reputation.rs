@@ -7,10 +7,10 @@ use super::manifest::{CandidateManifest, Claim};
 use super::round::RulingWord;
 use std::collections::BTreeMap;
 
-/// Scores every ship whose next round was played, in the order shipped. Losses count against every ship of their round.
+/// Scores every ship with which a later round was played, in the order shipped; one that a person took back before is not scored. Losses count against every ship of their round.
 pub fn ship_outcomes(history: &History<'_>) -> Vec<ShipOutcome> {
     let mut outcomes = Vec::new();
-    for index in 0..history.rounds().len().saturating_sub(1) {
+    for index in (0..history.rounds().len()).filter(|index| history.played_on(*index).is_some()) {
         let ships: Vec<(&CandidateManifest, f64)> = history.ships(index).collect();
         let changes: Vec<Change<'_>> = if ships.is_empty() { Vec::new() } else { history.changes(index).collect() };
         let is_foretold = |change: &Change<'_>| ships.iter().any(|(manifest, _)| predicts(manifest, change));

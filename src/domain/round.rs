@@ -128,7 +128,7 @@ pub struct RoundRecord {
 pub struct Rollouts {
     /// Open to the meta-agent.
     pub visible: u64,
-    /// The gate's: controls and candidates.
+    /// The gate's: gate tasks of the baseline, controls and candidates.
     pub gate: u64,
     /// On held-out tasks, for the curve only.
     pub heldout: u64,

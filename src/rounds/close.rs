@@ -135,9 +135,30 @@ impl Rounds<'_> {
                 at: ended_at(&verdict.ruling),
             });
         }
+        notes.extend(self.out_of_reach(round));
         let reason = proposals.idle.clone().or_else(|| proposals.critique.no_op.clone());
         let strategy_concern = proposals.critique.strategy_concern.clone();
         Decision { format: ROUND_FORMAT, round, outcome, reason, candidates, notes, strategy_concern }
+    }
+
+    /// A line on each candidate that waits for more than the rounds left can bring.
+    fn out_of_reach(&self, round: u32) -> Vec<String> {
+        let settings = self.gate.settings();
+        let left = settings.rounds.saturating_sub(round);
+        let each = (settings.budget * self.gate.tasks().len() as f64).floor() as i64;
+        let most = self.gate.bankroll() + i64::from(left) * each;
+        let waits = |id: &CandidateId| self.gate.candidates().iter().any(|candidate| candidate.id == *id && candidate.is_waiting());
+        let parked = self.gate.log().iter().filter(|verdict| verdict.round == round && !settings.open_ended);
+        let line = |verdict: &Verdict| {
+            let (Ruling::Parked { cost, .. }, Some(id)) = (&verdict.ruling, &verdict.candidate) else { return None };
+            let why = match left {
+                0 => "no round is left to judge it in".to_owned(),
+                left => format!("at most {most} rollouts come together in the {} left", count(u64::from(left), "round")),
+            };
+            let is_beyond = left == 0 || i64::try_from(*cost).is_ok_and(|cost| cost > most);
+            (is_beyond && waits(id)).then(|| format!("{id} waits in vain: {why}"))
+        };
+        parked.filter_map(line).collect()
     }
 
     fn title_of(&self, id: &CandidateId) -> String {
@@ -265,7 +286,7 @@ fn word_of(ruling: &Ruling) -> RulingWord {
     match ruling {
         Ruling::Shipped(_) | Ruling::ShippedWhole { .. } => RulingWord::Shipped,
         Ruling::Blocked { .. } => RulingWord::Blocked,
-        Ruling::Parked { .. } | Ruling::Waits { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
+        Ruling::Parked { .. } | Ruling::Voided { again: true, .. } => RulingWord::Parked,
         Ruling::Futile { .. }
         | Ruling::Undetectable { .. }
         | Ruling::ClaimsNothing
@@ -276,6 +297,7 @@ fn word_of(ruling: &Ruling) -> RulingWord {
         | Ruling::Overtaken { .. }
         | Ruling::Undone { .. }
         | Ruling::Withheld { .. }
+        | Ruling::Refused
         | Ruling::Seesaw { .. }
         | Ruling::NotBest { .. }
         | Ruling::SameHarness { .. }
@@ -289,6 +311,7 @@ fn word_of(ruling: &Ruling) -> RulingWord {
 fn ended_at(ruling: &Ruling) -> Option<RejectedAt> {
     match (word_of(ruling), ruling) {
         (_, Ruling::Withheld { .. }) => Some(RejectedAt::Heldout),
+        (_, Ruling::Refused) => Some(RejectedAt::Person),
         (RulingWord::Rejected | RulingWord::Blocked, _) => Some(RejectedAt::Gate),
         (RulingWord::Shipped | RulingWord::Parked, _) => None,
     }

@@ -80,6 +80,16 @@ pub enum RoundsError {
     /// What a person has written does not hold; nothing was taken.
     #[error("take what was written by hand: {} problem(s)\n{}", .0.len(), .0.join("\n"))]
     Refused(Vec<String>),
+    /// Models, sandbox or environments break every episode.
+    #[error("play any of {episodes} episodes in round {round}, so that nothing is scored; the first, {first}")]
+    Outage {
+        /// Round.
+        round: u32,
+        /// Episodes.
+        episodes: usize,
+        /// The first of them, and what broke.
+        first: String,
+    },
     /// It was asked to stop, or its time is up.
     #[error("finish the run: stopped in round {round}")]
     Stopped {

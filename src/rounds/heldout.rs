@@ -12,10 +12,11 @@ use crate::domain::request::ModelRole;
 use crate::domain::round::RoundRecord;
 use crate::domain::task::Split;
 use crate::domain::trace::{EpisodeKey, Stream};
+use crate::provider::Provider;
 use crate::runtime::desk::Desk;
 use crate::runtime::episode::Agent;
 use crate::stages::critique::{Contribution, Tally as Solved, model_share};
-use crate::stages::rollout::{Results, Rollout, Tally, episodes, tally};
+use crate::stages::rollout::{Results, Rollout, Tally, episodes, first_broken, tally};
 use std::collections::BTreeMap;
 
 /// A harness on the held-out tasks.
@@ -36,6 +37,8 @@ pub struct Compared {
     pub after: Arms,
     /// Per task, mean success after minus before.
     pub differences: Vec<f64>,
+    /// Whether the model or the last harness does the work, where that can be asked.
+    pub share: Option<Contribution>,
 }
 
 impl Rounds<'_> {
@@ -46,17 +49,17 @@ impl Rounds<'_> {
         let tally = tally(self.heldout_results(&harness, self.course.desk, "heldout").await?.iter());
         self.course.run.add_point(round, Split::Heldout, tally.point())?;
         if let Some(random) = self.chooser_tally(&harness).await? {
-            let flag = contribution(&tally, &random).filter(Contribution::is_flag).map(|share| share.to_string());
+            let flag = self.share_of(&harness, &tally, &random)?.filter(Contribution::is_flag).map(|share| share.to_string());
             let share = curves::ModelShare { split: Split::Heldout, model: tally.point(), random: random.point(), flag };
             self.course.run.add_model_share(round, share)?;
         }
         Ok(())
     }
 
-    /// The same at the end of a run.
+    /// The same at the end of a run; a harness that a person has put back since is not what the round ended with.
     pub(super) async fn play_last_heldout(&self, rounds: &[RoundRecord]) -> Result<(), RoundsError> {
         match rounds.last() {
-            Some(last) if last.round > 0 => self.play_heldout(last.round).await,
+            Some(last) if last.round > 0 && last.after == self.incumbent() => self.play_heldout(last.round).await,
             Some(_) | None => Ok(()),
         }
     }
@@ -84,11 +87,20 @@ impl Rounds<'_> {
         let (first, last) = (Known::new(self.course.baseline.clone())?.id, self.incumbent());
         let desk = self.course.desk;
         let (before, after) = (self.heldout_results(&first, desk, "heldout").await?, self.heldout_results(&last, desk, "heldout").await?);
-        Ok(Compared {
-            differences: differences(&before, &after),
-            before: Arms { model: tally(before.iter()), chooser: self.chooser_tally(&first).await? },
-            after: Arms { model: tally(after.iter()), chooser: self.chooser_tally(&last).await? },
-        })
+        let (differences, model) = (differences(&before, &after), tally(after.iter()));
+        let before = Arms { model: tally(before.iter()), chooser: self.chooser_tally(&first).await? };
+        let chooser = self.chooser_tally(&last).await?;
+        let share = chooser.as_ref().map(|random| self.share_of(&last, &model, random)).transpose()?.flatten();
+        Ok(Compared { before, after: Arms { model, chooser }, differences, share })
+    }
+
+    /// Whether it is the model or what shipped; `None` where nothing shipped, where no model plays, or where neither solves anything.
+    fn share_of(&self, harness: &HarnessId, model: &Tally, random: &Tally) -> Result<Option<Contribution>, RoundsError> {
+        let is_first = *harness == Known::new(self.course.baseline.clone())?.id;
+        let by_chance = self.course.desk.seats.get(&ModelRole::Main).is_some_and(|seat| matches!(seat.provider, Provider::Uniform(_)));
+        let solved =
+            |tally: &Tally| Solved { solved: tally.pass_rate.map_or(0.0, |share| share.value * tally.tasks as f64), tasks: tally.tasks };
+        Ok(if is_first || by_chance { None } else { model_share(solved(model), solved(random)) })
     }
 
     async fn chooser_tally(&self, harness: &HarnessId) -> Result<Option<Tally>, RoundsError> {
@@ -109,15 +121,13 @@ impl Rounds<'_> {
         let dir = self.course.run.sealed(stream, harness.as_str())?;
         let settings = self.course.settings;
         let episodes = episodes(&self.heldout, &Stream(stream.to_owned()), settings.heldout_rollouts);
-        self.play_episodes(&Rollout { agent: &agent, episodes, jobs: settings.jobs, dir: &dir }).await
+        let results = self.play_episodes(&Rollout { agent: &agent, episodes, jobs: settings.jobs, dir: &dir }).await?;
+        let is_scored = |result: &EpisodeResult| !matches!(result.outcome, Outcome::Error { .. });
+        match first_broken(&results).filter(|_| !results.values().any(is_scored)) {
+            Some(first) => Err(self.outage(results.len(), first)),
+            None => Ok(results),
+        }
     }
-}
-
-/// Whether it is the model or the harness; `None` where neither solves anything.
-pub fn contribution(model: &Tally, random: &Tally) -> Option<Contribution> {
-    let solved =
-        |tally: &Tally| Solved { solved: tally.pass_rate.map_or(0.0, |share| share.value * tally.tasks as f64), tasks: tally.tasks };
-    model_share(solved(model), solved(random))
 }
 
 /// Per task, mean success after minus before.

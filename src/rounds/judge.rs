@@ -15,11 +15,19 @@ use crate::domain::task::Split;
 use crate::domain::trace::EpisodeKey;
 use crate::runtime::episode::Agent;
 use crate::stages::replay::Touch;
-use crate::stages::rollout::{Results, Rollout, rollout};
+use crate::stages::rollout::{Results, Rollout, first_broken, rollout};
 use crate::store::run_dir::RoundDir;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// What came of the rollouts of one arm.
+#[derive(Default)]
+struct Played {
+    told: Vec<(usize, Told)>,
+    /// The first that plumbing broke.
+    broken: Option<String>,
+}
 
 /// A rollout of a pass with where it is found.
 struct Wanted<'t> {
@@ -34,36 +42,59 @@ impl Rounds<'_> {
     pub(super) async fn play_demanded(&mut self) -> Result<(), RoundsError> {
         while let Demand::Rollouts(pass) = self.gate.demand() {
             let pass = pass.clone();
-            for arm in arms(&pass) {
-                for (position, told) in self.play_arm(&pass, arm).await? {
-                    self.gate.tell(position, told)?;
-                }
-            }
+            let outage = self.answer(&pass).await?;
             if let Purpose::Claimed { candidate } = pass.purpose {
                 self.note_outside(candidate, &pass)?;
             }
             self.standings.write(self.course.run)?;
             self.course.run.write_gate_state(&self.gate)?;
+            outage.map_or(Ok(()), Err)?;
         }
         Ok(())
     }
 
+    /// Plays what is open of a pass, and tells the gate; an error where nothing at all of it could be scored: what is broken then is no
+    /// candidate. The gate is told of that too, so that what breaks each time is missing for good in the end; but not in the baseline,
+    /// without which there is nothing to go on with.
+    pub(super) async fn answer(&mut self, pass: &Pass) -> Result<Option<RoundsError>, RoundsError> {
+        let mut has_scored = pass.scored() > 0;
+        for arm in arms(pass) {
+            let Played { told, broken } = self.play_arm(pass, arm).await?;
+            has_scored |= told.iter().any(|(_, told)| *told != Told::Missing);
+            let outage = broken.filter(|_| !has_scored).map(|first| self.outage(told.len(), first));
+            if outage.is_none() || self.gate.round() > 0 {
+                for (position, told) in told {
+                    self.gate.tell(position, told)?;
+                }
+            }
+            if outage.is_some() {
+                return Ok(outage);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every one of so many episodes is missing.
+    pub(super) fn outage(&self, episodes: usize, first: String) -> RoundsError {
+        RoundsError::Outage { round: self.gate.round(), episodes, first }
+    }
+
     /// Plays the open rollouts of one arm, folder by folder.
-    async fn play_arm(&mut self, pass: &Pass, arm: Arm) -> Result<Vec<(usize, Told)>, RoundsError> {
+    async fn play_arm(&mut self, pass: &Pass, arm: Arm) -> Result<Played, RoundsError> {
         let (harness, limits) = self.gate.player(pass, arm);
         let (harness, limits) = (harness.clone(), limits.clone());
         let known = Known::under(&self.repo, &harness, &limits)?;
-        let mut told = Vec::new();
+        let mut played = Played::default();
         let mut folders: BTreeMap<String, Vec<Wanted<'_>>> = BTreeMap::new();
         for (position, ask) in pass.open_asks().filter(|(_, ask)| ask.arm == arm) {
             let Some(task) = self.task_of(ask) else {
-                told.push((position, Told::Missing));
+                played.told.push((position, Told::Missing));
                 continue;
             };
             let key = EpisodeKey { task: task.task.id.clone(), ..self.key_of(ask) };
             if matches!(arm, Arm::Candidate(_)) && self.is_untouched(pass, &known, &task, &key, ask)? {
                 self.note_untouched(&self.saved(pass, &key, ask))?;
-                told.push((position, Told::Untouched));
+                played.told.push((position, Told::Untouched));
                 continue;
             }
             let folder = self.folder(ask, &harness, &limits);
@@ -72,10 +103,11 @@ impl Rounds<'_> {
         for (folder, wanted) in folders {
             let dir = self.course.run.folder(&folder)?;
             let results = self.play(&known, &wanted, &dir).await?;
-            told.extend(wanted.iter().map(|wanted| (wanted.position, told_of(&results, &wanted.key))));
+            played.told.extend(wanted.iter().map(|wanted| (wanted.position, told_of(&results, &wanted.key))));
+            played.broken = played.broken.or_else(|| first_broken(&results));
             self.note(pass, arm, &harness, &dir, &wanted)?;
         }
-        Ok(told)
+        Ok(played)
     }
 
     async fn play(&self, known: &Known, wanted: &[Wanted<'_>], dir: &RoundDir) -> Result<Results, RoundsError> {
@@ -106,6 +138,9 @@ impl Rounds<'_> {
     /// What the new episodes say besides their outcome: they speak for their harness, and new controls may show that a candidate touches
     /// more than was known.
     fn note(&mut self, pass: &Pass, arm: Arm, harness: &HarnessId, dir: &RoundDir, wanted: &[Wanted<'_>]) -> Result<(), RoundsError> {
+        if pass.purpose.candidate().is_some_and(|slot| self.gate.candidates()[slot].is_same_harness) {
+            return Ok(());
+        }
         let own: Vec<&Wanted<'_>> = wanted.iter().filter(|wanted| wanted.ask.sibling.is_none()).collect();
         let is_control = arm == Arm::Incumbent && pass.purpose != Purpose::Visible;
         if !is_control {

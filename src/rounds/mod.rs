@@ -34,7 +34,7 @@ pub use digest::digest_up_to;
 pub use error::RoundsError;
 pub use ground::{Course, Rounds};
 pub use hand::Exported;
-pub use heldout::{Arms, Compared, contribution};
+pub use heldout::{Arms, Compared};
 pub use landscape::plan_round;
 pub use rules::rules_on;
 pub use settings::{Approve, EngineCommand, Event, LoopSettings, TaskCounts, Until, Word};
@@ -82,6 +82,9 @@ impl Rounds<'_> {
     /// See [`RoundsError`]; what was finished is on file.
     pub async fn run(&mut self, until: Until) -> Result<Closing, RoundsError> {
         let mut rounds = vec![self.baseline().await?];
+        while let Some(record) = self.visible.round(rounds.len() as u32)? {
+            rounds.push(record);
+        }
         loop {
             if let Some(reason) = self.is_over(&rounds)? {
                 if until == Until::End {
@@ -106,22 +109,23 @@ impl Rounds<'_> {
             return Ok(record);
         }
         self.say(0, "playing the baseline on train and gate tasks");
-        self.play_demanded().await?;
+        self.play_visible(0).await?;
         self.play_heldout(0).await?;
         self.close(0, RoundOutcome::Baseline, None)
     }
 
-    /// One round, as far as asked.
-    async fn round(&mut self, round: u32, until: Until) -> Result<Taken, RoundsError> {
-        if let Some(record) = self.visible.round(round)? {
-            return Ok(Taken::Closed(record));
-        }
-        self.begin(round)?;
+    /// The rollouts that a round's Digester reads. What was digested and planned by hand before they were all there lacks some.
+    async fn play_visible(&mut self, round: u32) -> Result<(), RoundsError> {
         if matches!(self.gate.demand(), Demand::Rollouts(pass) if pass.purpose == Purpose::Visible) {
-            // Digests made by hand lack what is played now.
             self.course.run.files(round).forget_plan()?;
         }
-        self.play_demanded().await?;
+        self.play_demanded().await
+    }
+
+    /// One round that is not done, as far as asked.
+    async fn round(&mut self, round: u32, until: Until) -> Result<Taken, RoundsError> {
+        self.begin(round)?;
+        self.play_visible(round).await?;
         self.digest(round)?;
         if until == Until::Planned {
             // Without the meta-agent: its roles may be played by a person.
@@ -146,7 +150,9 @@ impl Rounds<'_> {
         if until == Until::Critiqued {
             return Ok(Taken::AsAsked);
         }
-        self.judge(round, &proposals).await?;
+        if let Some(waiting) = self.judge(round, &proposals).await? {
+            return Ok(Taken::Waiting(waiting));
+        }
         let outcome = self.outcome(round, &proposals);
         Ok(Taken::Closed(self.close(round, outcome, Some(&proposals))?))
     }
@@ -165,14 +171,18 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// Hands the candidates in and answers the gate until the round is ruled on.
-    async fn judge(&mut self, round: u32, proposals: &Proposals) -> Result<(), RoundsError> {
+    /// Hands the candidates in and answers the gate until the round is ruled on; or whom it waits for.
+    async fn judge(&mut self, round: u32, proposals: &Proposals) -> Result<Option<String>, RoundsError> {
         loop {
             self.play_demanded().await?;
             match self.gate.demand() {
-                Demand::Round => return Ok(()),
+                Demand::Round => return Ok(None),
                 Demand::Candidates(_) => self.submit(round, proposals)?,
-                Demand::Confirmation(..) => self.ship(round).await?,
+                Demand::Confirmation(..) => {
+                    if let Some(waiting) = self.ship(round).await? {
+                        return Ok(Some(waiting));
+                    }
+                }
                 Demand::Touched(_) => self.rebase()?,
                 Demand::Rollouts(_) => {}
             }
@@ -190,9 +200,9 @@ impl Rounds<'_> {
         let idle = rounds.iter().rev().take_while(is_idle).count() as u32;
         Ok(if done >= settings.gate.rounds && !settings.gate.open_ended {
             Some(format!("{} done, as many as the run was made for", count(u64::from(done), "round")))
-        } else if idle >= settings.patience && !self.is_awaited() {
+        } else if idle >= settings.patience {
             Some(format!("{idle} rounds in a row shipped nothing"))
-        } else if self.engines_at(done + 1)?.is_none() && !self.is_awaited() {
+        } else if self.engines_at(done + 1)?.is_none() {
             Some(format!("{USED_UP}, and no engine of this run goes on without it"))
         } else {
             None

@@ -11,19 +11,38 @@ use crate::runtime::native::groups;
 use crate::stages::replay::Touch;
 use crate::store::harness_repo::{Branch, CommitMessage, HarnessCommit, NewCommit};
 
+/// Folder of files, each named like a candidate that may ship.
+const APPROVED: &str = "approved";
+/// The same for those that may not.
+const REFUSED: &str = "refused";
+
+/// What a person says to a ship.
+enum PersonsWord {
+    Yes,
+    No,
+    Awaited,
+}
+
+fn waits_for_a_person(round: u32, id: &CandidateId) -> String {
+    format!("R{round} waits: {id} passed; an empty file {APPROVED}/{id} in the run directory ships it, {REFUSED}/{id} turns it down")
+}
+
 impl Rounds<'_> {
-    /// Ships the candidate that passed, or withholds it where a person must be asked first. The commit comes before the gate's state: a
-    /// process that ends between them makes the same commit again, which is none.
-    pub(super) async fn ship(&mut self, round: u32) -> Result<(), RoundsError> {
-        let Demand::Confirmation(passed) = self.gate.demand() else { return Ok(()) };
+    /// Ships the candidate that passed, or says whom it waits for. The commit comes before the gate's state: a process that ends between
+    /// them makes the same commit again, which is none.
+    pub(super) async fn ship(&mut self, round: u32) -> Result<Option<String>, RoundsError> {
+        let Demand::Confirmation(passed) = self.gate.demand() else { return Ok(None) };
         let manifest = self.manifest_of(passed.candidate())?;
-        let confirmation = if let Some(reason) = self.objection(&manifest) {
-            Confirmation::Wait { reason }
-        } else if self.is_vetoed(&passed.candidate().harness).await? {
-            Confirmation::Withhold { reason: "the held-out tasks veto it".to_owned() }
-        } else {
-            self.commit_ship(round, &passed, &manifest)?;
-            Confirmation::Ship
+        let confirmation = match self.persons_word(&manifest) {
+            PersonsWord::Awaited => return Ok(Some(waits_for_a_person(round, &manifest.candidate_id))),
+            PersonsWord::No => Confirmation::Refuse,
+            PersonsWord::Yes if self.is_vetoed(&passed.candidate().harness).await? => {
+                Confirmation::Withhold { reason: "the held-out tasks veto it".to_owned() }
+            }
+            PersonsWord::Yes => {
+                self.commit_ship(round, &passed, &manifest)?;
+                Confirmation::Ship
+            }
         };
         let before = self.incumbent();
         self.gate.confirm(confirmation)?;
@@ -34,33 +53,21 @@ impl Rounds<'_> {
         }
         self.course.run.write_gate_state(&self.gate)?;
         self.lineage = self.read_lineage()?;
-        Ok(())
+        Ok(None)
     }
 
-    /// Why it may not ship without a person's word, if so.
-    fn objection(&self, manifest: &CandidateManifest) -> Option<String> {
+    /// What a person says to a ship, by a file, so that it also works where nobody sits at a terminal. Yes where nobody is asked.
+    fn persons_word(&self, manifest: &CandidateManifest) -> PersonsWord {
         let is_risky =
             manifest.resources.is_some() || manifest.file_changes.iter().any(|file| file != crate::domain::harness::HARNESS_FILE);
+        let said = |word: &str| self.course.run.path().join(word).join(manifest.candidate_id.as_str()).exists();
         match self.course.settings.approve {
-            Approve::Never => None,
-            Approve::Risky if !is_risky => None,
-            Approve::Risky | Approve::Always if self.is_approved(&manifest.candidate_id) => None,
-            Approve::Risky | Approve::Always => {
-                Some(format!("a person must approve it: make an empty file approved/{} in the run directory", manifest.candidate_id))
-            }
+            Approve::Never => PersonsWord::Yes,
+            Approve::Risky if !is_risky => PersonsWord::Yes,
+            Approve::Risky | Approve::Always if said(REFUSED) => PersonsWord::No,
+            Approve::Risky | Approve::Always if said(APPROVED) => PersonsWord::Yes,
+            Approve::Risky | Approve::Always => PersonsWord::Awaited,
         }
-    }
-
-    /// Whether a candidate waits for a person who has meanwhile approved it.
-    pub(super) fn is_awaited(&self) -> bool {
-        let last = |id: &CandidateId| self.gate.log().iter().rev().find(|verdict| verdict.candidate.as_ref() == Some(id));
-        let waits = |id: &CandidateId| last(id).is_some_and(|verdict| matches!(verdict.ruling, Ruling::Waits { .. }));
-        self.gate.candidates().iter().any(|candidate| candidate.is_waiting() && waits(&candidate.id) && self.is_approved(&candidate.id))
-    }
-
-    /// A person approves by a file, so that it also works where nobody sits at a terminal.
-    fn is_approved(&self, id: &CandidateId) -> bool {
-        self.course.run.path().join("approved").join(id.as_str()).exists()
     }
 
     fn commit_ship(&self, round: u32, passed: &Passed, manifest: &CandidateManifest) -> Result<(), RoundsError> {

@@ -98,8 +98,8 @@ impl Rounds<'_> {
             let played = folder.played()?;
             let Rollouts { visible, gate, heldout, .. } = &mut spent.rollouts;
             let count = match folder.place {
-                Place::Round(_) | Place::Sealed { stream: SealedStream::Gate, .. } => visible,
-                Place::Sealed { stream: SealedStream::Judged, .. } => gate,
+                Place::Round(_) => visible,
+                Place::Sealed { stream: SealedStream::Gate | SealedStream::Judged, .. } => gate,
                 Place::Sealed { stream: SealedStream::Heldout, .. } => heldout,
                 Place::Meta(_) => {
                     for line in played.values() {
@@ -107,8 +107,8 @@ impl Rounds<'_> {
                     }
                     continue;
                 }
-                // It calls no model.
-                Place::Sealed { stream: SealedStream::Chooser, .. } => continue,
+                // It calls no model; that belongs to no round.
+                Place::Sealed { stream: SealedStream::Chooser | SealedStream::Same, .. } => continue,
             };
             *count += played.len() as u64;
             for line in played.values() {

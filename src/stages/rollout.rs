@@ -105,6 +105,14 @@ pub fn episodes<'a>(tasks: &[&'a LoadedTask], stream: &Stream, rollouts: u32) ->
     (0..rollouts).flat_map(of).collect()
 }
 
+/// The first episode that plumbing broke, with what broke.
+pub fn first_broken(results: &Results) -> Option<String> {
+    results.iter().find_map(|(key, result)| match &result.outcome {
+        Outcome::Error { message, .. } => Some(format!("{}: {message}", key.task)),
+        Outcome::Solved | Outcome::Failed => None,
+    })
+}
+
 impl Rollout<'_> {
     /// One episode, tried again while plumbing fails, and once more, identically, after a fault of the harness.
     async fn episode(

@@ -49,6 +49,8 @@ pub enum SealedStream {
     Heldout,
     /// `chooser`: a random chooser in the model's place; no model is called.
     Chooser,
+    /// `aa`: an incumbent against itself, to check the gate; no part of any round.
+    Same,
     /// Every other one: the gate's controls and candidates.
     Judged,
 }
@@ -100,6 +102,7 @@ pub fn episode_folders(run: &Path) -> Result<Vec<EpisodeFolder>, FileError> {
             Some("gate") => SealedStream::Gate,
             Some("heldout") => SealedStream::Heldout,
             Some("chooser") => SealedStream::Chooser,
+            Some("aa") => SealedStream::Same,
             Some(_) | None => SealedStream::Judged,
         };
         sealed(&path, stream, DEPTH - 1, &mut found)?;
@@ -176,6 +179,7 @@ mod tests {
             ("sealed/gate/l/h", key("visible", 0)),
             ("sealed/bank/0/l/h", key("sealed/0", 0)),
             ("sealed/chooser/h", key("chooser", 0)),
+            ("sealed/aa/3/l/h", key("aa/3", 0)),
         ] {
             let folder = run.folder(folder).unwrap();
             folder.finish(&key, &result(missing.clone())).unwrap();
@@ -190,6 +194,7 @@ mod tests {
             (Place::Round(2), 0),
             (Place::Meta(2), 1),
             (Place::Round(10), 1),
+            (of(SealedStream::Same), 1),
             (of(SealedStream::Judged), 1),
             (of(SealedStream::Chooser), 1),
             (of(SealedStream::Gate), 1),

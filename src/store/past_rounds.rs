@@ -1,7 +1,9 @@
 //! The rounds of a run as ledgers are derived from them, read by the allow-list.
 
+use super::harness_repo::Branch;
 use super::visible::{ReadError, Visible};
 use crate::domain::history::PastRound;
+use crate::domain::id::HarnessId;
 
 impl Visible {
     /// Every round that has a folder, ascending.
@@ -10,15 +12,28 @@ impl Visible {
     /// See [`ReadError`].
     pub fn past_rounds(&self) -> Result<Vec<PastRound>, ReadError> {
         let mut rounds = Vec::new();
-        let mut after = None;
+        let mut before = None;
         for round in self.rounds()? {
             let record = self.round(round)?;
-            // A round that is still open began with what the one before it left.
-            let incumbent = record.as_ref().map_or_else(|| after.take(), |record| Some(record.before.clone()));
-            after = record.map(|record| record.after);
+            let incumbent = match &record {
+                Some(record) => Some(record.before.clone()),
+                None => self.began(round)?.or(before.take()),
+            };
+            let left = record.map(|record| record.after);
+            before.clone_from(&left);
             let (digests, proposed, decision) = (self.digests(round)?, self.candidates(round)?, self.decision(round)?);
-            rounds.push(PastRound { round, incumbent, digests, proposed, decision });
+            rounds.push(PastRound { round, incumbent, left, digests, proposed, decision });
         }
         Ok(rounds)
+    }
+
+    /// The incumbent with which a round that is open began: the last one that the round itself has not committed. A person may have put it
+    /// there after the round before.
+    fn began(&self, round: u32) -> Result<Option<HarnessId>, ReadError> {
+        let Some(repo) = self.harnesses()? else { return Ok(None) };
+        let Some(tip) = repo.tip(&Branch::Main)? else { return Ok(None) };
+        let of_round = round.to_string();
+        let before = repo.log(tip.as_str())?.into_iter().find(|entry| entry.trailer("Round") != Some(&of_round));
+        Ok(before.map(|entry| entry.harness))
     }
 }

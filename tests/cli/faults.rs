@@ -3,6 +3,8 @@
 use crate::loopback::{CALLS, Fault, Loopback, Weather};
 use crate::test_run::{Ran, TestRun, results};
 use harnessx::domain::outcome::{Boundary, Outcome};
+use harnessx::store::run_dir::EpisodeLine;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const TASKS: usize = 8;
@@ -52,6 +54,60 @@ fn a_server_that_never_answers_leaves_missing_episodes_that_are_played_later() {
     let ran = play(&run, &server, "a");
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert!(ran.out.contains(&format!("{TASKS} of {TASKS} rollouts; 0 missing")), "{}", ran.out);
+}
+
+fn looped(run: &TestRun, server: &Loopback, fail_after: Option<u32>) -> Ran {
+    run.write("settings.toml", &server.hasty_settings().replace("call = 3", "call = 0.6"));
+    let mut arguments = vec!["loop", "--bench", "echo", "--model", "mine", "--config", "settings.toml", "--profile", "quick", "--run", "r"];
+    arguments.extend(["--rounds", "1", "--jobs", "2", "--set", "train=4", "--set", "gate=2", "--set", "heldout=2", "--quiet"]);
+    let mut command = run.command(&arguments);
+    command.envs(fail_after.map(|writes| ("HARNESSX_FAIL_AFTER", writes.to_string())));
+    Ran::of(command)
+}
+
+#[test]
+fn a_loop_whose_server_is_down_stops_and_goes_on_when_it_is_back() {
+    let run = TestRun::new();
+    let server = Loopback::start(Weather::Always(Fault::ServerError), Duration::ZERO);
+    for _ in 0..2 {
+        let ran = looped(&run, &server, None);
+        assert!(ran.exit == 4 && ran.err.contains("play any of 6 episodes in round 0"), "{}{}", ran.out, ran.err);
+        assert!(!run.path().join("r/R0/round.json").exists());
+    }
+    server.set(Weather::Fair);
+    let ran = looped(&run, &server, None);
+    assert!(ran.exit == 0 && ran.out.contains("1 round done"), "{}{}", ran.out, ran.err);
+    assert_eq!(missing(&run, "R0"), BTreeMap::from([(false, 4)]));
+}
+
+/// The server goes down in the middle of the baseline: what is missing then is played in the next round.
+#[test]
+fn a_train_task_that_the_baseline_misses_is_played_again() {
+    let run = TestRun::new();
+    let server = Loopback::start(Weather::Fair, Duration::ZERO);
+    assert_ne!(looped(&run, &server, Some(40)).exit, 0);
+    let played = missing(&run, "R0")[&false];
+    assert!(played < 4, "{played}");
+    server.set(Weather::Always(Fault::ServerError));
+    let ran = looped(&run, &server, None);
+    assert!(ran.exit == 4 && ran.err.contains("play any of 2 episodes in round 0"), "held-out: {}{}", ran.out, ran.err);
+    assert_eq!(missing(&run, "R0"), BTreeMap::from([(false, played), (true, 4 - played)]));
+    server.set(Weather::Fair);
+    let ran = looped(&run, &server, None);
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(missing(&run, "R1"), BTreeMap::from([(false, 4 - played)]));
+}
+
+/// How many episodes of a round are missing, and how many not, by the last word on each.
+fn missing(run: &TestRun, round: &str) -> BTreeMap<bool, usize> {
+    let text = std::fs::read_to_string(run.path().join("r").join(round).join("episodes.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<EpisodeLine>(line).unwrap());
+    let last: BTreeMap<_, _> = lines.map(|line| (line.key, matches!(line.result.outcome, Outcome::Error { .. }))).collect();
+    let mut counts = BTreeMap::new();
+    for is_missing in last.into_values() {
+        *counts.entry(is_missing).or_insert(0) += 1;
+    }
+    counts
 }
 
 #[test]

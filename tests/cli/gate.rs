@@ -1,5 +1,6 @@
 //! `gate`: the gate in simulated worlds.
 
+use crate::looped::short;
 use crate::test_run::TestRun;
 
 #[test]
@@ -32,4 +33,28 @@ fn a_question_is_needed_and_a_share_is_one() {
     }
     let ran = TestRun::new().run(&["gate", "--power", "--recall", "75"]);
     assert!(ran.exit == 2 && ran.err.contains("use a share from 0 to 1"), "{}", ran.err);
+}
+
+/// Whatever a check of the gate against itself plays, the run goes on as if it had not been.
+#[test]
+fn a_check_against_itself_leaves_the_run_as_it_was() {
+    let run = short();
+    let mut begun = vec!["loop", "--run", "r", "--bench", "short", "--model", "random", "--profile", "quick", "--rounds", "1", "--quiet"];
+    begun.extend(["--set", "train=3", "--set", "gate=2", "--set", "heldout=1"]);
+    let ran = run.run(&begun);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let decisive = || {
+        ["sealed/gate_state.json", "sealed/standing.json", "curves.json"]
+            .map(|file| std::fs::read(run.path().join("r").join(file)).unwrap())
+    };
+    let before = decisive();
+    let ran = run.run(&["gate", "--aa", "2", "--run", "r"]);
+    assert!(ran.exit == 0 && ran.out.contains("in 2 of 2 repetitions"), "{}{}", ran.out, ran.err);
+    assert!(before == decisive(), "the state has changed");
+    let streams = std::fs::read_dir(run.path().join("r/sealed/aa")).unwrap().count();
+    assert_eq!(streams, 4, "two a repetition");
+    assert_eq!(run.run(&["gate", "--aa", "2", "--run", "r"]).out, ran.out);
+    let report = run.run(&["report", "--run", "r", "--format", "md", "--output", "-"]).out;
+    assert!(report.contains("| rollouts: train, open to the engine | 3 |"), "{report}");
+    assert!(report.contains("| rollouts: the incumbent against itself, sealed | 80 |"), "{report}");
 }

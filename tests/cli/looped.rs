@@ -93,6 +93,8 @@ fn a_loop_ships_and_says_what_came_of_it() {
     let ran = looped(&run, "whole");
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert!(ran.out.contains("shipped C-R1-0") && ran.out.contains("held-out tasks, never seen by evolution"), "{}", ran.out);
+    // It is a random chooser that plays: there is no model to do any work.
+    assert!(!ran.out.contains("the harness does the work"), "{}", ran.out);
     let dir = run.path().join("whole");
     for file in [
         "R2/round.json",
@@ -148,22 +150,47 @@ pub fn nothing_sealed_is_in(dir: &Path, folder: &Path) {
 #[test]
 fn the_stages_one_by_one_give_what_the_loop_gives() {
     let run = short();
-    let whole = looped(&run, "whole");
+    let looped = |dir: &str| {
+        let mut arguments = vec!["loop", "--run", dir, "--rounds", "3"];
+        arguments.extend(SETTINGS);
+        run.run(&arguments)
+    };
+    let whole = looped("whole");
     assert_eq!(whole.exit, 0, "{}", whole.err);
     // A run that is stopped at once leaves its settings, which the stages then read.
-    let mut begun = run.command(&["loop", "--run", "staged", "--rounds", "2"]);
+    let mut begun = run.command(&["loop", "--run", "staged", "--rounds", "3"]);
     begun.args(SETTINGS).env("HARNESSX_FAIL_AFTER", "20");
     assert_ne!(Ran::of(begun).exit, 0);
-    for _ in 0..2 {
-        for stage in ["evolve", "critique", "gate"] {
+    let staged = run.path().join("staged");
+    for round in 1..=3 {
+        for stage in ["evolve", "digest", "plan", "critique", "gate"] {
             let ran = run.run(&[stage, "--run", "staged"]);
             assert_eq!(ran.exit, 0, "{stage}: {}", ran.err);
+            assert_eq!(staged.join(format!("R{round}/round.json")).exists(), stage == "gate", "{stage} of R{round}");
         }
     }
-    let last = looped(&run, "staged");
-    assert_eq!(last.exit, 0, "{}", last.err);
-    let (staged, whole) = (outcome(&run.path().join("staged")), outcome(&run.path().join("whole")));
+    let ran = looped("staged");
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let (staged, whole) = (outcome(&staged), outcome(&run.path().join("whole")));
     assert_eq!(different(&staged, &whole), Vec::<&String>::new());
+}
+
+#[test]
+fn a_digest_of_a_baseline_that_is_still_played_is_not_taken_for_its_last() {
+    let run = short();
+    let whole = looped(&run, "whole");
+    assert_eq!(whole.exit, 0, "{}", whole.err);
+    let mut begun = run.command(&["loop", "--run", "cut", "--rounds", "2", "--max-time", "0s"]);
+    begun.args(SETTINGS);
+    assert_eq!(Ran::of(begun).exit, 130);
+    let ran = run.run(&["digest", "--run", "cut"]);
+    assert!(ran.exit == 0 && ran.out.contains("R0 is open: episodes that are still played"), "{}{}", ran.out, ran.err);
+    let ran = run.run(&["plan", "--run", "cut"]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let ran = looped(&run, "cut");
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let (cut, whole) = (outcome(&run.path().join("cut")), outcome(&run.path().join("whole")));
+    assert_eq!(different(&cut, &whole), Vec::<&String>::new());
 }
 
 #[test]
@@ -200,6 +227,8 @@ fn the_gate_follows_a_rollback_by_hand() {
     let run = short();
     assert_eq!(looped(&run, "whole").exit, 0);
     let dir = run.path().join("whole");
+    let curves = || std::fs::read(dir.join("curves.json")).unwrap();
+    let before = curves();
     let rolled = run.run(&["rollback", "--run", "whole", "--to", "R0"]);
     assert_eq!(rolled.exit, 0, "{}", rolled.err);
     let ran = looped(&run, "whole");
@@ -208,25 +237,71 @@ fn the_gate_follows_a_rollback_by_hand() {
     let trees = trees(&dir);
     assert_eq!(gate["incumbents"][0]["harness"], trees[0].1.as_str());
     assert!(ran.out.contains("gain on held-out tasks: +0.0 points"), "{}", ran.out);
+    // What the rounds found stays; what was undone is claimed no more.
+    assert!(before == curves(), "the curves have changed");
+    let report = run.run(&["report", "--run", "whole", "--format", "md", "--output", "-"]).out;
+    assert!(report.contains("After 2 rounds, put back by hand to R0, the harness is still the one it began with"), "{report}");
+    assert!(report.contains("undone: put back by hand to R0 after R2"), "{report}");
 }
 
-/// A candidate that a person must see is parked, and ships once the person has said yes; also after the run had ended without it.
+#[test]
+fn a_ship_that_a_person_took_back_is_neither_scored_nor_claimed() {
+    let run = short();
+    let mut begun = run.command(&["loop", "--run", "r", "--rounds", "2"]);
+    begun.args(SETTINGS).env("HARNESSX_FAIL_AFTER", "20");
+    assert_ne!(Ran::of(begun).exit, 0);
+    let ran = run.run(&["gate", "--run", "r"]);
+    assert!(ran.out.contains("shipped C-R1-0"), "{}{}", ran.out, ran.err);
+    assert_eq!(run.run(&["rollback", "--run", "r", "--to", "R0"]).exit, 0);
+    for stage in ["evolve", "gate"] {
+        let ran = run.run(&[stage, "--run", "r"]);
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        let outcomes = std::fs::read_to_string(run.path().join("r/data/ship_outcomes.jsonl")).unwrap();
+        assert!(!outcomes.contains("C-R1-0"), "{stage}: {outcomes}");
+    }
+    let report = run.run(&["report", "--run", "r", "--format", "md", "--output", "-"]).out;
+    assert!(report.contains("undone: put back by hand to R0 after R1"), "{report}");
+}
+
+/// A candidate that a person must see holds the loop up, and ships or does not by the person's word; no round is used up by waiting.
 #[test]
 fn a_ship_waits_for_a_persons_word() {
     let run = short();
-    let looped = || {
-        let mut arguments = vec!["loop", "--run", "asked", "--rounds", "6", "--patience", "1", "--approve", "always"];
-        arguments.extend(["--set", "heldout_veto=true"]);
+    let looped = |dir: &str| {
+        let mut arguments = vec!["loop", "--run", dir, "--rounds", "2", "--approve", "always"];
         arguments.extend(SETTINGS);
         run.run(&arguments)
     };
-    let ran = looped();
+    let waiting = |ran: &Ran| {
+        assert!(ran.exit == 0 && ran.out.contains("the same command continues"), "{}{}", ran.out, ran.err);
+        ran.out.split("R1 waits: ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned()
+    };
+    for (dir, folder, ruling) in [("yes", "approved", "shipped_whole"), ("no", "refused", "refused")] {
+        let candidate = waiting(&looped(dir));
+        assert_eq!(waiting(&looped(dir)), candidate);
+        assert!(!run.path().join(dir).join("R1/round.json").exists());
+        run.write(&format!("{dir}/{folder}/{candidate}"), "");
+        let ran = looped(dir);
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        let state = std::fs::read_to_string(run.path().join(dir).join("sealed/gate_state.json")).unwrap();
+        assert!(state.contains(&format!("\"ruling\":\"{ruling}\"")), "{}", ran.out);
+    }
+}
+
+/// What is parked when no round is left, or waits for more than those left can bring, is said to be.
+#[test]
+fn a_candidate_that_waits_in_vain_is_said_to() {
+    let run = TestRun::new();
+    let settings =
+        ["--bench", "household", "--model", "random", "--profile", "quick", "--engine", "random", "--set", "heldout=1", "--quiet"];
+    let ran = run.run(&[&["loop", "--run", "r"][..], &settings].concat());
     assert_eq!(ran.exit, 0, "{}", ran.err);
-    assert!(ran.out.contains("it passed, but a person must approve it") && ran.out.contains("0 edits shipped"), "{}", ran.out);
-    let parked = ran.out.split("parked ").nth(1).and_then(|rest| rest.split(':').next()).unwrap();
-    run.write(&format!("asked/approved/{parked}"), "");
-    let ran = looped();
-    assert!(ran.out.contains(&format!("shipped {parked}")), "{}", ran.out);
+    let parked: Vec<&str> = ran.out.lines().filter_map(|line| line.strip_prefix("R3: parked ")?.split(':').next()).collect();
+    assert!(!parked.is_empty(), "{}", ran.out);
+    for candidate in parked {
+        assert!(ran.out.contains(&format!("R3: {candidate} waits in vain: no round is left to judge it in")), "{}", ran.out);
+    }
+    assert!(ran.out.contains("waits in vain: at most"), "{}", ran.out);
 }
 
 #[test]

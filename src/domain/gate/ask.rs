@@ -243,7 +243,7 @@ impl Pass {
     }
 
     /// Rollouts that were played and scored.
-    pub(super) fn scored(&self) -> u32 {
+    pub fn scored(&self) -> u32 {
         self.asks.iter().filter(|ask| ask.solved().is_some()).count() as u32
     }
 

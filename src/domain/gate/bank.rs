@@ -74,14 +74,17 @@ impl Bank {
     /// Adds to a pass one pair of a task: its control from the bank or asked for, and the candidate on the same stream and replicate.
     pub(super) fn pair(&self, pass: &mut Pass, (slot, candidate): (usize, &Candidate), task: TaskIndex, epoch: u32) {
         let from = candidate.entry(task).map_or(0, |entry| entry.next);
-        let (control, evidence, replicate) = if let Some(control) = self.unseen(task, from) {
+        // The incumbent against itself plays its controls anew.
+        let banked = if candidate.is_same_harness { None } else { self.unseen(task, from) };
+        let (control, evidence, replicate) = if let Some(control) = banked {
             (ControlFrom::Bank { solved: control.solved }, EvidenceStream::Sealed(control.epoch), control.replicate)
         } else {
-            let (evidence, replicate) = (EvidenceStream::Sealed(epoch), self.next[task.at()].max(from));
+            let (evidence, _) = candidate.streams(EvidenceStream::Sealed(epoch));
+            let next = if candidate.is_same_harness { 0 } else { self.next[task.at()] };
+            let replicate = next.max(from);
             (ControlFrom::Asked(pass.push(Ask::new(Arm::Incumbent, task, evidence, replicate))), evidence, replicate)
         };
-        let evidence = if candidate.is_same_harness { EvidenceStream::Same(candidate.order.1) } else { evidence };
-        let played = pass.push(Ask::new(Arm::Candidate(slot), task, evidence, replicate));
+        let played = pass.push(Ask::new(Arm::Candidate(slot), task, candidate.streams(evidence).1, replicate));
         pass.pairs.push(Pair { task, control, played });
     }
 }

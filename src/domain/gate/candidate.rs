@@ -1,6 +1,6 @@
 //! A candidate before the gate: what it touches, what it claims, and how far it has come.
 
-use super::ask::TaskIndex;
+use super::ask::{EvidenceStream, TaskIndex};
 use super::posterior::{NetGain, Pairs, net_gain};
 use super::wealth::Wealth;
 use super::{CandidateId, LimitsId, VariantId};
@@ -161,6 +161,12 @@ impl Candidate {
     pub(super) fn forget_claims(&mut self) {
         self.wealth = Wealth::default();
         self.touched.iter_mut().filter(|entry| entry.claimed).for_each(|entry| entry.pairs = Pairs::default());
+    }
+
+    /// The stream of its control, and its own: one and the same, but for the incumbent against itself, which has two to each repetition.
+    pub(super) fn streams(&self, evidence: EvidenceStream) -> (EvidenceStream, EvidenceStream) {
+        let number = 2 * self.order.1;
+        if self.is_same_harness { (EvidenceStream::Same(number), EvidenceStream::Same(number + 1)) } else { (evidence, evidence) }
     }
 
     /// Whether it waits for the next round.

@@ -63,7 +63,7 @@ impl fmt::Display for Verdict {
             Ruling::Overtaken { by } => write!(out, "rejected {id}: {by} shipped and touches the same tasks"),
             Ruling::Undone { to } => write!(out, "rejected {id}: made on a harness that was rolled back to R{to}"),
             Ruling::Withheld { reason } => write!(out, "rejected {id}: withheld: {reason}"),
-            Ruling::Waits { reason } => write!(out, "parked {id}: it passed, but {reason}"),
+            Ruling::Refused => write!(out, "rejected {id}: it passed, and a person turned it down"),
             Ruling::Seesaw { before, after } => write!(out, "rejected {id}: pass@2 fell from {before} to {after} tasks"),
             Ruling::NotBest { gain } => {
                 write!(out, "rejected {id}: not the best of the round, or no better than the incumbent ({gain:+.1} pts)")

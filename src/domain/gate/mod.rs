@@ -6,7 +6,7 @@
 //! let mut gate = Gate::new(settings, tasks, harness, limits)?;      or Gate::parse(text) of a state that was written
 //! loop {
 //!     match gate.demand() {
-//!         Round            => gate.begin_round()?                   or stop, or gate.check_same()? for `--aa`
+//!         Round            => gate.begin_round()?                   or stop, or, of a copy, check_same(n)? for `--aa`
 //!         Rollouts(pass)   => play pass.open_asks() side by side; gate.tell(position, Scored | Untouched | Missing)? for each
 //!         Candidates(room) => gate.submit(at most `room` proposals)?    none makes an idle round
 //!         Confirmation(..) => gate.confirm(Ship | Withhold { reason })?   a person's word, the held-out veto

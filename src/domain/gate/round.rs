@@ -51,9 +51,9 @@ impl Gate {
         Ok(())
     }
 
-    /// Plays the incumbent of the first variant against itself on all tasks (`gate --aa`), outside any round and budget. The ruling is the
-    /// last of the log.
-    pub fn check_same(&mut self) -> Result<(), GateError> {
+    /// Plays the incumbent of the first variant against itself on all tasks (`gate --aa`), outside any round and budget, both on streams that
+    /// belong to this `number` alone. The ruling is the last of the log. For a copy of a run's gate: it is no part of the run's history.
+    pub fn check_same(&mut self, number: u32) -> Result<(), GateError> {
         self.due("check the gate against itself", matches!(self.step, Step::BetweenRounds))?;
         if !self.settings.mode.is_sealed() {
             return Err(GateError::NothingSealed(self.settings.mode.as_str()));
@@ -62,8 +62,7 @@ impl Gate {
         let touched = (0..self.tasks.len() as u32).map(|task| Touched::new(TaskIndex(task), true)).collect();
         let candidate = Candidate {
             id: CandidateId::from("incumbent"),
-            // A repetition plays rollouts of its own.
-            order: (self.round, self.log.iter().filter(|verdict| matches!(verdict.ruling, Ruling::SameHarness { .. })).count() as u32),
+            order: (self.round, number),
             harness: incumbent.harness.clone(),
             variant: 0,
             limits: incumbent.limits.clone(),

@@ -37,11 +37,8 @@ pub enum Confirmation {
         /// Who and why.
         reason: String,
     },
-    /// Not before someone has done something: it is parked, and comes back in the next round.
-    Wait {
-        /// Who must do what.
-        reason: String,
-    },
+    /// A person turned it down.
+    Refuse,
 }
 
 /// A candidate that stays after a ship: its edits on the new incumbent.
@@ -67,9 +64,8 @@ impl Gate {
                 self.rule(slot, Ruling::Withheld { reason });
                 self.advance();
             }
-            Confirmation::Wait { reason } => {
-                self.candidates[slot].stage = Stage::Parked;
-                self.record(slot, Ruling::Waits { reason });
+            Confirmation::Refuse => {
+                self.rule(slot, Ruling::Refused);
                 self.advance();
             }
             Confirmation::Ship => {

@@ -7,7 +7,7 @@ use super::wealth::wins_needed;
 use super::{Gate, Step};
 
 /// Passes of the incumbent against itself.
-const SAME_PASSES: u32 = 4;
+pub(super) const SAME_PASSES: u32 = 4;
 /// Share of improved tasks that manifests claim, under which a discovery pass is worth its price.
 const POOR_RECALL: f64 = 0.6;
 /// Share of the tasks a candidate may touch for a discovery pass.

@@ -4,6 +4,7 @@ use super::ask::{Arm, Ask, ControlFrom, EvidenceStream, Pair, Pass, Purpose, Rin
 use super::candidate::{Candidate, Stage};
 use super::fork::offer;
 use super::posterior::Counts;
+use super::stage_one::SAME_PASSES;
 use super::verdict::{Evidence, FitsSeen, Ruling, SameFinding};
 use super::{Gate, GateTask, Split, Step};
 use std::collections::BTreeSet;
@@ -68,16 +69,16 @@ impl Gate {
     fn ring(&mut self, slot: usize, suspects: Vec<TaskIndex>, ring: Ring) -> Option<Step> {
         let candidate = &self.candidates[slot];
         let mut pass = Pass::new(candidate.variant, Purpose::Suspects { candidate: slot, ring });
-        let evidence = EvidenceStream::Followup(self.followups);
+        let (of_control, own) = candidate.streams(EvidenceStream::Followup(self.followups));
         let first = if ring == Ring::Second { FOLLOWUPS } else { 0 };
+        // Its streams hold the passes before, and the first ring.
+        let before = if candidate.is_same_harness { SAME_PASSES + first } else { 0 };
         for task in suspects {
             for replicate in 0..FOLLOWUPS {
                 let sibling = self.settings.deterministic.then_some(first + replicate);
-                let ask = |arm| Ask { sibling, ..Ask::new(arm, task, evidence, replicate) };
-                let control = ControlFrom::Asked(pass.push(ask(Arm::Incumbent)));
-                // The incumbent against itself differs in nothing but the replicate.
-                let apart = if candidate.is_same_harness { FOLLOWUPS } else { 0 };
-                let played = pass.push(Ask { replicate: replicate + apart, ..ask(Arm::Candidate(slot)) });
+                let ask = |arm, evidence| Ask { sibling, ..Ask::new(arm, task, evidence, before + replicate) };
+                let control = ControlFrom::Asked(pass.push(ask(Arm::Incumbent, of_control)));
+                let played = pass.push(ask(Arm::Candidate(slot), own));
                 pass.pairs.push(Pair { task, control, played });
             }
         }

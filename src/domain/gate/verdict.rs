@@ -125,11 +125,8 @@ pub enum Ruling {
         /// Who and why.
         reason: String,
     },
-    /// It passed, and is parked until someone has done something.
-    Waits {
-        /// Who must do what.
-        reason: String,
-    },
+    /// It passed, and a person turned it down.
+    Refused,
     /// pass@2 fell too far, in tasks.
     Seesaw {
         /// Tasks solved by the incumbent.

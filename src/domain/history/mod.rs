@@ -17,6 +17,8 @@ pub struct PastRound {
     pub round: u32,
     /// The incumbent it began with, where that is on record.
     pub incumbent: Option<HarnessId>,
+    /// The incumbent it left, where it is done.
+    pub left: Option<HarnessId>,
     /// Digests of the tasks played in it.
     pub digests: Vec<TaskDigest>,
     /// Candidates proposed in it.
@@ -165,9 +167,17 @@ impl<'a> History<'a> {
         })
     }
 
-    /// Tasks known in the round at `index` and in the one after it, with their counts in both.
+    /// The first later round that was played by the harness which the round at `index` left, so with what it shipped: the next one, unless
+    /// a person has put another harness back in between.
+    pub fn played_on(&self, index: usize) -> Option<usize> {
+        let left = self.rounds.get(index)?.left.as_ref();
+        let is_by_it = |later: &usize| left.zip(self.rounds[*later].incumbent.as_ref()).is_none_or(|(left, incumbent)| left == incumbent);
+        (index + 1..self.rounds.len()).find(is_by_it)
+    }
+
+    /// Tasks known in the round at `index` and in the one that was played with what it shipped, with their counts in both.
     pub fn changes(&self, index: usize) -> impl Iterator<Item = Change<'a>> {
-        let known = self.known.get(index + 1).into_iter().flatten();
+        let known = self.played_on(index).and_then(|later| self.known.get(later)).into_iter().flatten();
         known.filter_map(move |(task, standing)| {
             let (before, now) = (self.counts(index, task), standing.digest.solved_of());
             (before.1 > 0 && now.1 > 0).then_some(Change { task, digest: standing.digest, before, now })
@@ -192,7 +202,8 @@ impl<'a> History<'a> {
         let mut suspects = Vec::new();
         for index in better..self.rounds.len().saturating_sub(1) {
             let next = self.rounds[index + 1].round;
-            if self.known[index + 1].get(&digest.task).is_none_or(|standing| standing.round != next) {
+            let is_played = self.known[index + 1].get(&digest.task).is_some_and(|standing| standing.round == next);
+            if !is_played || self.played_on(index) != Some(index + 1) {
                 continue;
             }
             suspects.extend(self.ships(index).map(|(manifest, _)| Suspect {

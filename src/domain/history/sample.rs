@@ -85,7 +85,7 @@ pub(crate) fn decision(round: u32, outcome: RoundOutcome, rulings: &[(&str, Ruli
 
 /// A round under an incumbent, with what it played.
 pub(crate) fn round(round: u32, incumbent: &str, digests: Vec<TaskDigest>) -> PastRound {
-    PastRound { round, incumbent: Some(HarnessId::from(incumbent)), digests, proposed: Vec::new(), decision: None }
+    PastRound { round, incumbent: Some(HarnessId::from(incumbent)), left: None, digests, proposed: Vec::new(), decision: None }
 }
 
 impl PastRound {

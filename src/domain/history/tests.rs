@@ -1,10 +1,10 @@
 //! Tasks over a few rounds.
 
-use super::History;
 use super::sample::{decision, digest, manifest, round, with_fired};
+use super::{History, PastRound};
 use crate::domain::edit::Bucket;
 use crate::domain::engine::Engine;
-use crate::domain::id::TaskId;
+use crate::domain::id::{HarnessId, TaskId};
 use crate::domain::ledger::{RejectedAt, TaskStatus};
 use crate::domain::manifest::Claim;
 use crate::domain::reputation::{rejected_candidates, scoreboard, ship_outcomes};
@@ -135,4 +135,18 @@ fn a_parked_candidate_may_ship_later_and_the_rejected_keep_their_reason() {
     assert_eq!((rejected.len(), rejected[0].at, rejected[0].reason.as_str()), (1, RejectedAt::Critique, "C-R0-02 in plain words"));
     let bytes = |history: &History<'_>| serde_json::to_vec(&(history.lines(), scoreboard(history), rejected_candidates(history))).unwrap();
     assert_eq!(bytes(&history), bytes(&History::new(&rounds)));
+}
+
+#[test]
+fn a_ship_that_was_taken_back_is_scored_only_where_its_harness_played() {
+    let left = |round: PastRound, harness: &str| PastRound { left: Some(HarnessId::from(harness)), ..round };
+    let ship = round(0, "h0", vec![digest("a", 0, 2), digest("b", 0, 2)]).ships(&[manifest("C-R0-01", Bucket::Config, "x", &["a", "b"])]);
+    let mut rounds = vec![left(ship, "h1"), left(round(1, "h0", vec![digest("a", 1, 2)]), "h0")];
+    let history = History::new(&rounds);
+    assert_eq!((ship_outcomes(&history), history.played_on(0)), (Vec::new(), None));
+    assert_eq!(scoreboard(&history).components["x"].hit_rate(), None);
+    // The person thinks better of it.
+    rounds.push(round(2, "h1", vec![digest("a", 2, 2), digest("b", 0, 2)]));
+    let outcomes = ship_outcomes(&History::new(&rounds));
+    assert_eq!((outcomes.len(), outcomes[0].predicted, outcomes[0].hits), (1, 2, 1));
 }

@@ -2,6 +2,7 @@
 //! and why, and whether it is the harness or the model. Page and Markdown print the same answers; a missing part says so.
 
 use super::input::{Comparison, Report};
+use super::put_back::PutBack;
 use crate::domain::curves::ModelShare;
 use crate::domain::figures::{count, gain, money, percent, points, range, time, tokens};
 use crate::domain::id::CandidateId;
@@ -50,7 +51,8 @@ pub(super) fn answers(report: &Report) -> [Answer; 4] {
 
 /// The report in one sentence.
 pub(super) fn headline(report: &Report) -> String {
-    let rounds = count(u64::from(report.last_round()), "round");
+    let played = count(u64::from(report.last_round()), "round");
+    let rounds = report.put_back_last().map_or_else(|| played.clone(), |back| format!("{played}, put back by hand to {},", back.version()));
     if let Some(Comparison { before, after, gain: difference, .. }) = &report.heldout {
         let rate = |share: Option<Share>| share.map_or_else(String::new, |share| percent(share.value));
         let sure = if difference.low > 0.0 || difference.high < 0.0 { "" } else { ", which may be chance" };
@@ -69,14 +71,13 @@ pub(super) fn headline(report: &Report) -> String {
 
 /// The last rate there is, on the split that says most.
 fn single(report: &Report) -> Option<(String, Share)> {
-    let points = report.curves.rounds.iter().rev();
-    let mut found = points.flat_map(|round| [("held-out", round.heldout), ("train", round.train), ("gate", round.gate)]);
+    let mut found = report.points().rev().flat_map(|round| [("held-out", round.heldout), ("train", round.train), ("gate", round.gate)]);
     found.find_map(|(name, point)| point.and_then(|point| Some((format!("{} {name} tasks", point.tasks), point.pass_rate?))))
 }
 
 fn gained(report: &Report) -> Answer {
     let question = "What was gained on tasks never seen?";
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = report.put_back_last().map(put_back_line).into_iter().collect();
     if let Some(comparison) = &report.heldout {
         let Comparison { from_round, to_round, before, after, gain: difference, paired } = comparison;
         let rate = |share: Option<Share>| share.map_or_else(|| "–".to_owned(), |share| percent(share.value));
@@ -100,7 +101,7 @@ fn gained(report: &Report) -> Answer {
         };
         return Answer { question, short: gain(*difference), lines, tone };
     }
-    let heldout = report.curves.rounds.iter().rev().find_map(|round| round.heldout?.pass_rate);
+    let heldout = report.points().rev().find_map(|round| round.heldout?.pass_rate);
     let short = if let Some(value) = heldout {
         lines.push(format!("Held-out tasks solved: {value}, 95 % interval over tasks"));
         lines.push(if report.is_unchanged() { NO_CHANGE } else { "One harness only, so there is no gain to report." }.to_owned());
@@ -113,9 +114,19 @@ fn gained(report: &Report) -> Answer {
     Answer { question, short: short.to_owned(), lines, tone: Tone::Plain }
 }
 
+/// That a person took back what had shipped.
+pub(super) fn put_back_line(back: &PutBack) -> String {
+    format!("After R{} the harness was put back by hand to {}: what shipped in between is undone.", back.after, back.version())
+}
+
+/// The same of one ship.
+pub(super) fn undone(back: &PutBack) -> String {
+    format!("undone: put back by hand to {} after R{}", back.version(), back.after)
+}
+
 /// Train tasks, where nothing better is known.
 fn train_line(report: &Report) -> Option<String> {
-    let rates: Vec<Share> = report.curves.rounds.iter().filter_map(|round| round.train?.pass_rate).collect();
+    let rates: Vec<Share> = report.points().filter_map(|round| round.train?.pass_rate).collect();
     let (first, last) = (rates.first()?, rates.last()?);
     Some(if rates.len() == 1 {
         format!("Train tasks solved: {last}")
@@ -182,7 +193,8 @@ fn shipped(report: &Report) -> Answer {
         let (rejected, blocked, parked) = (of(RulingWord::Rejected), of(RulingWord::Blocked), of(RulingWord::Parked));
         lines.push(format!("{rejected} rejected, {blocked} blocked, {parked} waiting: the reasons are below"));
     }
-    let tone = if ships.is_empty() { Tone::Plain } else { Tone::Good };
+    let holds = ships.iter().any(|(round, _)| report.taken_back(*round).is_none());
+    let tone = if holds { Tone::Good } else { Tone::Plain };
     // One that waits is ruled on once a round.
     let candidates: BTreeSet<&CandidateId> = rulings.iter().map(|(_, ruled)| &ruled.candidate).collect();
     let short = format!("{} of {}", ships.len(), count(candidates.len() as u64, "candidate"));
@@ -197,12 +209,13 @@ fn ship_line(report: &Report, round: u32, ruled: &Ruled) -> String {
         cause.push('…');
     }
     let because = if cause.is_empty() { String::new() } else { format!(", because {cause}") };
-    format!("R{round}{estimate}: {}{because}", ruled.title)
+    let undone = report.taken_back(round).map_or_else(String::new, |back| format!("; {}", undone(back)));
+    format!("R{round}{estimate}: {}{because}{undone}", ruled.title)
 }
 
 fn model(report: &Report) -> Answer {
     let question = "Is it the harness or the model?";
-    let found = report.curves.rounds.iter().rev().find_map(|round| Some((round.round, round.model_share.as_ref()?)));
+    let found = report.points().rev().find_map(|round| Some((round.round, round.model_share.as_ref()?)));
     let measured = found.and_then(|(round, ModelShare { split, model, random, flag })| {
         let (with, without) = (model.pass_rate?, random.pass_rate?);
         let (value, split) = (difference(without, with, 0.0), if split.as_str() == "heldout" { "held-out" } else { split.as_str() });

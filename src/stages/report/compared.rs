@@ -72,7 +72,7 @@ impl Control {
 
     /// The run in one row.
     pub fn of(report: &Report) -> Self {
-        let points = || report.curves.rounds.iter().filter_map(|round| round.heldout);
+        let points = || report.points().filter_map(|round| round.heldout);
         let compared = |pick: fn(&Comparison) -> Point| report.heldout.as_ref().map(pick);
         let before = compared(|heldout| heldout.before).or_else(|| points().next());
         let after = compared(|heldout| heldout.after).or_else(|| if report.is_unchanged() { before } else { points().next_back() });
@@ -89,7 +89,7 @@ impl Control {
             before,
             after,
             heldout: report.heldout.clone(),
-            model_share: report.curves.rounds.iter().rev().find_map(|round| round.model_share.clone()),
+            model_share: report.points().rev().find_map(|round| round.model_share.clone()),
             differs: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! Rounds and their candidates: what was ruled, why, what was predicted and what came of it, and the diff. Latest round first.
 
+use super::answers::{put_back_line, undone};
 use super::input::{Candidate, Report, Round};
 use crate::domain::digest::Anchor;
 use crate::domain::figures::{count, money, points, time, tokens};
@@ -41,7 +42,8 @@ fn of_round(report: &Report, round: &Round) -> Markup {
             @for note in &decision.notes { p class="note" { (plain(note)) } }
             @if let Some(concern) = &decision.strategy_concern { p class="note" { "The Critic is worried: " (plain(concern)) } }
         }
-        @for ruled in rulings { (of_ruling(report, ruled)) }
+        @for back in report.put_back.iter().filter(|back| back.after == round.round) { p class="note" { (put_back_line(back)) } }
+        @for ruled in rulings { (of_ruling(report, round.round, ruled)) }
         @for candidate in waiting {
             article class="candidate" {
                 h4 { span class="word" { "no ruling" } (plain(&candidate.manifest.title)) " " code class="quiet" { (plain(candidate.manifest.candidate_id.as_str())) } }
@@ -62,7 +64,7 @@ pub(super) fn reason(ruled: &Ruled) -> &str {
     ruled.line.strip_prefix(opening.as_str()).unwrap_or(&ruled.line)
 }
 
-fn of_ruling(report: &Report, ruled: &Ruled) -> Markup {
+fn of_ruling(report: &Report, round: u32, ruled: &Ruled) -> Markup {
     let class = match ruled.word {
         RulingWord::Shipped => "candidate shipped",
         RulingWord::Blocked => "candidate blocked",
@@ -76,6 +78,7 @@ fn of_ruling(report: &Report, ruled: &Ruled) -> Markup {
             }
             p { (plain(reason(ruled))) }
             @if let Some(outcome) = report.ship_outcome(&ruled.candidate) { p { (came_of(outcome)) } }
+            @if let (RulingWord::Shipped, Some(back)) = (ruled.word, report.taken_back(round)) { p { (undone(back)) } }
             @if let Some(candidate) = report.candidate(&ruled.candidate) { (of_candidate(candidate)) }
         }
     }

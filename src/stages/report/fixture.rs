@@ -54,6 +54,7 @@ pub(super) fn run(rounds: u32, tasks: u32) -> Report {
         heldout: Comparison::of_tasks((0, &at(0)), (rounds - 1, &at(rounds - 1))),
         curves,
         rounds: (0..rounds).map(round).collect(),
+        put_back: Vec::new(),
         ship_outcomes: (0..rounds).filter(|round| ships(*round)).map(outcome).collect(),
         train: (0..tasks)
             .map(|task| TrainTask { task: TaskId(format!("parcels/{}-{task:03}", kind(task))), cells: cells(3 * task + 1) })

@@ -2,6 +2,7 @@
 //! Held-out tasks are here as totals only, gate tasks as rows without a name.
 
 use super::compared::Control;
+use super::put_back::PutBack;
 use super::reading::Reading;
 use crate::domain::curves::{Curves, Point};
 use crate::domain::digest::Overview;
@@ -33,6 +34,9 @@ pub struct Report {
     pub heldout: Option<Comparison>,
     /// Rounds in order.
     pub rounds: Vec<Round>,
+    /// Earlier harnesses that a person put back, in order.
+    #[serde(default)]
+    pub put_back: Vec<PutBack>,
     /// What came of the predictions of each ship.
     pub ship_outcomes: Vec<ShipOutcome>,
     /// Train tasks by id, each with one cell a round.
@@ -118,10 +122,12 @@ pub struct TrainTask {
 pub enum Use {
     /// Open to the meta-agent.
     Visible,
-    /// The gate's controls and candidates.
+    /// Gate tasks of the baseline, and the gate's controls and candidates.
     Gate,
     /// Held-out tasks, for the curve only.
     Heldout,
+    /// The incumbent against itself, to check the gate.
+    Same,
 }
 
 /// Episodes on file.
@@ -159,7 +165,7 @@ pub struct Comparison {
 
 impl Use {
     /// All of them, in the order of a round.
-    pub const ALL: [Self; 3] = [Self::Visible, Self::Gate, Self::Heldout];
+    pub const ALL: [Self; 4] = [Self::Visible, Self::Gate, Self::Heldout, Self::Same];
 
     /// In plain words.
     pub fn words(self) -> &'static str {
@@ -167,15 +173,7 @@ impl Use {
             Self::Visible => "train, open to the engine",
             Self::Gate => "gate, sealed",
             Self::Heldout => "held-out, sealed",
-        }
-    }
-
-    /// What a stream's episodes are for: `visible`, `heldout`; every other one belongs to the gate.
-    pub fn of_stream(stream: &str) -> Self {
-        match stream.split('/').next() {
-            Some("visible") => Self::Visible,
-            Some("heldout") => Self::Heldout,
-            Some(_) | None => Self::Gate,
+            Self::Same => "the incumbent against itself, sealed",
         }
     }
 }
@@ -236,7 +234,7 @@ impl Report {
     pub fn is_unchanged(&self) -> bool {
         let mut records = self.rounds.iter().filter_map(|round| round.record.as_ref());
         let (first, last) = (records.next(), records.next_back());
-        first.zip(last).is_some_and(|(first, last)| first.before == last.after)
+        first.zip(last).is_some_and(|(first, _)| first.before.as_str() == self.incumbent())
     }
 
     /// The last round that ended, or 0.

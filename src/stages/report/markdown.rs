@@ -1,7 +1,7 @@
 //! The same report as Markdown: the whole for people, and a job summary without diffs and task rows. What others wrote is escaped, so
 //! that it is read and never rendered.
 
-use super::answers::{Answer, answers, headline};
+use super::answers::{Answer, answers, headline, put_back_line, undone};
 use super::compared::{side_by_side, warnings};
 use super::cost::{by_round, by_stage};
 use super::cost_chart::episodes_by_round;
@@ -11,7 +11,7 @@ use super::proposers::by_engine;
 use super::reading::readings;
 use super::tasks::READ;
 use crate::domain::figures::{grouped, points, rate};
-use crate::domain::round::Ruled;
+use crate::domain::round::{Ruled, RulingWord};
 use crate::domain::untrusted::{escaped, fenced};
 use std::fmt::Write;
 
@@ -76,16 +76,22 @@ fn decision(report: &Report, round: &Round, text: &mut String) {
         _ = writeln!(text, "- The Critic is worried: {}", escaped(concern));
     }
     for ruled in &decision.candidates {
-        ruling(report, ruled, text);
+        ruling(report, decision.round, ruled, text);
+    }
+    for back in report.put_back.iter().filter(|back| back.after == round.round) {
+        _ = writeln!(text, "- {}", put_back_line(back));
     }
 }
 
-fn ruling(report: &Report, ruled: &Ruled, text: &mut String) {
+fn ruling(report: &Report, round: u32, ruled: &Ruled, text: &mut String) {
     let gain = ruled.gain.map_or_else(String::new, |gain| format!(", {}", points(gain)));
     let (candidate, title) = (escaped(ruled.candidate.as_str()), escaped(&ruled.title));
     _ = writeln!(text, "- **{}{gain}** {candidate}: {title}. {}", ruled.word.as_str(), escaped(reason(ruled)));
     if let Some(outcome) = report.ship_outcome(&ruled.candidate) {
         _ = writeln!(text, "  - {}", came_of(outcome));
+    }
+    if let (RulingWord::Shipped, Some(back)) = (ruled.word, report.taken_back(round)) {
+        _ = writeln!(text, "  - {}", undone(back));
     }
 }
 

@@ -15,6 +15,7 @@ mod junit;
 mod markdown;
 mod page;
 mod proposers;
+mod put_back;
 mod reading;
 mod success_chart;
 mod table;
@@ -27,4 +28,5 @@ pub use input::{Candidate, Cell, Comparison, Counts, REPORT_FORMAT, Report, Roun
 pub use junit::junit;
 pub use markdown::{job_summary, markdown};
 pub use page::html;
+pub use put_back::PutBack;
 pub use reading::{BYTES_A_TOKEN, Reading};

@@ -89,6 +89,11 @@ impl LogEntry {
         self.message.lines().next().unwrap_or_default()
     }
 
+    /// The last trailer of its message by that name.
+    pub fn trailer(&self, key: &str) -> Option<&str> {
+        self.message.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+    }
+
     /// Reads a commit object; `None` where it is none.
     pub(super) fn parse(commit: HarnessCommit, text: &str) -> Option<Self> {
         let (head, message) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));

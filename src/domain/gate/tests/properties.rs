@@ -20,7 +20,7 @@ fn the_incumbent_against_itself_is_neither_shipped_nor_vetoed() {
         let mut gate = gate(split(15), 60);
         let mut player = Player::new(seed, &base(60));
         player.play(&mut gate);
-        gate.check_same().unwrap();
+        gate.check_same(0).unwrap();
         player.finish(&mut gate);
         match ruling(&gate, "incumbent") {
             Some(Ruling::SameHarness { finding: SameFinding::Shipped, .. }) => shipped += 1,

@@ -213,12 +213,16 @@ fn the_incumbent_against_itself_is_played_and_never_replayed() {
     let mut player = Player::new(1, &[0.5; 3]);
     let mut gate = gate(split(1), 3);
     player.play(&mut gate);
-    gate.check_same().unwrap();
+    gate.check_same(2).unwrap();
     let Demand::Rollouts(pass) = gate.demand() else { panic!("not playing") };
-    let (at, ask) = pass.open_asks().find(|(_, ask)| ask.arm != Arm::Incumbent).unwrap();
-    assert_eq!(ask.evidence.stream().0, "aa/0");
+    let stream_of = |is_control: bool| {
+        let ask = pass.open_asks().find(|(_, ask)| (ask.arm == Arm::Incumbent) == is_control);
+        ask.map(|(at, ask)| (at, ask.evidence.stream().0)).unwrap()
+    };
+    let ((_, control), (at, own)) = (stream_of(true), stream_of(false));
+    assert_eq!((control.as_str(), own.as_str()), ("aa/4", "aa/5"));
     assert_eq!(gate.tell(at, Told::Untouched).unwrap_err().to_string(), format!("take rollout {at} as untouched: the incumbent plays it"));
     let mut paper = super::player::gate(GateSettings::of_mode(Mode::Paper, 3), 3);
     player.play(&mut paper);
-    assert!(matches!(paper.check_same(), Err(GateError::NothingSealed("paper"))));
+    assert!(matches!(paper.check_same(0), Err(GateError::NothingSealed("paper"))));
 }
