@@ -35,6 +35,8 @@ pub trait Hosted {
     fn opening(&self) -> String;
     /// The tools it offers.
     fn tools(&self) -> &[ToolSpec];
+    /// The agent has replied: what it calls until the next time stands in this reply.
+    fn replied(&mut self);
     /// One call of a tool that it offers.
     fn call(&mut self, call: &ToolCall) -> Observation;
     /// Told of a call of a tool that nobody offers.
@@ -80,6 +82,14 @@ impl World<'_> {
             Self::Household(_) => Some((household::TOOL, household::ARGUMENT)),
             Self::Echo(_) | Self::Hosted(_) => None,
             Self::Recorded(recorded) => recorded.world.text_tool(),
+        }
+    }
+
+    /// Tells a world that keeps a record of its agent's replies of a new one.
+    pub fn replied(&mut self) {
+        match self {
+            Self::Hosted(world) => world.replied(),
+            Self::Household(_) | Self::Echo(_) | Self::Recorded(_) => {}
         }
     }
 

@@ -221,6 +221,7 @@ impl<'a, 'g> Episode<'a, 'g> {
             self.on_step_start(stations).await?;
             let before = self.conversation.turns().len();
             let reply = self.reply(stations).await?;
+            self.ground.world.replied();
             let acted = self.act(stations, reply).await;
             if matches!(acted, Ok(()) | Err(Stop::End(Ending::FinalAnswer { .. } | Ending::EnvironmentDone))) {
                 self.on_step_end(stations, before).await?;

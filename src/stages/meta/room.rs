@@ -164,32 +164,32 @@ impl<'a> Room<'a> {
     /// Takes what is said.
     fn heard(&self, tool: Tool, arguments: &Arguments) -> Observation {
         let taken = || "taken".to_owned();
-        let key = format!("{} {}", tool.name(), tool.subject(arguments));
+        let key = (tool.name(), tool.subject(arguments));
         match tool {
-            Tool::Diagnose => self.take(&key, self.diagnosis(arguments), |said, diagnosis| {
+            Tool::Diagnose => self.take(key, self.diagnosis(arguments), |said, diagnosis| {
                 said.diagnoses.push(diagnosis);
                 taken()
             }),
-            Tool::Direct => self.take(&key, self.direction(arguments), |said, direction| {
+            Tool::Direct => self.take(key, self.direction(arguments), |said, direction| {
                 said.directions.push(direction);
                 taken()
             }),
-            Tool::Propose => self.take(&key, self.proposal(arguments), |said, proposed| {
+            Tool::Propose => self.take(key, self.proposal(arguments), |said, proposed| {
                 let text = format!("taken as {}", proposed.manifest.candidate_id);
                 said.proposed.push(proposed);
                 self.scratch.borrow_mut().reset();
                 text
             }),
-            Tool::Justify => self.take(&key, self.justified(arguments), |said, Justified { task, why }| {
+            Tool::Justify => self.take(key, self.justified(arguments), |said, Justified { task, why }| {
                 said.justified.insert(task, why);
                 taken()
             }),
-            Tool::Review => self.take(&key, self.reviewable(arguments), |said, review| {
+            Tool::Review => self.take(key, self.reviewable(arguments), |said, review| {
                 said.reviews.retain(|old| old.candidate != review.candidate);
                 said.reviews.push(review);
                 taken()
             }),
-            Tool::Rank => self.take(&key, self.ranked(arguments), |said, order| {
+            Tool::Rank => self.take(key, self.ranked(arguments), |said, order| {
                 said.ranking = order;
                 taken()
             }),
@@ -198,7 +198,7 @@ impl<'a> Room<'a> {
                     short_enough([("text", spoken.text.as_str(), TEXT_LIMIT)])?;
                     if spoken.text.trim().is_empty() { Err("text is empty".to_owned()) } else { Ok(spoken) }
                 });
-                self.take(&key, held, |said, Spoken { text }| {
+                self.take(key, held, |said, Spoken { text }| {
                     said.concern = Some(text);
                     "taken; the next Planner reads it word for word".to_owned()
                 })
@@ -220,7 +220,7 @@ impl<'a> Room<'a> {
         }
     }
 
-    fn take<T>(&self, key: &str, held: Result<T, String>, keep: impl FnOnce(&mut Said, T) -> String) -> Observation {
+    fn take<T>(&self, key: (&'static str, &str), held: Result<T, String>, keep: impl FnOnce(&mut Said, T) -> String) -> Observation {
         self.said.borrow_mut().take(key, held, keep)
     }
 
@@ -292,6 +292,10 @@ impl Hosted for Room<'_> {
 
     fn tools(&self) -> &[ToolSpec] {
         &self.tools
+    }
+
+    fn replied(&mut self) {
+        self.said.borrow_mut().replied();
     }
 
     fn call(&mut self, call: &ToolCall) -> Observation {
