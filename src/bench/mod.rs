@@ -39,8 +39,8 @@ pub trait Hosted {
     fn replied(&mut self);
     /// One call of a tool that it offers.
     fn call(&mut self, call: &ToolCall) -> Observation;
-    /// Told of a call of a tool that nobody offers.
-    fn missed(&mut self, call: &ToolCall);
+    /// Told of a call of a tool that nobody offers; whether it has had enough of them, and the episode is over.
+    fn missed(&mut self, call: &ToolCall) -> bool;
 }
 
 /// The environment of one task, with its verifier. The set of kinds is closed.
@@ -106,11 +106,11 @@ impl World<'_> {
         }
     }
 
-    /// Tells a world that keeps a record of a call of a tool that nobody offers.
-    pub fn missed(&mut self, call: &ToolCall) {
+    /// Tells a world that keeps a record of a call of a tool that nobody offers; whether the episode is over with it.
+    pub fn missed(&mut self, call: &ToolCall) -> bool {
         match self {
             Self::Hosted(world) => world.missed(call),
-            Self::Household(_) | Self::Echo(_) | Self::Recorded(_) => {}
+            Self::Household(_) | Self::Echo(_) | Self::Recorded(_) => false,
         }
     }
 

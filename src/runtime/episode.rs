@@ -286,12 +286,12 @@ impl<'a, 'g> Episode<'a, 'g> {
     /// One call into the environment. The verifier's state is behind it; nothing but the result comes back.
     pub(super) fn call_world(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
         if !self.tools.iter().any(|tool| tool.name == call.name) {
-            self.ground.world.missed(call);
+            let is_over = self.ground.world.missed(call);
             let names: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
             let text = format!("There is no tool {:?}. Tools: {}.", call.name.as_str(), names.join(", "));
             let result = ToolResult { text, is_error: true };
             self.record_tool(call, &result, None, ToolSource::Environment);
-            return Ok((result, false));
+            return Ok((result, is_over));
         }
         self.call_environment(call)
     }

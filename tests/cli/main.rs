@@ -20,6 +20,7 @@ mod kill;
 mod loopback;
 mod looped;
 mod meta;
+mod meta_ends;
 mod meta_model;
 mod meta_scope;
 mod meta_script;

@@ -4,12 +4,13 @@
 //!
 //! Reading order: this file (who sits, on what), `roles` (what each is asked and what comes of it), `brief` (what each is shown first),
 //! `session` (one sitting), `room` (the tools at work), `tool` and `arguments` (their list, and with what they are called), `files`, `natives`
-//! and `scratch` (what they read and write), `said` (what was said), `checks` (what must hold of it), `window` (the cap on what a model
-//! sees).
+//! and `scratch` (what they read and write), `said` (what was said), `checks` (what must hold of it), `ended` (how a sitting ended),
+//! `window` (the cap on what a model sees).
 
 mod arguments;
 mod brief;
 mod checks;
+mod ended;
 mod files;
 mod natives;
 mod roles;
@@ -21,6 +22,7 @@ mod tool;
 mod window;
 
 pub use checks::{Ground, order_of, review_of};
+pub use ended::{Ended, ended};
 pub use files::transcript;
 pub use natives::listed as natives;
 pub use roles::{Judged, Revision, diagnose, direct, propose, propose_all, review, revise};

@@ -31,6 +31,9 @@ const DIAGNOSES: usize = 16;
 /// Most directions of a round.
 const DIRECTIONS: usize = 12;
 
+/// Replies in a row with nothing but calls of tools that the role does not have, after which the session is over.
+const STRAYS: u32 = 6;
+
 /// Most letters of what a call is about, in the audit.
 const SUBJECT: usize = 160;
 
@@ -58,6 +61,8 @@ pub(super) struct Room<'a> {
     said: &'a RefCell<Said>,
     /// Candidates that may be reviewed, and whether a revision may be asked for.
     reviewed: (&'a [CandidateId], bool),
+    /// Replies in a row that called only what is not here, and whether the present one is counted.
+    strays: (u32, bool),
 }
 
 impl<'a> Room<'a> {
@@ -65,7 +70,7 @@ impl<'a> Room<'a> {
     pub(super) fn new(office: &'a Office<'a>, role: Role, opening: String, harness: &Harness, said: &'a RefCell<Said>) -> Self {
         let files = Files { office, role, session: role.to_string() };
         let (tools, scratch) = (Tool::specs(role), RefCell::new(Scratch::of(harness)));
-        Self { role, files, tools, opening, scratch, bench: None, said, reviewed: (&[], false) }
+        Self { role, files, tools, opening, scratch, bench: None, said, reviewed: (&[], false), strays: (0, false) }
     }
 
     /// The same with a bench to make candidates at.
@@ -296,13 +301,15 @@ impl Hosted for Room<'_> {
 
     fn replied(&mut self) {
         self.said.borrow_mut().replied();
+        self.strays.1 = false;
     }
 
     fn call(&mut self, call: &ToolCall) -> Observation {
         let Some(tool) = Tool::of(self.role, call.name.as_str()) else {
-            self.missed(call);
-            return error(format!("the {} has no tool {:?}", self.role, call.name.as_str()));
+            let done = self.missed(call);
+            return Observation { done, ..error(format!("the {} has no tool {:?}", self.role, call.name.as_str())) };
         };
+        self.strays = (0, false);
         let shown = if tool.states() {
             self.heard(tool, &call.arguments)
         } else {
@@ -313,8 +320,10 @@ impl Hosted for Room<'_> {
         Observation { text: capped(&shown.text, RESULT, "ask for fewer lines or a later part"), ..shown }
     }
 
-    fn missed(&mut self, call: &ToolCall) {
+    fn missed(&mut self, call: &ToolCall) -> bool {
         let name: String = call.name.as_str().chars().take(SUBJECT).collect();
         self.files.audit("refused", &format!("{name}: the {} has no such tool", self.role));
+        self.strays = (self.strays.0 + u32::from(!self.strays.1), true);
+        self.strays.0 >= STRAYS
     }
 }
