@@ -139,7 +139,8 @@ impl Rounds<'_> {
         Ok(landscape)
     }
 
-    /// Candidates that the Critic sent back, changed as it asked; those that nobody changed are left out.
+    /// Candidates that the Critic sent back, changed as it asked; those that nobody changed are left out. What tokens are left is shared
+    /// evenly by all that were sent back, whether or not some sat before the command was cut off.
     pub(super) async fn revisions(
         &self,
         round: u32,
@@ -168,7 +169,8 @@ impl Rounds<'_> {
             };
             let taken = others.map(judged).collect();
             let made = self.at_workshop(&stock, (number, 1), taken, async |workshop| {
-                self.in_office((round, Sitting::Revise), async |office| meta::revise(office, workshop, &revision).await).await
+                let revise = async |office: &Office<'_>| meta::revise(&office.shared(sent_back.len()), workshop, &revision).await;
+                self.in_office((round, Sitting::Revise), revise).await
             });
             revised.extend(made.await?);
         }

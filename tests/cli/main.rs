@@ -22,6 +22,7 @@ mod looped;
 mod meta;
 mod meta_ends;
 mod meta_model;
+mod meta_revised;
 mod meta_scope;
 mod meta_script;
 mod output;

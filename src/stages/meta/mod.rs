@@ -76,3 +76,11 @@ pub struct Office<'a> {
     /// Tokens that sessions side by side may take together, beside the limits of their harnesses; `None` without such a bound.
     pub allowance: Option<u64>,
 }
+
+impl Office<'_> {
+    /// The same for each of so many sessions that are not to take more together.
+    #[must_use]
+    pub fn shared(&self, among: usize) -> Self {
+        Self { allowance: self.allowance.map(|all| all / among.max(1) as u64), ..*self }
+    }
+}

@@ -68,7 +68,7 @@ pub async fn direct(office: &Office<'_>, incumbent: &Harness, landscape: &Landsc
 /// # Errors
 /// See [`MetaError`].
 pub async fn propose(office: &Office<'_>, workshop: &Workshop<'_>) -> Result<(Vec<Proposed>, BTreeMap<TaskId, String>), MetaError> {
-    let office = &Office { allowance: office.allowance.map(|all| all / workshop.count.max(1) as u64), ..*office };
+    let office = &office.shared(workshop.count);
     let directions = &workshop.landscape.directions;
     let sessions = (0..workshop.count).map(|at| async move {
         let direction = if directions.is_empty() { None } else { directions.get(at % directions.len()) };
