@@ -158,8 +158,7 @@ impl Rounds<'_> {
             let Some(number) = manifest.candidate_id.number() else { continue };
             let harness = self.repo.read(review.harness.as_ref().unwrap_or(&manifest.harness).as_str())?;
             let Review { reason: request, .. } = review;
-            let engine = manifest.engine;
-            let revision = Revision { candidate: &manifest.candidate_id, number, harness: &harness, request, engine };
+            let revision = Revision { candidate: &manifest.candidate_id, number, harness: &harness, request };
             self.say(round, format!("{} goes back to an Evolver", manifest.candidate_id));
             let others = manifests.iter().filter(|other| other.candidate_id != manifest.candidate_id);
             // As they were judged: in a round that was cut off some may be revised by now.

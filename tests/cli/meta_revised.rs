@@ -1,7 +1,7 @@
 //! Candidates that the Critic sends back: what the Evolvers who change them may take, and whose they are afterwards.
 
 use crate::looped::short;
-use crate::meta::{GREEDY, meta_loop};
+use crate::meta::{GREEDY, json, meta_loop};
 use crate::meta_model::{Asked, MetaModel, Part, Say};
 use crate::meta_script::{found, play};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn revisions_share_the_tokens_that_are_left() {
     let model = MetaModel::start(|asked| match asked.part {
         Part::Critic => strict(asked),
         _ if is_revision(asked) => Say::call("list_harness", &json!({})),
-        _ => play(asked, &[&["filter", "plain"]]),
+        Part::Digester | Part::Planner | Part::Evolver | Part::Single => play(asked, &[&["filter", "plain"]]),
     });
     run.write("settings.toml", &model.settings("openai"));
     let most = format!("meta_tokens={MOST}");
@@ -51,4 +51,27 @@ fn revisions_share_the_tokens_that_are_left() {
         // The last call begins within the limit.
         assert!(end["limit"] == "tokens" && *tokens >= left / 2 && *tokens < left * 3 / 4, "{task}: {tokens} of {left}, {end}");
     }
+}
+
+#[test]
+fn what_an_evolver_rewrites_is_no_more_the_catalogs() {
+    let run = short();
+    let model = MetaModel::start(|asked| match asked.part {
+        Part::Critic => strict(asked),
+        _ if is_revision(asked) => {
+            let opening = format!("{}\ndirection for you: `plain`", asked.opening.replace(" back, once: ", " "));
+            play(&Asked { opening, ..asked.clone() }, &[])
+        }
+        Part::Digester | Part::Planner | Part::Evolver | Part::Single => play(asked, &[&["filter"]]),
+    });
+    run.write("settings.toml", &model.settings("openai"));
+    let ran = meta_loop(&run, &GREEDY, "aegis,catalog", "1", "run");
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let dir = run.path().join("run");
+    let revised = json(&dir.join("R1/revised.json"));
+    assert!(revised.as_array().unwrap().contains(&"C-R1-02".into()), "{revised}");
+    let manifest = std::fs::read_to_string(dir.join("R1/candidates/C-R1-02/manifest.toml")).unwrap();
+    assert!(manifest.contains("engine = \"aegis\"") && manifest.contains("Be careful"), "{manifest}");
+    let engines = json(&dir.join("scoreboard.json"))["engines"].clone();
+    assert!(engines["catalog"]["proposed"].as_u64().unwrap_or(0) == 0 && engines["aegis"]["proposed"] == 2, "{engines}");
 }

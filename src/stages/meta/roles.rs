@@ -29,8 +29,6 @@ pub struct Revision<'a> {
     pub harness: &'a Harness,
     /// What the Critic wants.
     pub request: &'a str,
-    /// Who made it.
-    pub engine: Engine,
 }
 
 /// The Digester: why things fail (layer C).
@@ -111,13 +109,13 @@ pub async fn propose_all(office: &Office<'_>, workshop: &Workshop<'_>) -> Result
     Ok(said.into_inner())
 }
 
-/// An Evolver on a candidate that came back; `None` where nothing better was handed in.
+/// An Evolver on a candidate that came back, whoever made it: what it hands in is the meta-agent's. `None` where nothing better was handed in.
 ///
 /// # Errors
 /// See [`MetaError`].
 pub async fn revise(office: &Office<'_>, workshop: &Workshop<'_>, revision: &Revision<'_>) -> Result<Option<Proposed>, MetaError> {
     let said = RefCell::new(Said::default());
-    let bench = Bench { engine: revision.engine, workshop, first: revision.number, most: 1 };
+    let bench = Bench { engine: Engine::Aegis, workshop, first: revision.number, most: 1 };
     let opening = brief::revision(office, revision.candidate, revision.request);
     let room = Room::new(office, Role::Evolver, opening, revision.harness, &said).with_bench(bench);
     sit(office, &format!("revision-{}", revision.number), "Change your candidate as the Critic asks.", room).await?;
