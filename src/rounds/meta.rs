@@ -121,14 +121,19 @@ impl Rounds<'_> {
 
     /// The landscape with what the meta-agent's Digester and Planner say, where they sit.
     pub(super) async fn directed(&self, round: u32, mut landscape: Landscape) -> Result<Landscape, RoundsError> {
-        if !self.course.settings.engines.contains(Engine::Aegis) || !landscape.directions.is_empty() {
-            return Ok(landscape);
-        }
-        if self.is_evolved(round)? || !self.sits(round, Sitting::Plan)? {
+        if !self.course.settings.engines.contains(Engine::Aegis) || self.is_evolved(round)? {
             return Ok(landscape);
         }
         let diagnoses: Option<Diagnoses> = self.visible.find_json(&format!("R{round}/diagnoses.json"))?;
         landscape.diagnoses = diagnoses.map(|said| said.diagnoses).unwrap_or_default();
+        // They are there where a person is the Planner, or where the Planner sat before the command was cut off.
+        if !landscape.directions.is_empty() {
+            self.course.run.files(round).write_landscape(&landscape, &landscape_markdown(&landscape))?;
+            return Ok(landscape);
+        }
+        if !self.sits(round, Sitting::Plan)? {
+            return Ok(landscape);
+        }
         self.say(round, "the Planner's model says what to work on");
         let incumbent = self.repo.read(self.incumbent().as_str())?;
         let sit = async |office: &Office<'_>| meta::direct(office, &incumbent, &landscape).await;

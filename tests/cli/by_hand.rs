@@ -1,6 +1,9 @@
 //! A round played by hand: the loop waits at its desks; any role is exported, written and taken back; nothing sealed leaves the run.
 
 use crate::looped::{SETTINGS, nothing_sealed_is_in, nothing_sealed_is_outside, short};
+use crate::meta::{GREEDY, audit, meta_loop, stand_in};
+use crate::meta_model::{Health, MetaModel};
+use crate::meta_script::play;
 use crate::test_run::{Ran, TestRun};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -114,6 +117,8 @@ fn each_role_is_exported_written_and_taken_back() {
     run.write("hand/evolver/1/harness/harness.toml", &mended);
     let ran = run.run(&["import", "--run", "r", "hand"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
+    let readme = text(&hand.join("README.md"));
+    assert!(readme.contains("No engine makes more") && ran.err.contains("no engine makes more"), "{readme}{}", ran.err);
     for part in ["taken: 1 diagnoses, 0 pieces", "taken: 1 directions", "taken: C-R1-01: an edit by hand"] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
@@ -141,10 +146,33 @@ fn the_critic_is_played(run: &TestRun) {
     assert!(ran.exit == 0 && ran.out.contains("taken: 1 reviews"), "{}{}", ran.out, ran.err);
     let ran = looped(run, &["--engine", "catalog"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
+    assert!(!run.path().join("r/R1/candidates/C-R1-02").exists());
     let critique = value(&run.path().join("r/R1/critique.json"));
     assert_eq!(critique["rejected"][0][1], "the Critic: too narrow");
     assert!(critique["strategy_concern"].as_str().unwrap().contains("look at looks"));
     assert!(run.run(&["export", "round", "late", "--run", "r"]).err.contains("no round is open"), "the run is over");
+}
+
+#[test]
+fn a_person_plans_and_the_meta_agent_plays_the_other_roles() {
+    let run = short();
+    let model = MetaModel::start(|asked| play(asked, &[]));
+    run.write("settings.toml", &model.settings("openai"));
+    model.set(Health::Dying(0));
+    assert_eq!(meta_loop(&run, &GREEDY, "aegis", "1", "r").exit, 4);
+    assert_eq!(run.run(&["export", "round", "hand", "--run", "r"]).exit, 0);
+    let filter = json!({"directions": [{"title": "filter", "bucket": "processor", "why": "it wanders", "tasks": [], "evidence": []}]});
+    run.write("hand/planner/directions.json", &filter.to_string());
+    let ran = run.run(&["import", "--run", "r", "hand"]);
+    assert!(ran.exit == 0 && ran.out.contains("taken: 1 directions"), "{}{}", ran.out, ran.err);
+    model.set(Health::Well);
+    let ran = meta_loop(&run, &GREEDY, "aegis", "1", "r");
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let landscape = value(&run.path().join("r/R1/landscape.json"));
+    assert_eq!((&landscape["directions"][0]["title"], landscape["diagnoses"].as_array().map(Vec::len)), (&json!("filter"), Some(2)));
+    let lines = audit(&run.path().join("r"));
+    stand_in(&lines, &["digester session ended", "evolver-1 propose Offer only what was asked for", "critic-1 session ended"]);
+    assert!(lines.iter().all(|line| !line.starts_with("planner session")), "{lines:?}");
 }
 
 #[test]
