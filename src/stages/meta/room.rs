@@ -1,9 +1,9 @@
 //! The workroom: where a role's tool calls go. It reads by [`Files`], writes to a [`Scratch`] in memory, and keeps what is [`Said`].
 
-use super::arguments::{Excerpt, Folder, Justified, Named, OnePath, Order, Passage, Sought, Spoken, Written};
+use super::arguments::{Excerpt, Folder, Justified, Named, OnePath, Order, Passage, Sought, Spoken, Written, read};
 use super::checks::{Ground, order_of, review_of};
 use super::files::Files;
-use super::said::{Said, error, read};
+use super::said::{Said, error};
 use super::scratch::Scratch;
 use super::tool::Tool;
 use super::window::{RESULT, capped};
@@ -101,36 +101,36 @@ impl<'a> Room<'a> {
     fn looked(&self, tool: Tool, arguments: &Arguments) -> Result<String, String> {
         let data = |text: String| format!("{DATA}{text}");
         match tool {
-            Tool::ListFiles => self.files.list(&read::<Folder>(arguments)?.folder).map(data),
+            Tool::ListFiles => self.files.list(&read::<Folder>(tool, arguments)?.folder).map(data),
             Tool::ReadFile => {
-                let Excerpt { path, from, lines } = read(arguments)?;
+                let Excerpt { path, from, lines } = read(tool, arguments)?;
                 self.files.read(&path, from.unwrap_or(1), lines.unwrap_or(LINES)).map(data)
             }
             Tool::ReadTrace => {
-                let Passage { trace, from, steps } = read(arguments)?;
+                let Passage { trace, from, steps } = read(tool, arguments)?;
                 self.files.trace(&trace, from.unwrap_or(1), steps.unwrap_or(STEPS)).map(data)
             }
             Tool::SearchTraces => {
-                let Sought { words, within } = read(arguments)?;
+                let Sought { words, within } = read(tool, arguments)?;
                 self.files.search(&words, within.as_deref()).map(data)
             }
-            Tool::Natives => match read::<Named>(arguments)?.name {
+            Tool::Natives => match read::<Named>(tool, arguments)?.name {
                 Some(name) => natives::source(&name),
                 None => Ok(natives::listed()),
             },
             Tool::ScriptTypes => Ok(declarations()),
             Tool::ListHarness => Ok(self.scratch.borrow().list()),
             Tool::ReadHarness => {
-                let Excerpt { path, from, lines } = read(arguments)?;
+                let Excerpt { path, from, lines } = read(tool, arguments)?;
                 self.scratch.borrow().read(&path, from.unwrap_or(1), lines.unwrap_or(LINES))
             }
             Tool::WriteHarness => {
-                let Written { path, text } = read(arguments)?;
+                let Written { path, text } = read(tool, arguments)?;
                 let written = self.scratch.borrow_mut().write(&path, &text);
                 written.map(|()| format!("{path} written, {} bytes", text.len()))
             }
             Tool::RemoveHarness => {
-                let path = read::<OnePath>(arguments)?.path;
+                let path = read::<OnePath>(tool, arguments)?.path;
                 self.scratch.borrow_mut().remove(&path).map(|()| format!("{path} removed"))
             }
             Tool::ResetHarness => {
@@ -199,7 +199,7 @@ impl<'a> Room<'a> {
                 taken()
             }),
             Tool::Concern => {
-                let held = read::<Spoken>(arguments).and_then(|spoken| {
+                let held = read::<Spoken>(tool, arguments).and_then(|spoken| {
                     short_enough([("text", spoken.text.as_str(), TEXT_LIMIT)])?;
                     if spoken.text.trim().is_empty() { Err("text is empty".to_owned()) } else { Ok(spoken) }
                 });
@@ -230,7 +230,7 @@ impl<'a> Room<'a> {
     }
 
     fn diagnosis(&self, arguments: &Arguments) -> Result<Diagnosis, String> {
-        let diagnosis: Diagnosis = read(arguments)?;
+        let diagnosis: Diagnosis = read(Tool::Diagnose, arguments)?;
         few_enough([("what is said", self.said.borrow().diagnoses.len() + 1, DIAGNOSES)])?;
         let (dropped, held) = self.ground().diagnosis(diagnosis);
         self.said.borrow_mut().dropped += dropped;
@@ -238,13 +238,13 @@ impl<'a> Room<'a> {
     }
 
     fn direction(&self, arguments: &Arguments) -> Result<Direction, String> {
-        let direction: Direction = read(arguments)?;
+        let direction: Direction = read(Tool::Direct, arguments)?;
         few_enough([("what is said", self.said.borrow().directions.len() + 1, DIRECTIONS)])?;
         self.ground().direction(direction)
     }
 
     fn justified(&self, arguments: &Arguments) -> Result<Justified, String> {
-        let given: Justified = read(arguments)?;
+        let given: Justified = read(Tool::Justify, arguments)?;
         short_enough([("why", given.why.as_str(), TEXT_LIMIT)])?;
         self.ground().task(&given.task)?;
         Ok(given)
@@ -252,7 +252,7 @@ impl<'a> Room<'a> {
 
     fn proposal(&self, arguments: &Arguments) -> Result<Proposed, String> {
         let Bench { engine, workshop, first, most } = *self.bench()?;
-        let statement: Statement = read(arguments)?;
+        let statement: Statement = read(Tool::Propose, arguments)?;
         let claims = [&statement.will_unlock, &statement.will_stabilize, &statement.at_risk].into_iter().flatten();
         claims.filter_map(Claim::task).try_for_each(|task| self.ground().task(task))?;
         let harness = self.scratch.borrow().harness(workshop)?;
@@ -265,11 +265,11 @@ impl<'a> Room<'a> {
 
     fn reviewable(&self, arguments: &Arguments) -> Result<Review, String> {
         let (candidates, may_revise) = self.reviewed;
-        review_of(candidates, may_revise, read(arguments)?)
+        review_of(candidates, may_revise, read(Tool::Review, arguments)?)
     }
 
     fn ranked(&self, arguments: &Arguments) -> Result<Vec<CandidateId>, String> {
-        order_of(self.reviewed.0, read::<Order>(arguments)?.order)
+        order_of(self.reviewed.0, read::<Order>(Tool::Rank, arguments)?.order)
     }
 
     fn ground(&self) -> Ground<'_> {

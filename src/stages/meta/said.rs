@@ -5,9 +5,7 @@
 use crate::bench::Observation;
 use crate::domain::diagnosis::{Diagnosis, Direction, Review};
 use crate::domain::id::{CandidateId, TaskId};
-use crate::domain::message::Arguments;
 use crate::stages::evolve::Proposed;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 /// Everything said in a session.
@@ -60,14 +58,6 @@ impl Failed {
     fn is_closed(&self, reply: u32) -> bool {
         self.shown.is_empty() && self.dropped.is_some_and(|dropped| dropped < reply)
     }
-}
-
-/// Reads the arguments of a call.
-///
-/// # Errors
-/// What is wrong, in words for the model.
-pub(super) fn read<T: DeserializeOwned>(arguments: &Arguments) -> Result<T, String> {
-    serde_json::from_value(arguments.0.clone()).map_err(|error| format!("the arguments do not fit: {error}"))
 }
 
 impl Said {

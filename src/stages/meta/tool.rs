@@ -181,6 +181,28 @@ impl Tool {
         }
     }
 
+    /// The arguments that it takes, in plain words.
+    pub(super) fn takes(self) -> String {
+        let schema = self.schema();
+        let fields = |is_wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let of = |(name, about): (&String, &Value)| {
+                let kind = match about["type"].as_str() {
+                    Some("integer") => "a whole number",
+                    Some("array") => "a list",
+                    Some("object") => "an object",
+                    Some(_) | None => "text",
+                };
+                format!("{name} ({kind})")
+            };
+            schema["properties"].as_object().into_iter().flatten().filter(|(name, _)| is_wanted(name)).map(of).collect()
+        };
+        let is_required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|other| other == name));
+        let (required, optional) = (fields(&is_required), fields(&|name| !is_required(name)));
+        let part =
+            |before: &str, fields: Vec<String>| if fields.is_empty() { String::new() } else { before.to_owned() + &fields.join(" and ") };
+        format!("{} takes a JSON object{}{}", self.name(), part(" with ", required), part("; if wanted, ", optional))
+    }
+
     fn schema(self) -> Value {
         let text = |about: &str| json!({"type": "string", "description": about});
         let number = |about: &str| json!({"type": "integer", "minimum": 1, "description": about});
