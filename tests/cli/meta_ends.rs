@@ -92,3 +92,27 @@ fn a_meta_harness_that_breaks_is_named_and_a_random_chooser_is_no_meta_agent() {
     assert!(ran.exit == 3 && ran.err.contains("a random chooser") && ran.err.contains("cannot hold a session"), "{}", ran.err);
     assert!(!run.path().join("other/R0").exists());
 }
+
+#[test]
+fn what_can_be_listed_is_listed() {
+    let run = short();
+    let model = MetaModel::start(|asked| match asked.turn {
+        0 => ["", ".", "R0", "R1/"].iter().fold(Say::end("I look."), |say, folder| say.and("list_files", &json!({"folder": folder}))),
+        _ => Say::end("Done."),
+    });
+    run.write("settings.toml", &model.settings("openai"));
+    let ran = meta_loop(&run, &GREEDY, "single", "1", "run");
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let heard = model.heard();
+    let [run_folder, same, first, own] = heard[1].results.as_slice() else { panic!("{:?}", heard[1].results) };
+    let names = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<String>>();
+    assert_eq!(
+        (names(run_folder), names(same)),
+        (["R0", "R1", "data", "journal.md", "scoreboard.json"].map(str::to_owned).to_vec(), names(run_folder))
+    );
+    assert!(names(first).contains(&"trajectories".to_owned()) && !first.contains("meta"), "{first}");
+    assert!(names(own).contains(&"landscape.md".to_owned()) && !own.contains("candidates"), "{own}");
+    let lines = audit(&run.path().join("run"));
+    stand_in(&lines, &["single list_files R0", "single list_files R1/"]);
+    assert!(lines.iter().all(|line| !line.starts_with("single refused")), "{lines:?}");
+}

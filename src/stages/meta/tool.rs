@@ -153,7 +153,7 @@ impl Tool {
 
     fn does(self) -> &'static str {
         match self {
-            ListFiles => "Lists a folder of the run, such as R2/digests.",
+            ListFiles => "Lists a folder of the run, such as R2/digests; the folder \"\" is the run itself.",
             ReadFile => {
                 "Reads lines of a file of the run: R<n>/overview.md, R<n>/digests/*.md, R<n>/landscape.md, data/*, scoreboard.json, journal.md."
             }
