@@ -3,7 +3,7 @@
 use super::Done;
 use super::assignment::Assignment;
 use super::course::{Allowed, Task, whole, with_rounds};
-use super::failure::Exit;
+use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::show::round_number;
 use crate::clock::Clock;
@@ -51,7 +51,15 @@ fn rules(args: &CritiqueArgs, printer: &Printer) -> Done {
     let visible = Visible::open(&args.run, "critique", &Clock::system())?;
     let benchmark = Assignment::of_run(&args.run)?.benchmark;
     let asked = args.round.as_deref().map(round_number).transpose()?;
-    let rounds = asked.map_or_else(|| visible.rounds().map(|rounds| rounds.into_iter().rev().collect()), |round| Ok(vec![round]))?;
+    let mut rounds = visible.rounds()?;
+    if let Some(round) = asked {
+        if !rounds.contains(&round) {
+            let there = rounds.iter().map(|round| format!("R{round}")).collect::<Vec<_>>().join(", ");
+            return Err(Failure::settings(format!("look over R{round}: the run has no such round")).hint(format!("it has {there}")));
+        }
+        rounds.retain(|other| *other == round);
+    }
+    rounds.reverse();
     for round in rounds {
         if let Some((found, page)) = rules_page(&visible, &benchmark, round)? {
             printer.event(&found);
@@ -78,7 +86,7 @@ pub(crate) fn critique(args: &CritiqueArgs, printer: &Printer) -> Done {
 }
 
 /// Takes the open round so far; its number.
-fn advance(run: &Path, until: Until, printer: &Printer) -> Result<u32, super::failure::Failure> {
+fn advance(run: &Path, until: Until, printer: &Printer) -> Result<u32, Failure> {
     let assignment = Assignment::of_run(run)?;
     let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(until), printer, whole)?;
     match closing.rest {
