@@ -59,8 +59,11 @@ fn a_loop_waits_for_a_person_and_goes_on() {
         run.write(&format!("r/R1/desk/{number}/skip"), "");
     }
     run.write("r/R1/desk/1/done", "");
-    let ran = wait();
+    let mut loud = vec!["loop", "--run", "r", "--rounds", "1", "--engine", "command"];
+    loud.extend(SETTINGS.iter().filter(|flag| **flag != "--quiet"));
+    let ran = run.run(&loud);
     assert!(ran.exit == 0 && ran.out.contains("R1 waits for candidates made by hand"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("C-R1-01 is not taken: ") && ran.err.contains("r/R1/desk/1/log.txt says more"), "{}", ran.err);
     assert!(text(&desks.join("1/log.txt")).contains("not taken: harness/harness.toml:"), "{}", text(&desks.join("1/log.txt")));
     assert!(!desks.join("1/done").exists());
     let mended = text(&desks.join("1/harness/harness.toml")).replace("[[processors]]\nuse = \"goal_turn_filter\"", FILTER);
@@ -186,6 +189,12 @@ fn the_rules_are_repeated_without_a_trace() {
     assert!(!dir.join("R1/critique.json").exists());
     assert_eq!(audit, text(&dir.join("audit.jsonl")));
     // What the stage then writes is what the rules say, then and later.
+    let absent = run.run(&["critique", "--rules", "--run", "r", "--round", "7"]);
+    assert!(
+        absent.exit == 3 && absent.err.contains("look over R7: the run has no such round") && absent.err.contains("it has R0, R1"),
+        "{}",
+        absent.err
+    );
     assert_eq!(run.run(&["critique", "--run", "r"]).exit, 0);
     assert!(open.out.contains(&text(&dir.join("R1/critique.md"))), "{}", open.out);
     assert_eq!(looped(&run, &["--engine", "catalog"]).exit, 0);
