@@ -35,10 +35,12 @@ pub trait Hosted {
     fn opening(&self) -> String;
     /// The tools it offers.
     fn tools(&self) -> &[ToolSpec];
+    /// The agent has replied: what it calls until the next time stands in this reply.
+    fn replied(&mut self);
     /// One call of a tool that it offers.
     fn call(&mut self, call: &ToolCall) -> Observation;
-    /// Told of a call of a tool that nobody offers.
-    fn missed(&mut self, call: &ToolCall);
+    /// Told of a call of a tool that nobody offers; whether it has had enough of them, and the episode is over.
+    fn missed(&mut self, call: &ToolCall) -> bool;
 }
 
 /// The environment of one task, with its verifier. The set of kinds is closed.
@@ -83,6 +85,14 @@ impl World<'_> {
         }
     }
 
+    /// Tells a world that keeps a record of its agent's replies of a new one.
+    pub fn replied(&mut self) {
+        match self {
+            Self::Hosted(world) => world.replied(),
+            Self::Household(_) | Self::Echo(_) | Self::Recorded(_) => {}
+        }
+    }
+
     /// One tool call.
     ///
     /// # Errors
@@ -96,11 +106,11 @@ impl World<'_> {
         }
     }
 
-    /// Tells a world that keeps a record of a call of a tool that nobody offers.
-    pub fn missed(&mut self, call: &ToolCall) {
+    /// Tells a world that keeps a record of a call of a tool that nobody offers; whether the episode is over with it.
+    pub fn missed(&mut self, call: &ToolCall) -> bool {
         match self {
             Self::Hosted(world) => world.missed(call),
-            Self::Household(_) | Self::Echo(_) | Self::Recorded(_) => {}
+            Self::Household(_) | Self::Echo(_) | Self::Recorded(_) => false,
         }
     }
 

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use crate::bench::Benchmark;
 use crate::domain::harness::Harness;
 use crate::domain::id::HarnessId;
+use crate::domain::meta::Role;
 use crate::runtime::assembly::Assembly;
 use crate::store::atomic::read_text;
 use crate::store::harness_dir;
@@ -27,10 +28,23 @@ fn folder(name: &str, under: &str, file: &str) -> Option<PathBuf> {
     [PathBuf::from(name), Path::new(under).join(name)].into_iter().find(|dir| dir.join(file).is_file())
 }
 
-fn names(dir: &Dir<'_>) -> String {
-    let names: Vec<String> =
-        dir.dirs().filter_map(|entry| entry.path().file_name()).map(|name| name.to_string_lossy().into_owned()).collect();
-    names.join(", ")
+/// Names of embedded folders that have this file.
+fn names(dir: &Dir<'_>, file: &str) -> String {
+    let is_one = |entry: &&Dir<'_>| entry.get_file(entry.path().join(file)).is_some();
+    let names = dir.dirs().filter(is_one).filter_map(|entry| entry.path().file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>().join(", ")
+}
+
+/// Roles of the meta-agent whose harnesses a folder has, each in a sub-folder; none where it is a harness itself.
+pub(crate) fn roles(name: &str) -> Vec<Role> {
+    if Path::new(name).join("harness.toml").is_file() {
+        return Vec::new();
+    }
+    let is_there = |role: &Role| {
+        let own = format!("{name}/{role}");
+        folder(&own, "harnesses", "harness.toml").is_some() || embedded(&HARNESSES, &own).is_some()
+    };
+    Role::ALL.into_iter().filter(is_there).collect()
 }
 
 /// All files below an embedded folder, by path relative to it.
@@ -56,7 +70,7 @@ pub(crate) fn harness(name: &str) -> Result<LoadedHarness, Failure> {
         None => {
             let files = embedded(&HARNESSES, name).ok_or_else(|| {
                 Failure::settings(format!("find harness {name:?}: no such folder, and no such name"))
-                    .hint(format!("known names: {}", names(&HARNESSES)))
+                    .hint(format!("known names: {}", names(&HARNESSES, "harness.toml")))
             })?;
             harness_dir::from_files(files, Path::new(name))?
         }
@@ -78,7 +92,7 @@ pub(crate) fn benchmark(name: &str) -> Result<Benchmark, Failure> {
     }
     let files = embedded(&BENCHMARKS, name).ok_or_else(|| {
         Failure::settings(format!("find benchmark {name:?}: no such folder, and no such name"))
-            .hint(format!("known names: {}", names(&BENCHMARKS)))
+            .hint(format!("known names: {}", names(&BENCHMARKS, "benchmark.toml")))
     })?;
     let text = files.get("benchmark.toml").map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
     Ok(Benchmark::parse(&text, Path::new(name))?)

@@ -7,6 +7,7 @@ use super::settings::{layered, model_spec};
 use super::{Done, Shared, assets};
 use crate::bench::household::replay;
 use crate::domain::harness::Problem;
+use crate::domain::meta::Role;
 use crate::runtime::tool_files::{ToolFile, check_program};
 use crate::sandbox::Containers;
 use crate::script::declarations;
@@ -70,16 +71,35 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Done {
     if is_benchmark {
         return benchmark(target, printer);
     }
-    match assets::harness(target) {
-        Ok(harness) => {
-            tools(target, &harness.assembly.all_tool_files(), printer)?;
-            printer.event(&Checked { event: "check", ok: true, kind: "harness", name: target, id: harness.id.as_str() });
-            printer.line(&format!("ok: harness {target} ({})", harness.id));
-            Ok(Exit::Done)
-        }
+    let roles = assets::roles(target);
+    if !roles.is_empty() {
+        return meta(target, &roles, printer);
+    }
+    match harness(target, printer) {
+        Ok(exit) => Ok(exit),
         Err(failure) if failure.what.starts_with("find harness") => benchmark(target, printer).map_err(|_| failure),
         Err(failure) => Err(failure),
     }
+}
+
+fn harness(target: &str, printer: &Printer) -> Done {
+    let harness = assets::harness(target)?;
+    tools(target, &harness.assembly.all_tool_files(), printer)?;
+    printer.event(&Checked { event: "check", ok: true, kind: "harness", name: target, id: harness.id.as_str() });
+    printer.line(&format!("ok: harness {target} ({})", harness.id));
+    Ok(Exit::Done)
+}
+
+/// The meta-agent's harnesses in a folder, one a role; all are checked.
+fn meta(target: &str, roles: &[Role], printer: &Printer) -> Done {
+    let missing: Vec<&str> = Role::ALL.iter().filter(|role| !roles.contains(role)).map(|role| role.as_str()).collect();
+    if !missing.is_empty() {
+        printer.note(&format!("{target} has no harness for: {}", missing.join(", ")));
+    }
+    let target = target.trim_end_matches('/');
+    let wrong = roles.iter().filter_map(|role| harness(&format!("{target}/{role}"), printer).err());
+    let wrong = wrong.reduce(|first, next| Failure { what: format!("{}\n{}", first.what, next.what), ..first });
+    wrong.map_or(Ok(Exit::Done), Err)
 }
 
 /// What an author of scripts needs to know, as one `.d.ts` file.

@@ -153,6 +153,10 @@ fn staff(assignment: &Assignment) -> Result<Staff, Failure> {
         return Err(Failure::settings(format!("seat the meta-agent of {engines}: no model is set for the role `meta`"))
             .hint("--model meta=SPEC names one, such as --model meta=anthropic:NAME; --engine catalog needs none"));
     }
+    if settings.model.get(&ModelRole::Meta).is_some_and(|spec| spec == "random") {
+        return Err(Failure::settings("seat the meta-agent: a random chooser picks among listed actions and cannot hold a session")
+            .hint("--model meta=SPEC names a model that writes text, such as --model meta=anthropic:NAME; --engine random needs none"));
+    }
     let folder = settings.evolution.meta_harness.clone().unwrap_or_else(|| "meta".to_owned());
     for role in Role::ALL {
         if engines.contains(if role == Role::Single { Engine::Single } else { Engine::Aegis }) {

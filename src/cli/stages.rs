@@ -61,7 +61,15 @@ fn rules(args: &CritiqueArgs, printer: &Printer) -> Done {
     let visible = Visible::open(&args.run, "critique", &Clock::system())?;
     let benchmark = Assignment::of_run(&args.run)?.benchmark;
     let asked = args.round.as_deref().map(round_number).transpose()?;
-    let rounds = asked.map_or_else(|| visible.rounds().map(|rounds| rounds.into_iter().rev().collect()), |round| Ok(vec![round]))?;
+    let mut rounds = visible.rounds()?;
+    if let Some(round) = asked {
+        if !rounds.contains(&round) {
+            let there = rounds.iter().map(|round| format!("R{round}")).collect::<Vec<_>>().join(", ");
+            return Err(Failure::settings(format!("look over R{round}: the run has no such round")).hint(format!("it has {there}")));
+        }
+        rounds.retain(|other| *other == round);
+    }
+    rounds.reverse();
     for round in rounds {
         if let Some(found) = rules_on(&visible, &benchmark, round)? {
             printer.event_of("critique", &Looked { round, critique: &found });

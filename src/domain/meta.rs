@@ -93,6 +93,13 @@ pub fn session_of(task: &TaskId) -> Option<(Role, Sitting)> {
     }
 }
 
+/// What a session is called before people, by its task: `Evolver 1`.
+pub fn called(task: &TaskId) -> String {
+    let name = task.as_str().split('/').next().unwrap_or_default().replace('-', " ");
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// What sessions took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +169,7 @@ mod tests {
         ] {
             assert_eq!(session_of(&TaskId::from(task)), expected, "{task}");
         }
+        assert_eq!(["planner/R2", "evolver-12/R2"].map(|task| called(&TaskId::from(task))), ["Planner", "Evolver 12"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Decision {
     pub reason: Option<String>,
     /// Every candidate that was proposed or carried over, with its line in plain words, in the order judged.
     pub candidates: Vec<Ruled>,
-    /// Lines about the incumbent: drift checks, rollbacks.
+    /// Lines about the incumbent — drift checks, rollbacks — and about sessions of the meta-agent that did not end well.
     #[serde(default)]
     pub notes: Vec<String>,
     /// What the Critic is worried about; relayed to the next Planner.

@@ -43,9 +43,12 @@ impl Rounds<'_> {
     pub(super) fn close(&mut self, round: u32, outcome: RoundOutcome, proposals: Option<&Proposals>) -> Result<RoundRecord, RoundsError> {
         self.restore_after_rollback(round, outcome)?;
         let none = Proposals::default();
-        let decision = self.decision(round, outcome, proposals.unwrap_or(&none));
+        let decision = self.decision(round, outcome, proposals.unwrap_or(&none))?;
         for ruled in &decision.candidates {
             (self.course.watch)(Event::Decided { round, line: &ruled.line });
+        }
+        if let Some(reason) = &decision.reason {
+            (self.course.watch)(Event::Decided { round, line: &format!("{}: {reason}", word(outcome)) });
         }
         for line in &decision.notes {
             (self.course.watch)(Event::Decided { round, line });
@@ -99,7 +102,7 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    fn decision(&self, round: u32, outcome: RoundOutcome, proposals: &Proposals) -> Decision {
+    fn decision(&self, round: u32, outcome: RoundOutcome, proposals: &Proposals) -> Result<Decision, RoundsError> {
         let titles: BTreeMap<&CandidateId, &str> =
             proposals.manifests.iter().map(|manifest| (&manifest.candidate_id, manifest.title.as_str())).collect();
         let title = |id: &CandidateId| titles.get(id).map_or_else(|| self.title_of(id), |title| (*title).to_owned());
@@ -137,8 +140,11 @@ impl Rounds<'_> {
         }
         notes.extend(self.out_of_reach(round));
         let reason = proposals.idle.clone().or_else(|| proposals.critique.no_op.clone());
+        // What the reason says is not said twice.
+        let is_said = |line: &String| reason.as_ref().is_some_and(|reason| reason.contains(line));
+        notes.extend(self.unwell(round)?.into_iter().map(|(_, line)| line).filter(|line| !is_said(line)));
         let strategy_concern = proposals.critique.strategy_concern.clone();
-        Decision { format: ROUND_FORMAT, round, outcome, reason, candidates, notes, strategy_concern }
+        Ok(Decision { format: ROUND_FORMAT, round, outcome, reason, candidates, notes, strategy_concern })
     }
 
     /// A line on each candidate that waits for more than the rounds left can bring.

@@ -233,7 +233,8 @@ impl Rounds<'_> {
     }
 
     fn dropped(&self, round: u32, id: &CandidateId, problem: &str) -> Result<(), RoundsError> {
-        self.say(round, format!("{id} is not taken: {problem}"));
+        let log = id.number().map_or_else(|| LOG.to_owned(), |number| self.desk(round, number).join(LOG).display().to_string());
+        self.say(round, format!("{id} is not taken: {problem}; {log} says more"));
         self.audited("evolve", round, "refused", format!("{id}: {problem}"))
     }
 }

@@ -75,15 +75,24 @@ impl Rounds<'_> {
         let manifests = self.visible.candidates(round)?;
         self.say_whose(round, &manifests);
         let is_full = self.gate.candidates().iter().any(|candidate| candidate.stage != Stage::Closed);
-        let why = if is_full {
-            "parked candidates are judged first"
+        let idle = if !manifests.is_empty() {
+            None
+        } else if is_full {
+            Some("parked candidates are judged first".to_owned())
         } else if self.engines_at(round)?.is_none() {
-            USED_UP
+            Some(USED_UP.to_owned())
         } else {
-            "the engine proposed nothing"
+            Some(self.why_nothing(round)?)
         };
-        let idle = manifests.is_empty().then(|| why.to_owned());
         Ok(Proposals { manifests, idle, ..Proposals::default() })
+    }
+
+    /// Why no candidate was made, as far as sessions say.
+    fn why_nothing(&self, round: u32) -> Result<String, RoundsError> {
+        let unwell = self.unwell(round)?;
+        let makers: Vec<String> = unwell.into_iter().filter(|(sitting, _)| *sitting == Sitting::Evolve).map(|(_, line)| line).collect();
+        let nothing = "the engine proposed nothing";
+        Ok(if makers.is_empty() { nothing.to_owned() } else { format!("{nothing}: {}", makers.join("; ")) })
     }
 
     /// Candidates of an open round stay where another engine goes on with the run: said once it is seen.

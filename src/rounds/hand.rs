@@ -225,6 +225,7 @@ impl Rounds<'_> {
         }
         if let Some(made) = &written.candidates {
             self.put_forward(round, made)?;
+            self.say(round, "these are all its candidates: no engine makes more, nor are Digester and Planner asked");
             lines.extend(made.proposed.iter().map(|made| format!("{}: {}", made.manifest.candidate_id, made.manifest.title)));
         }
         if let Some(mut reviews) = written.reviews {

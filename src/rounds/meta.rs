@@ -125,14 +125,19 @@ impl Rounds<'_> {
 
     /// The landscape with what the meta-agent's Digester and Planner say, where they sit.
     pub(super) async fn directed(&self, round: u32, mut landscape: Landscape) -> Result<Landscape, RoundsError> {
-        if !self.course.settings.engines.contains(Engine::Aegis) || !landscape.directions.is_empty() {
-            return Ok(landscape);
-        }
-        if self.is_evolved(round)? || !self.sits(round, Sitting::Plan)? {
+        if !self.course.settings.engines.contains(Engine::Aegis) || self.is_evolved(round)? {
             return Ok(landscape);
         }
         let diagnoses: Option<Diagnoses> = self.visible.find_json(&format!("R{round}/diagnoses.json"))?;
         landscape.diagnoses = diagnoses.map(|said| said.diagnoses).unwrap_or_default();
+        // They are there where a person is the Planner, or where the Planner sat before the command was cut off.
+        if !landscape.directions.is_empty() {
+            self.course.run.files(round).write_landscape(&landscape, &landscape_markdown(&landscape))?;
+            return Ok(landscape);
+        }
+        if !self.sits(round, Sitting::Plan)? {
+            return Ok(landscape);
+        }
         self.say(round, "the Planner's model says what to work on");
         let incumbent = self.repo.read(self.incumbent().as_str())?;
         let sit = async |office: &Office<'_>| meta::direct(office, &incumbent, &landscape).await;
@@ -143,7 +148,8 @@ impl Rounds<'_> {
         Ok(landscape)
     }
 
-    /// Candidates that the Critic sent back, changed as it asked; those that nobody changed are left out.
+    /// Candidates that the Critic sent back, changed as it asked; those that nobody changed are left out. What tokens are left is shared
+    /// evenly by all that were sent back, whether or not some sat before the command was cut off.
     pub(super) async fn revisions(
         &self,
         round: u32,
@@ -161,8 +167,7 @@ impl Rounds<'_> {
             let Some(number) = manifest.candidate_id.number() else { continue };
             let harness = self.repo.read(review.harness.as_ref().unwrap_or(&manifest.harness).as_str())?;
             let Review { reason: request, .. } = review;
-            let engine = manifest.engine;
-            let revision = Revision { candidate: &manifest.candidate_id, number, harness: &harness, request, engine };
+            let revision = Revision { candidate: &manifest.candidate_id, number, harness: &harness, request };
             self.say(round, format!("{} goes back to an Evolver", manifest.candidate_id));
             let others = manifests.iter().filter(|other| other.candidate_id != manifest.candidate_id);
             // As they were judged: in a round that was cut off some may be revised by now.
@@ -172,7 +177,8 @@ impl Rounds<'_> {
             };
             let taken = others.map(judged).collect();
             let made = self.at_workshop(&stock, (number, 1), taken, async |workshop| {
-                self.in_office((round, Sitting::Revise), async |office| meta::revise(office, workshop, &revision).await).await
+                let revise = async |office: &Office<'_>| meta::revise(&office.shared(sent_back.len()), workshop, &revision).await;
+                self.in_office((round, Sitting::Revise), revise).await
             });
             revised.extend(made.await?);
         }

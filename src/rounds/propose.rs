@@ -7,6 +7,7 @@ use super::error::RoundsError;
 use super::landscape::plan_round;
 use super::players::Known;
 use crate::domain::digest::TaskDigest;
+use crate::domain::figures::count;
 use crate::domain::gate::{Claims, Proposal, TaskIndex};
 use crate::domain::history::{History, PastRound};
 use crate::domain::id::TaskId;
@@ -75,7 +76,8 @@ impl Rounds<'_> {
                 claims: self.claims(manifest),
             });
         }
-        self.say(round, format!("judging {} candidates", handed.len()));
+        let judged = if handed.is_empty() { "no candidate".to_owned() } else { count(handed.len() as u64, "candidate") };
+        self.say(round, format!("judging {judged}"));
         self.gate.submit(handed)?;
         self.course.run.write_gate_state(&self.gate)?;
         Ok(())

@@ -4,10 +4,11 @@ use super::Rounds;
 use super::error::RoundsError;
 use crate::domain::gate::{Pass, TaskIndex};
 use crate::domain::id::CandidateId;
-use crate::domain::meta::{ByRole, by_role};
+use crate::domain::meta::{ByRole, Sitting, by_role, called, session_of};
 use crate::domain::request::Usage;
 use crate::domain::round::{Rollouts, RoundRecord};
 use crate::domain::trace::Record;
+use crate::stages::meta::{Ended, ended};
 use crate::store::atomic::{JsonLines, read_lines};
 use crate::store::episode_folders::{Place, SealedStream, episode_folders};
 use crate::store::run_dir::EpisodeLine;
@@ -78,6 +79,21 @@ impl Rounds<'_> {
         let sessions = self.sessions()?;
         let of_round = sessions.iter().filter(|(at, _)| *at == round);
         Ok(by_role(of_round.map(|(_, line)| (&line.key.task, &line.result))))
+    }
+
+    /// How those sessions of a round ended that did not end well, in the order in which they sat: who, when, and a line in plain words.
+    pub(super) fn unwell(&self, round: u32) -> Result<Vec<(Sitting, String)>, RoundsError> {
+        let folder = self.course.run.path().join(format!("R{round}/meta"));
+        let mut unwell = Vec::new();
+        for (_, line) in self.sessions()?.iter().filter(|(at, _)| *at == round) {
+            let Some((role, sitting)) = session_of(&line.key.task) else { continue };
+            let Ended { words, is_well } = ended(role, &folder.join(&line.trace))?;
+            if !is_well {
+                unwell.push((sitting, format!("{} {words}", called(&line.key.task))));
+            }
+        }
+        unwell.sort();
+        Ok(unwell)
     }
 
     /// Every finished session of the meta-agent, with its round.

@@ -221,6 +221,7 @@ impl<'a, 'g> Episode<'a, 'g> {
             self.on_step_start(stations).await?;
             let before = self.conversation.turns().len();
             let reply = self.reply(stations).await?;
+            self.ground.world.replied();
             let acted = self.act(stations, reply).await;
             if matches!(acted, Ok(()) | Err(Stop::End(Ending::FinalAnswer { .. } | Ending::EnvironmentDone))) {
                 self.on_step_end(stations, before).await?;
@@ -285,12 +286,12 @@ impl<'a, 'g> Episode<'a, 'g> {
     /// One call into the environment. The verifier's state is behind it; nothing but the result comes back.
     pub(super) fn call_world(&mut self, call: &ToolCall) -> Result<(ToolResult, bool), Stop> {
         if !self.tools.iter().any(|tool| tool.name == call.name) {
-            self.ground.world.missed(call);
+            let is_over = self.ground.world.missed(call);
             let names: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
             let text = format!("There is no tool {:?}. Tools: {}.", call.name.as_str(), names.join(", "));
             let result = ToolResult { text, is_error: true };
             self.record_tool(call, &result, None, ToolSource::Environment);
-            return Ok((result, false));
+            return Ok((result, is_over));
         }
         self.call_environment(call)
     }

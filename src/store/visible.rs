@@ -162,6 +162,28 @@ impl Visible {
         Ok(names)
     }
 
+    /// What may be read in the run's own folder (an empty path, or `.`) or in that of a round; `None` for every other path.
+    ///
+    /// # Errors
+    /// What the operating system refused.
+    pub fn top(&self, relative: &str) -> Result<Option<Vec<String>>, ReadError> {
+        let folder = if relative == "." { Path::new("") } else { Path::new(relative) };
+        if !is_top(folder) {
+            return Ok(None);
+        }
+        let path = self.root.join(folder);
+        let entries = match fs::read_dir(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(FileError::io("read", &path)(error).into()),
+        };
+        let is_listed = |name: &&str| is_allowed(&folder.join(name)) || is_top(&folder.join(name));
+        let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| is_listed(&name.as_str())).collect();
+        names.sort();
+        Ok(Some(names))
+    }
+
     /// Where a path leads, within the run, without detours and symbolic links. A refusal is not put into the audit: who asks for somebody
     /// else does that.
     ///
@@ -250,6 +272,15 @@ impl ReadError {
 pub(super) fn round_of(name: &str) -> Option<u32> {
     let round = name.strip_prefix('R')?.parse().ok()?;
     (name == format!("R{round}")).then_some(round)
+}
+
+/// Whether a path is that of the run itself, or of a round: folders of which a part may be read.
+fn is_top(relative: &Path) -> bool {
+    match relative.components().collect::<Vec<_>>().as_slice() {
+        [] => true,
+        [Component::Normal(name)] => name.to_str().and_then(round_of).is_some(),
+        _ => false,
+    }
 }
 
 /// Whether a path within a run is on the list.

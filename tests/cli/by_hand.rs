@@ -1,6 +1,9 @@
 //! A round played by hand: the loop waits at its desks; any role is exported, written and taken back; nothing sealed leaves the run.
 
 use crate::looped::{SETTINGS, nothing_sealed_is_in, nothing_sealed_is_outside, short};
+use crate::meta::{GREEDY, audit, meta_loop, stand_in};
+use crate::meta_model::{Health, MetaModel};
+use crate::meta_script::play;
 use crate::test_run::{Ran, TestRun};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -56,8 +59,11 @@ fn a_loop_waits_for_a_person_and_goes_on() {
         run.write(&format!("r/R1/desk/{number}/skip"), "");
     }
     run.write("r/R1/desk/1/done", "");
-    let ran = wait();
+    let mut loud = vec!["loop", "--run", "r", "--rounds", "1", "--engine", "command"];
+    loud.extend(SETTINGS.iter().filter(|flag| **flag != "--quiet"));
+    let ran = run.run(&loud);
     assert!(ran.exit == 0 && ran.out.contains("R1 waits for candidates made by hand"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("C-R1-01 is not taken: ") && ran.err.contains("r/R1/desk/1/log.txt says more"), "{}", ran.err);
     assert!(text(&desks.join("1/log.txt")).contains("not taken: harness/harness.toml:"), "{}", text(&desks.join("1/log.txt")));
     assert!(!desks.join("1/done").exists());
     let mended = text(&desks.join("1/harness/harness.toml")).replace("[[processors]]\nuse = \"goal_turn_filter\"", FILTER);
@@ -114,6 +120,8 @@ fn each_role_is_exported_written_and_taken_back() {
     run.write("hand/evolver/1/harness/harness.toml", &mended);
     let ran = run.run(&["import", "--run", "r", "hand"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
+    let readme = text(&hand.join("README.md"));
+    assert!(readme.contains("No engine makes more") && ran.err.contains("no engine makes more"), "{readme}{}", ran.err);
     for part in ["taken: 1 diagnoses, 0 pieces", "taken: 1 directions", "taken: C-R1-01: an edit by hand"] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
@@ -141,10 +149,33 @@ fn the_critic_is_played(run: &TestRun) {
     assert!(ran.exit == 0 && ran.out.contains("taken: 1 reviews"), "{}{}", ran.out, ran.err);
     let ran = looped(run, &["--engine", "catalog"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
+    assert!(!run.path().join("r/R1/candidates/C-R1-02").exists());
     let critique = value(&run.path().join("r/R1/critique.json"));
     assert_eq!(critique["rejected"][0][1], "the Critic: too narrow");
     assert!(critique["strategy_concern"].as_str().unwrap().contains("look at looks"));
     assert!(run.run(&["export", "round", "late", "--run", "r"]).err.contains("no round is open"), "the run is over");
+}
+
+#[test]
+fn a_person_plans_and_the_meta_agent_plays_the_other_roles() {
+    let run = short();
+    let model = MetaModel::start(|asked| play(asked, &[]));
+    run.write("settings.toml", &model.settings("openai"));
+    model.set(Health::Dying(0));
+    assert_eq!(meta_loop(&run, &GREEDY, "aegis", "1", "r").exit, 4);
+    assert_eq!(run.run(&["export", "round", "hand", "--run", "r"]).exit, 0);
+    let filter = json!({"directions": [{"title": "filter", "bucket": "processor", "why": "it wanders", "tasks": [], "evidence": []}]});
+    run.write("hand/planner/directions.json", &filter.to_string());
+    let ran = run.run(&["import", "--run", "r", "hand"]);
+    assert!(ran.exit == 0 && ran.out.contains("taken: 1 directions"), "{}{}", ran.out, ran.err);
+    model.set(Health::Well);
+    let ran = meta_loop(&run, &GREEDY, "aegis", "1", "r");
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let landscape = value(&run.path().join("r/R1/landscape.json"));
+    assert_eq!((&landscape["directions"][0]["title"], landscape["diagnoses"].as_array().map(Vec::len)), (&json!("filter"), Some(2)));
+    let lines = audit(&run.path().join("r"));
+    stand_in(&lines, &["digester session ended", "evolver-1 propose Offer only what was asked for", "critic-1 session ended"]);
+    assert!(lines.iter().all(|line| !line.starts_with("planner session")), "{lines:?}");
 }
 
 #[test]
@@ -158,6 +189,12 @@ fn the_rules_are_repeated_without_a_trace() {
     assert!(!dir.join("R1/critique.json").exists());
     assert_eq!(audit, text(&dir.join("audit.jsonl")));
     // What the stage then writes is what the rules say, then and later.
+    let absent = run.run(&["critique", "--rules", "--run", "r", "--round", "7"]);
+    assert!(
+        absent.exit == 3 && absent.err.contains("look over R7: the run has no such round") && absent.err.contains("it has R0, R1"),
+        "{}",
+        absent.err
+    );
     let written = run.run(&["critique", "--run", "r"]);
     assert!(written.exit == 0 && open.out.contains(&written.out), "{}\n{}", open.out, written.out);
     assert!(dir.join("R1/critique.md").exists());

@@ -74,6 +74,11 @@ impl Say {
         self
     }
 
+    /// What the provider's filter leaves of a reply.
+    pub fn refusal(text: &str) -> Self {
+        Self { finish: "content_filter", ..Self::end(text) }
+    }
+
     /// Cut off at its greatest length.
     pub fn cut(mut self) -> Self {
         self.finish = "length";

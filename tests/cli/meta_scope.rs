@@ -65,7 +65,9 @@ fn paths() -> Vec<Attack> {
         attack(Digester, "read_file", read("\u{ff53}ealed/gate_state.json"), OFF_LIST, "refused read_file \u{ff53}ealed"),
         attack(Digester, "read_file", read("R0/digests/\0"), "there is no file", "refused read_file R0/digests/\0"),
         attack(Digester, "read_file", read(""), OFF_LIST, "refused read_file: read"),
-        attack(Digester, "list_files", folder("."), OFF_LIST, "refused list_files .:"),
+        attack(Digester, "list_files", folder(".."), OFF_LIST, "refused list_files ..:"),
+        attack(Digester, "list_files", folder("R01"), OFF_LIST, "refused list_files R01:"),
+        attack(Digester, "list_files", folder("/"), OFF_LIST, "refused list_files /:"),
         attack(Digester, "list_files", folder("sealed"), OFF_LIST, "refused list_files sealed"),
         attack(Digester, "list_files", folder("R0/meta"), OFF_LIST, "refused list_files R0/meta"),
     ]

@@ -46,11 +46,11 @@ pub fn quote(trace: &str) -> (String, String) {
     (step[1].to_owned(), step[2].to_owned())
 }
 
-fn evidence(trace: &str, step: &str, snippet: &str) -> Value {
+pub fn evidence(trace: &str, step: &str, snippet: &str) -> Value {
     json!({"kind": "budget_starvation", "anchor": format!("{trace}#step_{step}"), "snippet": snippet})
 }
 
-fn diagnosis(about: &str, evidence: &[Value]) -> Value {
+pub fn diagnosis(about: &str, evidence: &[Value]) -> Value {
     let bias = json!({"bucket": "processor", "element": "admissible_choice"});
     json!({"about": about, "cause": "Steps go into things that nobody asked for.", "bias": bias, "evidence": evidence})
 }

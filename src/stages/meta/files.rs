@@ -51,11 +51,15 @@ impl Files<'_> {
     /// # Errors
     /// Refused, in words for the model.
     pub(super) fn list(&self, folder: &str) -> Result<String, String> {
+        if let Some(mut names) = self.office.visible.top(folder).map_err(|_| format!("{folder:?} cannot be listed"))? {
+            names.retain(|name| self.role == Role::Critic || !self.is_made(&Path::new(folder).join(name)));
+            return Ok(listed(&names));
+        }
         if !self.is_there(folder)? {
-            return Ok("[nothing there]".to_owned());
+            return Ok(listed(&[]));
         }
         let names = self.office.visible.list(folder).map_err(|_| format!("{folder:?} is no folder; read_file reads files"))?;
-        Ok(if names.is_empty() { "[nothing there]".to_owned() } else { names.join("\n") })
+        Ok(listed(&names))
     }
 
     /// Lines of a text file of the run.
@@ -135,20 +139,24 @@ impl Files<'_> {
     /// Whether something is at a path that the role may read. What others make in this round is for the Critic alone: candidates are built
     /// side by side, each without sight of the others, by whatever detour.
     fn is_there(&self, path: &str) -> Result<bool, String> {
-        let own = format!("R{}", self.office.round);
-        let is_made = |place: &Path| {
-            let first = place.strip_prefix(&own).ok().and_then(|rest| rest.iter().next().map(ToOwned::to_owned));
-            first.is_some_and(|name| !GIVEN.iter().any(|given| name == *given))
-        };
         let place = match self.office.visible.place(path) {
             Ok(place) => Some(place),
-            Err(refused @ ReadError::Refused { .. }) => return Err(refused.to_string()),
+            Err(refused @ ReadError::Refused { .. }) => {
+                return Err(format!("{refused}; list_files with the folder \"\" says what may be read"));
+            }
             Err(_) => None,
         };
-        if self.role != Role::Critic && (is_made(Path::new(path)) || place.as_deref().is_some_and(is_made)) {
+        if self.role != Role::Critic && (self.is_made(Path::new(path)) || place.as_deref().is_some_and(|place| self.is_made(place))) {
             return Err(format!("read {path:?} of the run: refused, it is made in this round by others"));
         }
         Ok(place.is_some())
+    }
+
+    /// Whether a place is of this round and made by its engines.
+    fn is_made(&self, place: &Path) -> bool {
+        let own = format!("R{}", self.office.round);
+        let first = place.strip_prefix(&own).ok().and_then(|rest| rest.iter().next());
+        first.is_some_and(|name| !GIVEN.iter().any(|given| name == *given))
     }
 
     /// A line of the audit. One that cannot be written is the run's trouble at its next write, not the model's.
@@ -158,6 +166,11 @@ impl Files<'_> {
             tracing::warn!(%error, "the audit has no line of an access");
         }
     }
+}
+
+/// Names, a line each.
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "[nothing there]".to_owned() } else { names.join("\n") }
 }
 
 /// A whole visible trace as it happened, in words.

@@ -4,12 +4,13 @@
 //!
 //! Reading order: this file (who sits, on what), `roles` (what each is asked and what comes of it), `brief` (what each is shown first),
 //! `session` (one sitting), `room` (the tools at work), `tool` and `arguments` (their list, and with what they are called), `files`, `natives`
-//! and `scratch` (what they read and write), `said` (what was said), `checks` (what must hold of it), `window` (the cap on what a model
-//! sees).
+//! and `scratch` (what they read and write), `said` (what was said), `checks` (what must hold of it), `ended` (how a sitting ended),
+//! `window` (the cap on what a model sees).
 
 mod arguments;
 mod brief;
 mod checks;
+mod ended;
 mod files;
 mod natives;
 mod roles;
@@ -21,6 +22,7 @@ mod tool;
 mod window;
 
 pub use checks::{Ground, order_of, review_of};
+pub use ended::{Ended, ended};
 pub use files::transcript;
 pub use natives::listed as natives;
 pub use roles::{Judged, Revision, diagnose, direct, propose, propose_all, review, revise};
@@ -73,4 +75,12 @@ pub struct Office<'a> {
     pub verify: &'a dyn Fn(&Anchor, &str) -> bool,
     /// Tokens that sessions side by side may take together, beside the limits of their harnesses; `None` without such a bound.
     pub allowance: Option<u64>,
+}
+
+impl Office<'_> {
+    /// The same for each of so many sessions that are not to take more together.
+    #[must_use]
+    pub fn shared(&self, among: usize) -> Self {
+        Self { allowance: self.allowance.map(|all| all / among.max(1) as u64), ..*self }
+    }
 }

@@ -29,8 +29,6 @@ pub struct Revision<'a> {
     pub harness: &'a Harness,
     /// What the Critic wants.
     pub request: &'a str,
-    /// Who made it.
-    pub engine: Engine,
 }
 
 /// The Digester: why things fail (layer C).
@@ -68,7 +66,7 @@ pub async fn direct(office: &Office<'_>, incumbent: &Harness, landscape: &Landsc
 /// # Errors
 /// See [`MetaError`].
 pub async fn propose(office: &Office<'_>, workshop: &Workshop<'_>) -> Result<(Vec<Proposed>, BTreeMap<TaskId, String>), MetaError> {
-    let office = &Office { allowance: office.allowance.map(|all| all / workshop.count.max(1) as u64), ..*office };
+    let office = &office.shared(workshop.count);
     let directions = &workshop.landscape.directions;
     let sessions = (0..workshop.count).map(|at| async move {
         let direction = if directions.is_empty() { None } else { directions.get(at % directions.len()) };
@@ -111,13 +109,13 @@ pub async fn propose_all(office: &Office<'_>, workshop: &Workshop<'_>) -> Result
     Ok(said.into_inner())
 }
 
-/// An Evolver on a candidate that came back; `None` where nothing better was handed in.
+/// An Evolver on a candidate that came back, whoever made it: what it hands in is the meta-agent's. `None` where nothing better was handed in.
 ///
 /// # Errors
 /// See [`MetaError`].
 pub async fn revise(office: &Office<'_>, workshop: &Workshop<'_>, revision: &Revision<'_>) -> Result<Option<Proposed>, MetaError> {
     let said = RefCell::new(Said::default());
-    let bench = Bench { engine: revision.engine, workshop, first: revision.number, most: 1 };
+    let bench = Bench { engine: Engine::Aegis, workshop, first: revision.number, most: 1 };
     let opening = brief::revision(office, revision.candidate, revision.request);
     let room = Room::new(office, Role::Evolver, opening, revision.harness, &said).with_bench(bench);
     sit(office, &format!("revision-{}", revision.number), "Change your candidate as the Critic asks.", room).await?;

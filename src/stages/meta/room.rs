@@ -1,9 +1,9 @@
 //! The workroom: where a role's tool calls go. It reads by [`Files`], writes to a [`Scratch`] in memory, and keeps what is [`Said`].
 
-use super::arguments::{Excerpt, Folder, Justified, Named, OnePath, Order, Passage, Sought, Spoken, Written};
+use super::arguments::{Excerpt, Folder, Justified, Named, OnePath, Order, Passage, Sought, Spoken, Written, read};
 use super::checks::{Ground, order_of, review_of};
 use super::files::Files;
-use super::said::{Said, error, read};
+use super::said::{Said, error};
 use super::scratch::Scratch;
 use super::tool::Tool;
 use super::window::{RESULT, capped};
@@ -30,6 +30,9 @@ const DIAGNOSES: usize = 16;
 
 /// Most directions of a round.
 const DIRECTIONS: usize = 12;
+
+/// Replies in a row with nothing but calls of tools that the role does not have, after which the session is over.
+const STRAYS: u32 = 6;
 
 /// Most letters of what a call is about, in the audit.
 const SUBJECT: usize = 160;
@@ -58,6 +61,8 @@ pub(super) struct Room<'a> {
     said: &'a RefCell<Said>,
     /// Candidates that may be reviewed, and whether a revision may be asked for.
     reviewed: (&'a [CandidateId], bool),
+    /// Replies in a row that called only what is not here, and whether the present one is counted.
+    strays: (u32, bool),
 }
 
 impl<'a> Room<'a> {
@@ -65,7 +70,7 @@ impl<'a> Room<'a> {
     pub(super) fn new(office: &'a Office<'a>, role: Role, opening: String, harness: &Harness, said: &'a RefCell<Said>) -> Self {
         let files = Files { office, role, session: role.to_string() };
         let (tools, scratch) = (Tool::specs(role), RefCell::new(Scratch::of(harness)));
-        Self { role, files, tools, opening, scratch, bench: None, said, reviewed: (&[], false) }
+        Self { role, files, tools, opening, scratch, bench: None, said, reviewed: (&[], false), strays: (0, false) }
     }
 
     /// The same with a bench to make candidates at.
@@ -96,36 +101,36 @@ impl<'a> Room<'a> {
     fn looked(&self, tool: Tool, arguments: &Arguments) -> Result<String, String> {
         let data = |text: String| format!("{DATA}{text}");
         match tool {
-            Tool::ListFiles => self.files.list(&read::<Folder>(arguments)?.folder).map(data),
+            Tool::ListFiles => self.files.list(&read::<Folder>(tool, arguments)?.folder).map(data),
             Tool::ReadFile => {
-                let Excerpt { path, from, lines } = read(arguments)?;
+                let Excerpt { path, from, lines } = read(tool, arguments)?;
                 self.files.read(&path, from.unwrap_or(1), lines.unwrap_or(LINES)).map(data)
             }
             Tool::ReadTrace => {
-                let Passage { trace, from, steps } = read(arguments)?;
+                let Passage { trace, from, steps } = read(tool, arguments)?;
                 self.files.trace(&trace, from.unwrap_or(1), steps.unwrap_or(STEPS)).map(data)
             }
             Tool::SearchTraces => {
-                let Sought { words, within } = read(arguments)?;
+                let Sought { words, within } = read(tool, arguments)?;
                 self.files.search(&words, within.as_deref()).map(data)
             }
-            Tool::Natives => match read::<Named>(arguments)?.name {
+            Tool::Natives => match read::<Named>(tool, arguments)?.name {
                 Some(name) => natives::source(&name),
                 None => Ok(natives::listed()),
             },
             Tool::ScriptTypes => Ok(declarations()),
             Tool::ListHarness => Ok(self.scratch.borrow().list()),
             Tool::ReadHarness => {
-                let Excerpt { path, from, lines } = read(arguments)?;
+                let Excerpt { path, from, lines } = read(tool, arguments)?;
                 self.scratch.borrow().read(&path, from.unwrap_or(1), lines.unwrap_or(LINES))
             }
             Tool::WriteHarness => {
-                let Written { path, text } = read(arguments)?;
+                let Written { path, text } = read(tool, arguments)?;
                 let written = self.scratch.borrow_mut().write(&path, &text);
                 written.map(|()| format!("{path} written, {} bytes", text.len()))
             }
             Tool::RemoveHarness => {
-                let path = read::<OnePath>(arguments)?.path;
+                let path = read::<OnePath>(tool, arguments)?.path;
                 self.scratch.borrow_mut().remove(&path).map(|()| format!("{path} removed"))
             }
             Tool::ResetHarness => {
@@ -164,41 +169,41 @@ impl<'a> Room<'a> {
     /// Takes what is said.
     fn heard(&self, tool: Tool, arguments: &Arguments) -> Observation {
         let taken = || "taken".to_owned();
-        let key = format!("{} {}", tool.name(), tool.subject(arguments));
+        let key = (tool.name(), tool.subject(arguments));
         match tool {
-            Tool::Diagnose => self.take(&key, self.diagnosis(arguments), |said, diagnosis| {
+            Tool::Diagnose => self.take(key, self.diagnosis(arguments), |said, diagnosis| {
                 said.diagnoses.push(diagnosis);
                 taken()
             }),
-            Tool::Direct => self.take(&key, self.direction(arguments), |said, direction| {
+            Tool::Direct => self.take(key, self.direction(arguments), |said, direction| {
                 said.directions.push(direction);
                 taken()
             }),
-            Tool::Propose => self.take(&key, self.proposal(arguments), |said, proposed| {
+            Tool::Propose => self.take(key, self.proposal(arguments), |said, proposed| {
                 let text = format!("taken as {}", proposed.manifest.candidate_id);
                 said.proposed.push(proposed);
                 self.scratch.borrow_mut().reset();
                 text
             }),
-            Tool::Justify => self.take(&key, self.justified(arguments), |said, Justified { task, why }| {
+            Tool::Justify => self.take(key, self.justified(arguments), |said, Justified { task, why }| {
                 said.justified.insert(task, why);
                 taken()
             }),
-            Tool::Review => self.take(&key, self.reviewable(arguments), |said, review| {
+            Tool::Review => self.take(key, self.reviewable(arguments), |said, review| {
                 said.reviews.retain(|old| old.candidate != review.candidate);
                 said.reviews.push(review);
                 taken()
             }),
-            Tool::Rank => self.take(&key, self.ranked(arguments), |said, order| {
+            Tool::Rank => self.take(key, self.ranked(arguments), |said, order| {
                 said.ranking = order;
                 taken()
             }),
             Tool::Concern => {
-                let held = read::<Spoken>(arguments).and_then(|spoken| {
+                let held = read::<Spoken>(tool, arguments).and_then(|spoken| {
                     short_enough([("text", spoken.text.as_str(), TEXT_LIMIT)])?;
                     if spoken.text.trim().is_empty() { Err("text is empty".to_owned()) } else { Ok(spoken) }
                 });
-                self.take(&key, held, |said, Spoken { text }| {
+                self.take(key, held, |said, Spoken { text }| {
                     said.concern = Some(text);
                     "taken; the next Planner reads it word for word".to_owned()
                 })
@@ -220,12 +225,12 @@ impl<'a> Room<'a> {
         }
     }
 
-    fn take<T>(&self, key: &str, held: Result<T, String>, keep: impl FnOnce(&mut Said, T) -> String) -> Observation {
+    fn take<T>(&self, key: (&'static str, &str), held: Result<T, String>, keep: impl FnOnce(&mut Said, T) -> String) -> Observation {
         self.said.borrow_mut().take(key, held, keep)
     }
 
     fn diagnosis(&self, arguments: &Arguments) -> Result<Diagnosis, String> {
-        let diagnosis: Diagnosis = read(arguments)?;
+        let diagnosis: Diagnosis = read(Tool::Diagnose, arguments)?;
         few_enough([("what is said", self.said.borrow().diagnoses.len() + 1, DIAGNOSES)])?;
         let (dropped, held) = self.ground().diagnosis(diagnosis);
         self.said.borrow_mut().dropped += dropped;
@@ -233,13 +238,13 @@ impl<'a> Room<'a> {
     }
 
     fn direction(&self, arguments: &Arguments) -> Result<Direction, String> {
-        let direction: Direction = read(arguments)?;
+        let direction: Direction = read(Tool::Direct, arguments)?;
         few_enough([("what is said", self.said.borrow().directions.len() + 1, DIRECTIONS)])?;
         self.ground().direction(direction)
     }
 
     fn justified(&self, arguments: &Arguments) -> Result<Justified, String> {
-        let given: Justified = read(arguments)?;
+        let given: Justified = read(Tool::Justify, arguments)?;
         short_enough([("why", given.why.as_str(), TEXT_LIMIT)])?;
         self.ground().task(&given.task)?;
         Ok(given)
@@ -247,7 +252,7 @@ impl<'a> Room<'a> {
 
     fn proposal(&self, arguments: &Arguments) -> Result<Proposed, String> {
         let Bench { engine, workshop, first, most } = *self.bench()?;
-        let statement: Statement = read(arguments)?;
+        let statement: Statement = read(Tool::Propose, arguments)?;
         let claims = [&statement.will_unlock, &statement.will_stabilize, &statement.at_risk].into_iter().flatten();
         claims.filter_map(Claim::task).try_for_each(|task| self.ground().task(task))?;
         let harness = self.scratch.borrow().harness(workshop)?;
@@ -260,11 +265,11 @@ impl<'a> Room<'a> {
 
     fn reviewable(&self, arguments: &Arguments) -> Result<Review, String> {
         let (candidates, may_revise) = self.reviewed;
-        review_of(candidates, may_revise, read(arguments)?)
+        review_of(candidates, may_revise, read(Tool::Review, arguments)?)
     }
 
     fn ranked(&self, arguments: &Arguments) -> Result<Vec<CandidateId>, String> {
-        order_of(self.reviewed.0, read::<Order>(arguments)?.order)
+        order_of(self.reviewed.0, read::<Order>(Tool::Rank, arguments)?.order)
     }
 
     fn ground(&self) -> Ground<'_> {
@@ -294,11 +299,17 @@ impl Hosted for Room<'_> {
         &self.tools
     }
 
+    fn replied(&mut self) {
+        self.said.borrow_mut().replied();
+        self.strays.1 = false;
+    }
+
     fn call(&mut self, call: &ToolCall) -> Observation {
         let Some(tool) = Tool::of(self.role, call.name.as_str()) else {
-            self.missed(call);
-            return error(format!("the {} has no tool {:?}", self.role, call.name.as_str()));
+            let done = self.missed(call);
+            return Observation { done, ..error(format!("the {} has no tool {:?}", self.role, call.name.as_str())) };
         };
+        self.strays = (0, false);
         let shown = if tool.states() {
             self.heard(tool, &call.arguments)
         } else {
@@ -309,8 +320,10 @@ impl Hosted for Room<'_> {
         Observation { text: capped(&shown.text, RESULT, "ask for fewer lines or a later part"), ..shown }
     }
 
-    fn missed(&mut self, call: &ToolCall) {
+    fn missed(&mut self, call: &ToolCall) -> bool {
         let name: String = call.name.as_str().chars().take(SUBJECT).collect();
         self.files.audit("refused", &format!("{name}: the {} has no such tool", self.role));
+        self.strays = (self.strays.0 + u32::from(!self.strays.1), true);
+        self.strays.0 >= STRAYS
     }
 }

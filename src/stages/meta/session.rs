@@ -1,12 +1,13 @@
 //! One sitting of a role: an episode of the runtime under the role's harness, in its workroom, played by the model of the role `meta`. It is
 //! on file like any episode; replies come from the ledger where they were received before, so that a stage which was cut off goes on.
 
+use super::ended::{Ended, ended};
 use super::room::Room;
 use super::{Office, Role};
 use crate::bench::World;
 use crate::domain::harness::Limits;
 use crate::domain::id::TaskId;
-use crate::domain::outcome::{Ending, Outcome};
+use crate::domain::outcome::Outcome;
 use crate::domain::request::ModelRole;
 use crate::domain::task::{Split, Tags, Task};
 use crate::domain::trace::{EpisodeKey, Stream};
@@ -68,19 +69,12 @@ pub(super) async fn sit(office: &Office<'_>, name: &str, ask: &str, room: Room<'
     if let Outcome::Error { message, .. } = &result.outcome {
         return Err(MetaError::Outage { session: name.to_owned(), message: message.clone() });
     }
-    let ended = match &result.end {
-        Ending::FinalAnswer { .. } | Ending::EnvironmentDone => "ended".to_owned(),
-        Ending::Budget { limit } => format!("ended: its {limit} are used up"),
-        Ending::Interrupt { reason, .. } => format!("ended: {reason}"),
-        Ending::HarnessFault { part, message } => format!("ended by a fault of {part}: {message}"),
-        Ending::Fault { message, .. } => format!("ended by a fault: {message}"),
-    };
     settle(&path)?;
     if office.sessions.finished()?.iter().all(|line| line.key != key) {
         office.sessions.finish(&key, &result)?;
     }
-    let dropped = said.borrow().refused;
-    let detail = format!("{ended}, {} calls, {} tokens, {dropped} statements dropped", result.calls, result.usage.tokens());
+    let (Ended { words, .. }, dropped) = (ended(role, &path)?, said.borrow().refused);
+    let detail = format!("{words}, {} calls, {} tokens, {dropped} statements dropped", result.calls, result.usage.tokens());
     office.audit.record(name, Some(office.round), "session", detail).map_err(RunDirError::from)?;
     Ok(())
 }

@@ -153,7 +153,7 @@ impl Tool {
 
     fn does(self) -> &'static str {
         match self {
-            ListFiles => "Lists a folder of the run, such as R2/digests.",
+            ListFiles => "Lists a folder of the run, such as R2/digests; the folder \"\" is the run itself.",
             ReadFile => {
                 "Reads lines of a file of the run: R<n>/overview.md, R<n>/digests/*.md, R<n>/landscape.md, data/*, scoreboard.json, journal.md."
             }
@@ -179,6 +179,28 @@ impl Tool {
             Rank => "States the order of the candidates, best first.",
             Concern => "States what the next Planner must know, in a few sentences.",
         }
+    }
+
+    /// The arguments that it takes, in plain words.
+    pub(super) fn takes(self) -> String {
+        let schema = self.schema();
+        let fields = |is_wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let of = |(name, about): (&String, &Value)| {
+                let kind = match about["type"].as_str() {
+                    Some("integer") => "a whole number",
+                    Some("array") => "a list",
+                    Some("object") => "an object",
+                    Some(_) | None => "text",
+                };
+                format!("{name} ({kind})")
+            };
+            schema["properties"].as_object().into_iter().flatten().filter(|(name, _)| is_wanted(name)).map(of).collect()
+        };
+        let is_required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|other| other == name));
+        let (required, optional) = (fields(&is_required), fields(&|name| !is_required(name)));
+        let part =
+            |before: &str, fields: Vec<String>| if fields.is_empty() { String::new() } else { before.to_owned() + &fields.join(" and ") };
+        format!("{} takes a JSON object{}{}", self.name(), part(" with ", required), part("; if wanted, ", optional))
     }
 
     fn schema(self) -> Value {

@@ -46,6 +46,21 @@ const CLOSED: [&str; 23] = [
     "scoreboard.json/x",
 ];
 
+#[test]
+fn what_may_be_read_of_the_run_and_of_a_round_is_listed() {
+    let (_dir, visible) = a_run();
+    for top in ["", "."] {
+        assert_eq!(visible.top(top).unwrap().unwrap(), ["R0", "R12", "data", "journal.md", "scoreboard.json"]);
+    }
+    let round = visible.top("R0/").unwrap().unwrap();
+    assert!(round.contains(&"overview.md".to_owned()) && round.contains(&"trajectories".to_owned()), "{round:?}");
+    assert!(round.iter().all(|name| is_allowed(&Path::new("R0").join(name))), "{round:?}");
+    assert_eq!(visible.top("R7").unwrap().unwrap(), Vec::<String>::new());
+    for other in ["sealed", "..", "/", "R00", "R0/digests", "./R0", "R0/.."] {
+        assert_eq!(visible.top(other).unwrap(), None, "{other}");
+    }
+}
+
 fn a_run() -> (tempfile::TempDir, Visible) {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
