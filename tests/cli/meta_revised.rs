@@ -69,7 +69,7 @@ fn what_an_evolver_rewrites_is_no_more_the_catalogs() {
     assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
     let dir = run.path().join("run");
     let revised = json(&dir.join("R1/revised.json"));
-    assert!(revised.as_array().unwrap().contains(&"C-R1-02".into()), "{revised}");
+    assert!(revised["candidates"].as_array().unwrap().contains(&"C-R1-02".into()), "{revised}");
     let manifest = std::fs::read_to_string(dir.join("R1/candidates/C-R1-02/manifest.toml")).unwrap();
     assert!(manifest.contains("engine = \"aegis\"") && manifest.contains("Be careful"), "{manifest}");
     let engines = json(&dir.join("scoreboard.json"))["engines"].clone();

@@ -94,7 +94,7 @@ fn under_json_every_command_on_a_loop_says_what_came_of_it() {
     let digest = std::fs::read_dir(run.path().join("r/R0/digests")).unwrap().next().unwrap().unwrap().path();
     let digest = digest.to_str().unwrap().to_owned();
     let commands: [(&[&str], &str); 12] = [
-        (&["gate", "--run", "r"], "open"),
+        (&["gate", "--run", "r"], "over"),
         (&["evolve", "--run", "r"], "over"),
         (&["critique", "--run", "r"], "over"),
         (&["critique", "--rules", "--run", "r"], "critique"),
