@@ -8,6 +8,7 @@ use super::loop_settings::LoopFlags;
 use super::printer::Printer;
 use super::report::write_page;
 use super::{Done, Shared};
+use crate::domain::figures::count;
 use crate::domain::interval::Share;
 use crate::rounds::{Arms, Closing, Compared, Rest, Rounds, RoundsError, Until};
 use crate::stages::rollout::Tally;
@@ -83,7 +84,7 @@ fn tell(closing: &Closing, compared: &Compared, printer: &Printer) {
         chooser_after: share(&compared.after.chooser),
         gain,
     });
-    printer.line(&format!("ended: {}; {shipped} edits shipped", closing.reason));
+    printer.line(&format!("ended: {}; {} shipped", closing.reason, count(shipped as u64, "edit")));
     printer.line(&format!("held-out tasks, never seen by evolution: before {}", shown(&compared.before)));
     printer.line(&format!("                                          after {}", shown(&compared.after)));
     if let Some(gain) = gain {
