@@ -111,7 +111,8 @@ fn podman(dir: &Path, arguments: &[&str]) -> Command {
     } else {
         Command::new("podman")
     };
-    command.args(own).args(arguments);
+    // Its monitors leave a file where they stand.
+    command.args(own).args(arguments).current_dir(dir);
     command
 }
 
