@@ -4,7 +4,7 @@ use super::assignment::Assignment;
 use super::failure::Failure;
 use super::fetch::{confirmed, fetch_smollm2};
 use super::printer::Printer;
-use super::settings::{Settings, milliseconds, model_spec};
+use super::settings::{Settings, model_spec};
 use crate::clock::Clock;
 use crate::net::Client;
 use crate::provider::{Caps, Local, Meter, ModelSpec, Provider, Surroundings};
@@ -29,7 +29,7 @@ pub(crate) fn open(assignment: &Assignment, ledger: &Path, printer: &Printer) ->
     workbench.check(&assignment.harness.assembly.all_tool_files()).map_err(Failure::settings)?;
     let clock = Clock::system();
     let caps = Caps { max_tokens: settings.max_tokens, max_cost: settings.max_cost };
-    let meter = Arc::new(Meter::new(caps).until(&clock, settings.max_time.as_deref().map(milliseconds).transpose()?));
+    let meter = Arc::new(Meter::new(caps).until(&clock, settings.most_milliseconds()?));
     let environment = |name: &str| std::env::var(name).ok();
     let around = Surroundings { models: &settings.models, environment: &environment, client: &client, meter: &meter, clock: &clock };
     let mut seats = std::collections::BTreeMap::new();

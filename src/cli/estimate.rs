@@ -5,7 +5,7 @@ use super::course::foresee;
 use super::failure::{Exit, Failure};
 use super::loop_settings::LoopFlags;
 use super::printer::Printer;
-use super::settings::{Settings, milliseconds, model_spec};
+use super::settings::{Settings, model_spec};
 use super::{Done, Shared};
 use crate::domain::estimate::{AtMost, Estimate, Part, PerEpisode, TokenPrices, estimate as add_up, tokens_at_most};
 use crate::domain::figures::{grouped, money, time};
@@ -210,7 +210,7 @@ fn prices(model: &ModelSpec, settings: &Settings) -> Option<TokenPrices> {
 /// Caps of the settings that would stop the run before its end, and what is not counted. Caps on tokens and money hold for the whole
 /// run, so what is `spent` counts; one on time holds for each start of it.
 fn notes(estimate: &Estimate, spent: &Usage, settings: &Settings) -> Result<Vec<String>, Failure> {
-    let most = settings.max_time.as_deref().map(milliseconds).transpose()?.map(|most| most as f64 / 1000.0);
+    let most = settings.most_milliseconds()?.map(|most| most as f64 / 1000.0);
     let caps = [
         ("max_tokens", estimate.tokens.map(|need| need + spent.tokens() as f64), settings.max_tokens.map(|most| most as f64)),
         ("max_cost", estimate.cost.map(|need| need + spent.cost), settings.max_cost),

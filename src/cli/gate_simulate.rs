@@ -2,6 +2,7 @@
 
 use super::Done;
 use super::failure::{Exit, Failure};
+use super::given::share;
 use super::loop_settings::{ModeName, ProfileName};
 use super::printer::Printer;
 use super::simulation_report::{print_blindness, print_power, print_report};
@@ -86,12 +87,6 @@ fn settings(args: &SimulateArgs) -> (GateSettings, u32) {
     gate.rounds = args.rounds.unwrap_or(gate.rounds);
     let tasks = args.tasks.unwrap_or_else(|| profile.tasks.map_or(103, |(train, gate, _)| train + gate));
     (gate, tasks)
-}
-
-/// A share from 0 to 1, as an argument.
-pub(super) fn share(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("use a share from 0 to 1".into()) }
 }
 
 impl From<GateError> for Failure {

@@ -4,6 +4,7 @@ use super::Shared;
 use super::failure::{Exit, Failure};
 use super::settings::{all_keys, merge};
 use crate::domain::nearest::did_you_mean;
+use crate::domain::request::ModelRole;
 
 /// Keys whose values are text, even where they look like a number or truth value.
 const TEXTS: [&str; 13] = [
@@ -21,9 +22,6 @@ const TEXTS: [&str; 13] = [
     "mode",
     "approve",
 ];
-
-/// Roles that a model may play.
-const ROLES: [&str; 4] = ["main", "judge", "meta", "user"];
 
 /// The same within an entry of `models`.
 const ENTRY_TEXTS: [&str; 4] = ["base_url", "api", "model", "api_key_env"];
@@ -79,10 +77,21 @@ fn plain_value(key: &str, text: &str) -> toml::Value {
     value.filter(|value| !holds_text || value.is_str() || value.is_array() || value.is_table()).unwrap_or_else(|| text.into())
 }
 
+/// A share from 0 to 1, as an argument.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("use a share from 0 to 1".into()) }
+}
+
 /// An amount of money, as an argument.
 pub(super) fn dollars(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if (0.0..=f64::MAX).contains(&value) { Ok(value) } else { Err("use a number of US dollars from 0".into()) }
+}
+
+/// Names of the roles that a model may play.
+fn roles() -> impl Iterator<Item = &'static str> {
+    ModelRole::ALL.into_iter().map(ModelRole::as_str)
 }
 
 /// Flags, `--set` last.
@@ -110,21 +119,21 @@ pub(super) fn from_flags(shared: &Shared) -> Result<toml::Table, Failure> {
     put("max_tokens", number("max_tokens", shared.max_tokens)?);
     put("max_time", shared.max_time.clone().map(Into::into));
     put("sandbox", shared.sandbox.clone().map(Into::into));
-    let mut roles = toml::Table::new();
+    let mut models = toml::Table::new();
     for spec in &shared.model {
         let (role, spec) = match spec.split_once('=') {
-            Some((role, spec)) if ROLES.contains(&role) => (role, spec),
+            Some((role, spec)) if roles().any(|known| known == role) => (role, spec),
             // In a name or path an equals sign is only itself.
             Some((role, _)) if !role.contains([':', '/']) => {
-                let problem = format!("read --model {spec}: unknown role {role:?}; roles are {}", ROLES.join(", "));
+                let problem = format!("read --model {spec}: unknown role {role:?}; roles are {}", roles().collect::<Vec<_>>().join(", "));
                 return Err(Failure::new(Exit::Usage, problem));
             }
             Some(_) | None => ("main", spec.as_str()),
         };
-        roles.insert(role.to_owned(), spec.into());
+        models.insert(role.to_owned(), spec.into());
     }
-    if !roles.is_empty() {
-        table.insert("model".to_owned(), roles.into());
+    if !models.is_empty() {
+        table.insert("model".to_owned(), models.into());
     }
     for entry in &shared.set {
         let (key, value) = entry.split_once('=').ok_or_else(|| Failure::settings(format!("read --set {entry:?}: it needs KEY=VALUE")))?;

@@ -2,7 +2,7 @@
 //! `R<n>/landscape.{json,md}`. A no-op writes nothing.
 
 use super::failure::{Exit, Failure};
-use super::gate_simulate::share;
+use super::given::share;
 use super::printer::Printer;
 use super::{Done, assets};
 use crate::clock::Clock;

@@ -6,7 +6,7 @@ use super::course::Allowed;
 use super::display::Display;
 use super::failure::{Exit, Failure, PLAY_AGAIN};
 use super::freezing::{OF_LOOP, OF_PLAIN_RUN, freeze};
-use super::gate_simulate::share;
+use super::given::share;
 use super::printer::Printer;
 use super::session::Session;
 use super::settings::Settings;

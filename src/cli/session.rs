@@ -3,7 +3,7 @@
 
 use super::failure::{Exit, Failure};
 use super::printer::Printer;
-use super::settings::{Settings, milliseconds};
+use super::settings::Settings;
 use crate::clock::{Clock, deadline};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,13 +38,7 @@ impl Session {
     pub fn new(settings: &Settings, clock: &Clock) -> Result<Self, Failure> {
         // Best effort: too few are an error where a file cannot be opened.
         let _ = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-        let limit = settings
-            .max_time
-            .as_deref()
-            .map(milliseconds)
-            .transpose()?
-            .zip(settings.max_time.clone())
-            .map(|(milliseconds, text)| Limit { text, milliseconds });
+        let limit = settings.most_milliseconds()?.zip(settings.max_time.clone()).map(|(milliseconds, text)| Limit { text, milliseconds });
         Ok(Self { runtime: runtime()?, clock: clock.clone(), limit })
     }
 

@@ -130,6 +130,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Milliseconds that a command may take.
+    pub fn most_milliseconds(&self) -> Result<Option<u64>, Failure> {
+        self.max_time.as_deref().map(milliseconds).transpose()
+    }
+
     /// Variables of the environment that keys of models come from.
     pub fn key_names(&self) -> BTreeSet<&str> {
         let own = self.models.values().filter_map(|entry| entry.api_key_env.as_deref());
@@ -310,7 +315,7 @@ pub(crate) fn model_spec(role: ModelRole, text: &str, settings: &Settings) -> Re
 }
 
 /// Milliseconds of a duration such as `90s`, `20m`, `2h` or, in seconds, `45`.
-pub(crate) fn milliseconds(text: &str) -> Result<u64, Failure> {
+fn milliseconds(text: &str) -> Result<u64, Failure> {
     let bad = || Failure::settings(format!("read max_time {text:?}: use a number with s, m or h, such as 20m"));
     let (digits, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = digits.parse().map_err(|_| bad())?;

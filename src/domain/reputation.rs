@@ -7,7 +7,8 @@ use super::manifest::{CandidateManifest, Claim};
 use super::round::RulingWord;
 use std::collections::BTreeMap;
 
-/// Scores every ship with which a later round was played, in the order shipped; one that a person took back before is not scored. Losses count against every ship of their round.
+/// Scores every ship with which a later round was played, in the order shipped; one that a person took back before is not scored. Losses
+/// count against every ship of their round.
 pub fn ship_outcomes(history: &History<'_>) -> Vec<ShipOutcome> {
     let mut outcomes = Vec::new();
     for index in (0..history.rounds().len()).filter(|index| history.played_on(*index).is_some()) {

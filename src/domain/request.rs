@@ -23,6 +23,9 @@ pub enum ModelRole {
 }
 
 impl ModelRole {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Main, Self::Judge, Self::Meta, Self::User];
+
     /// Lower-case name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -36,8 +36,8 @@ const LOG: &str = "log.txt";
 const REFUSED: &str = "refused.txt";
 
 /// How a person ends the work at a desk.
-const BY_HAND: &str = "Where a candidate is refused, `log.txt` says why. When you are done, make an empty file `done` beside this one — or `skip` to leave this candidate out — and give the \
-     command again that began the run.";
+const BY_HAND: &str = "Where a candidate is refused, `log.txt` says why. When you are done, make an empty file `done` beside this one — or \
+     `skip` to leave this candidate out — and give the command again that began the run.";
 
 /// How a program ends its work.
 const BY_PROGRAM: &str = "You are started in this folder, may write here and in the folder for temporary files, and are given a limited \

@@ -2,15 +2,16 @@
 //! ends it is never the one who must be faster. Only who may make such a group has one, which is root; of anybody else the kernel counts
 //! what the user runs (`spawn`). Kernel documentation: cgroup-v1/pids and cgroup-v2.
 
+use super::owner::{is_ownerless, owner};
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How each group's name begins, before the number of the process that made it.
+/// How each group's name begins, before its owner.
 const PREFIX: &str = "harnessx-";
 
 /// Attempts, a millisecond apart, to remove a group whose last process is just ending.
@@ -32,21 +33,17 @@ impl Cgroup {
 
     fn below(parent: &Path, most_threads: u64) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let dir = parent.join(format!("{PREFIX}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        let dir = parent.join(format!("{PREFIX}{}-{}", owner(), NEXT.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&dir)?;
-        let ready = OpenOptions::new().write(true).open(dir.join("cgroup.procs")).and_then(|processes| {
-            OpenOptions::new().write(true).open(dir.join("pids.max")).and_then(|mut most| {
-                io::Write::write_all(&mut most, most_threads.to_string().as_bytes())?;
-                Ok(processes)
-            })
+        let open = |name: &str| OpenOptions::new().write(true).open(dir.join(name));
+        let ready = open("cgroup.procs").and_then(|processes| {
+            open("pids.max")?.write_all(most_threads.to_string().as_bytes())?;
+            Ok(processes)
         });
-        match ready {
-            Ok(processes) => Ok(Self { dir, processes }),
-            Err(error) => {
-                let _ = fs::remove_dir(&dir);
-                Err(error)
-            }
+        if ready.is_err() {
+            let _ = fs::remove_dir(&dir);
         }
+        Ok(Self { processes: ready?, dir })
     }
 
     /// Who writes `0` to it joins.
@@ -73,8 +70,8 @@ fn parent() -> Option<PathBuf> {
     let parent = places(&mounts, &own).into_iter().find(|place| Cgroup::below(place, 1).is_ok())?;
     for entry in fs::read_dir(&parent).into_iter().flatten().filter_map(Result::ok) {
         let name = entry.file_name();
-        let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
-        if maker.is_some_and(|maker| !Path::new(&format!("/proc/{maker}")).exists()) {
+        let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        if maker.is_some_and(is_ownerless) {
             // One that is not empty stays.
             let _ = fs::remove_dir(entry.path());
         }

@@ -6,6 +6,7 @@ use super::apart::apart;
 use super::bubblewrap::SCRATCH;
 use super::command::{End, Finished, Flood, REST, Stopped, Stream, ToolCommand, plain};
 use super::limits::CommandLimits;
+use super::owner::{is_ownerless, owner};
 use super::protection::SandboxError;
 use super::spawn::OPEN_FILES;
 use super::watch::{LOOKS_A_COUNT, TICK, is_flooded};
@@ -20,9 +21,6 @@ use bollard::models::{
 use bollard::query_parameters::{AttachContainerOptions, ListContainersOptions, RemoveContainerOptions, StatsOptions};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::StreamExt;
-use nix::errno::Errno;
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
@@ -122,7 +120,7 @@ impl Containers {
         let ours = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
         let options = ListContainersOptions { all: true, filters: Some(ours), ..ListContainersOptions::default() };
         for container in self.docker.list_containers(Some(options)).await? {
-            let is_left = container.labels.as_ref().and_then(|labels| labels.get(OWNER)).is_some_and(|owner| is_gone(owner));
+            let is_left = container.labels.as_ref().and_then(|labels| labels.get(OWNER)).is_some_and(|owner| is_ownerless(owner));
             if let Some(id) = container.id.filter(|_| is_left) {
                 Held { docker: self.docker.clone(), id, is_removed: false }.remove().await;
             }
@@ -251,7 +249,7 @@ impl Containers {
             entrypoint: Some(command.argv.clone()),
             cmd: Some(Vec::new()),
             env: Some(given.chain(environment).map(|(name, value)| format!("{name}={value}")).collect()),
-            labels: Some(HashMap::from([(OWNER.to_owned(), owner(std::process::id()))])),
+            labels: Some(HashMap::from([(OWNER.to_owned(), owner())])),
             user: Some(self.user.clone()),
             working_dir: Some(WORK_INSIDE.to_owned()),
             open_stdin: Some(true),
@@ -302,20 +300,6 @@ fn host_config(command: &ToolCommand, workspace: &Workspace, limits: &CommandLim
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         ..HostConfig::default()
     }
-}
-
-/// A process, and the namespace in which its number means it: a daemon may serve several.
-fn owner(process: u32) -> String {
-    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{process}@{}", namespace.display())
-}
-
-/// Whether the process that an owner's label means is known to be no more.
-fn is_gone(label: &str) -> bool {
-    let number = label.split_once('@').and_then(|(number, _)| number.parse::<u32>().ok());
-    let process =
-        number.filter(|number| owner(*number) == label).and_then(|number| i32::try_from(number).ok()).filter(|number| *number > 0);
-    process.is_some_and(|number| kill(Pid::from_raw(number), None) == Err(Errno::ESRCH))
 }
 
 /// Where a daemon listens: where the user says, else in the usual places.

@@ -4,8 +4,8 @@
 //! (`scripts.md`, tool sandbox).
 //!
 //! Reading order: [`protection`] (what keeps a command in), [`limits`], [`workspace`], `view` (what it sees), `bubblewrap` or `confine` (how it is
-//! kept in), `spawn` (how it starts), `cgroup` (how many processes it can have at all), `watch` (how it is stopped), [`command`] (one command from start to end), `containers` (the same by a
-//! daemon; sole user of bollard).
+//! kept in), `spawn` (how it starts), `cgroup` (how many processes it can have at all), `watch` (how it is stopped), [`command`] (one
+//! command from start to end), `containers` (the same by a daemon; sole user of bollard), `owner` (whose something that was left is).
 
 mod apart;
 mod bubblewrap;
@@ -19,6 +19,7 @@ mod held;
 #[cfg(target_os = "linux")]
 mod lifeline;
 pub mod limits;
+mod owner;
 pub mod probe;
 pub mod program;
 pub mod protection;
@@ -35,6 +36,7 @@ pub use apart::apart;
 pub use command::{End, Finished, Stopped, ToolCommand};
 pub use containers::Containers;
 pub use limits::CommandLimits;
+pub use owner::is_gone;
 pub use program::{ProcessError, run};
 pub use protection::{Protection, Sandbox, SandboxError, Wanted};
 pub use session::Session;

@@ -1,6 +1,7 @@
 //! The one place that the commands of an episode may write to. A folder in the system's temporary folder, removed when dropped: `work` is the
 //! commands' own, `tools` holds what the harness brings and is read-only inside, `tmp` is their TMPDIR where they have no /tmp of their own.
 
+use super::owner::{is_ownerless, owner};
 use super::protection::SandboxError;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How each workspace's name begins, before the number of the process that made it.
+/// How each workspace's name begins, before its owner.
 const PREFIX: &str = "harnessx-work-";
 
 /// Tells the workspaces of one process apart.
@@ -47,7 +48,7 @@ impl Workspace {
         let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let base = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+            let base = parent.join(format!("{PREFIX}{}-{number}", owner()));
             match private(&base) {
                 Ok(()) => {
                     let made = Self { base };
@@ -112,9 +113,9 @@ fn sweep(parent: &Path) {
     SWEPT.call_once(|| {
         for entry in fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok) {
             let name = entry.file_name();
-            let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+            let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
             let is_own = entry.metadata().is_ok_and(|data| data.is_dir() && data.uid() == nix::unistd::geteuid().as_raw());
-            if is_own && maker.is_some_and(|maker| !Path::new("/proc").join(maker.to_string()).exists()) {
+            if is_own && maker.is_some_and(is_ownerless) {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }

@@ -104,8 +104,7 @@ pub(super) fn remove_parts(dir: &Path) -> Result<(), FileError> {
 fn is_left_over(name: &str) -> bool {
     let Some(whole) = name.strip_suffix(".part") else { return false };
     let writer = whole.rsplit_once('.').and_then(|(_, process)| process.parse().ok());
-    let is_gone = |process| nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), None) == Err(nix::errno::Errno::ESRCH);
-    writer.map_or_else(|| whole.ends_with(".jsonl.zst"), is_gone)
+    writer.map_or_else(|| whole.ends_with(".jsonl.zst"), crate::sandbox::is_gone)
 }
 
 /// Removes a file, if it is there.

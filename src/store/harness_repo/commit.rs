@@ -89,9 +89,10 @@ impl LogEntry {
         self.message.lines().next().unwrap_or_default()
     }
 
-    /// The last trailer of its message by that name.
+    /// The value of a trailer: a line `Key: value` of the last paragraph.
     pub fn trailer(&self, key: &str) -> Option<&str> {
-        self.message.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+        let (_, last) = self.message.trim_end().rsplit_once("\n\n")?;
+        last.lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
     /// Reads a commit object; `None` where it is none.
