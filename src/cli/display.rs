@@ -19,6 +19,12 @@ pub(crate) struct Display<'a> {
     state: Mutex<State>,
 }
 
+/// Lines of progress where there is no bar.
+const LINES: usize = 5;
+
+/// How often a bar's words are renewed.
+const MESSAGES: usize = 500;
+
 #[derive(Default)]
 struct State {
     sum: Sum,
@@ -64,16 +70,18 @@ impl<'a> Display<'a> {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.sum.add(key, result);
         state.played += usize::from(is_new);
-        let tally = state.sum.tally();
-        let (done, every) = (tally.scored + tally.missing, (self.wanted / 5).max(1));
-        // A terminal that cannot move its cursor has no bar.
-        let is_due = self.bar.is_hidden() && is_new && done.is_multiple_of(every);
-        if is_due || !self.bar.is_hidden() {
-            let words = words(&tally, self.wanted, state.played, self.clock.milliseconds().saturating_sub(self.began));
-            self.bar.set_message(words.clone());
-            self.bar.set_position(done as u64);
-            if is_due {
+        let done = state.sum.count();
+        self.bar.set_position(done as u64);
+        // A terminal that cannot move its cursor has no bar, but lines.
+        let has_lines = self.bar.is_hidden();
+        let every = (self.wanted / if has_lines { LINES } else { MESSAGES }).max(1);
+        // Rates are added up over all tasks: not for every episode.
+        if (done.is_multiple_of(every) || done == self.wanted) && (is_new || !has_lines) {
+            let words = words(&state.sum.tally(), self.wanted, state.played, self.clock.milliseconds().saturating_sub(self.began));
+            if has_lines {
                 self.printer.note(&words);
+            } else {
+                self.bar.set_message(words);
             }
         }
     }

@@ -7,9 +7,9 @@ use crate::rounds::Approve;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-/// Every key of [`LoopKeys`].
-pub(crate) const LOOP_KEYS: [&str; 22] = [
-    "profile",
+/// Keys of [`LoopKeys`] that say who proposes: they may change between rounds, since what is measured and how it is judged stays the same.
+/// Where a command names none, the run's own hold.
+pub(crate) const PROPOSING: [&str; 9] = [
     "engine",
     "engine_command",
     "engine_seconds",
@@ -19,6 +19,11 @@ pub(crate) const LOOP_KEYS: [&str; 22] = [
     "engine_limits",
     "meta_harness",
     "meta_tokens",
+];
+
+/// The others: what is measured, how it is judged, and when the loop ends.
+const JUDGING: [&str; 13] = [
+    "profile",
     "mode",
     "rounds",
     "patience",
@@ -33,19 +38,10 @@ pub(crate) const LOOP_KEYS: [&str; 22] = [
     "alpha",
 ];
 
-/// Keys that say who proposes: they may change between rounds, since what is measured and how it is judged stays the same. Where a command
-/// names none, the run's own hold.
-pub(crate) const PROPOSING: [&str; 9] = [
-    "engine",
-    "engine_command",
-    "engine_seconds",
-    "engine_output",
-    "engine_env",
-    "engine_network",
-    "engine_limits",
-    "meta_harness",
-    "meta_tokens",
-];
+/// Every key of [`LoopKeys`].
+pub(crate) fn loop_keys() -> impl Iterator<Item = &'static str> {
+    PROPOSING.into_iter().chain(JUDGING)
+}
 
 /// What is set; absent: the profile's.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::failure::Failure;
 use super::given::{from_environment, from_flags};
-use super::loop_settings::{LOOP_KEYS, LoopFlags, LoopKeys, PROPOSING};
+use super::loop_settings::{LoopFlags, LoopKeys, PROPOSING, loop_keys};
 use super::proposing::{free_meta, keep_proposing};
 use super::settings_file::{SettingsFile, plain_words};
 use crate::domain::nearest::did_you_mean;
@@ -221,7 +221,7 @@ pub(crate) fn layered_loop(shared: &Shared, flags: &LoopFlags) -> Result<Layered
 }
 
 pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
-    KEYS.into_iter().chain(LOOP_KEYS)
+    KEYS.into_iter().chain(loop_keys())
 }
 
 /// Makes types of the keys.
@@ -230,7 +230,8 @@ fn read(table: toml::Table, sources: Sources) -> Result<Layered, Failure> {
         let (problem, path) = plain_words(&error);
         sources.failure(&path.iter().map(String::as_str).collect::<Vec<_>>(), &problem)
     };
-    let (evolution, common): (toml::Table, toml::Table) = table.clone().into_iter().partition(|(key, _)| LOOP_KEYS.contains(&key.as_str()));
+    let (evolution, common): (toml::Table, toml::Table) =
+        table.clone().into_iter().partition(|(key, _)| loop_keys().any(|known| known == key));
     let mut settings = Settings::deserialize(toml::Value::Table(common)).map_err(bad)?;
     settings.evolution = LoopKeys::deserialize(toml::Value::Table(evolution)).map_err(bad)?;
     if let Some((key, problem)) = out_of_bounds(&table) {

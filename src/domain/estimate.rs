@@ -55,7 +55,7 @@ pub struct AtMost {
 
 /// Tokens of all of them together; `None` where one has no limit.
 pub fn tokens_at_most(sessions: &[AtMost]) -> Option<u64> {
-    sessions.iter().map(|part| Some(part.sessions.saturating_mul(part.tokens_each?))).sum()
+    sessions.iter().try_fold(0_u64, |sum, part| Some(sum.saturating_add(part.sessions.saturating_mul(part.tokens_each?))))
 }
 
 /// What the work would take. Absent figures are not known.

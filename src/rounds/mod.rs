@@ -4,8 +4,8 @@
 //!
 //! Reading order: this file (the plot), `propose` (from traces to a landscape), `evolve` and `critique` (from a landscape to candidates that
 //! may be judged), `command` and `hand` (candidates and words that come from a program or a person), `meta` (the meta-agent's part in all of
-//! these), `judge` and `ship` (the gate's demands), `close` (what is told of a round), `publish`, `heldout`; then `ground`, `standing`, `players`,
-//! `faults` (what all of them stand on).
+//! these), `judge` and `ship` (the gate's demands), `close` (what is told of a round), `publish`, `heldout`; then `ground`, `standing`,
+//! `players`, `faults` (what all of them stand on).
 
 mod close;
 mod command;

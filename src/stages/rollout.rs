@@ -230,6 +230,11 @@ impl Sum {
         sum.solved += usize::from(solved);
     }
 
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        self.sum.scored + self.sum.missing
+    }
+
     /// What they come to.
     pub fn tally(&self) -> Tally {
         let tasks = self.by_task.len();
