@@ -168,17 +168,14 @@ fn a_dropped_command_ends(yard: &Yard) {
 fn what_a_killed_process_left_is_removed(yard: &Yard) {
     let limits = ["--network=none", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
     let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap();
-    let own = std::process::id();
-    let owners = [
-        (4_194_305, namespace.display().to_string(), true),
-        (own, namespace.display().to_string(), false),
-        (4_194_305, "pid:[1]".to_owned(), false),
-    ];
+    let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    let no_process = 4_194_305;
+    let owners = [(no_process, namespace.as_str(), true), (std::process::id(), &namespace, false), (no_process, "1", false)];
     for (process, namespace, is_removed) in owners {
-        let label = format!("--label=harnessx.owner={process}@{namespace}");
+        let label = format!("--label=harnessx.owner={process}.{namespace}");
         yard.daemon.said(&[&["create", &label], &limits[..], &[IMAGE, "sleep", "60"]].concat()).unwrap();
         yard.runtime.block_on(Containers::at(&yard.daemon.socket())).unwrap();
-        assert_eq!(yard.left().is_empty(), is_removed, "{process}@{namespace}");
+        assert_eq!(yard.left().is_empty(), is_removed, "{process}.{namespace}");
         yard.daemon.said(&["rm", "--all", "--force"]).unwrap();
     }
 }
