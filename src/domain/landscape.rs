@@ -81,7 +81,7 @@ pub struct Untried {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guard {
-    /// The bucket that shipped three rounds running with flat or falling hit rate.
+    /// The bucket that shipped three rounds running with flat or falling hit rate, luck aside.
     pub overused: Bucket,
     /// Buckets never tried: the Evolver uses one, or says on what observed evidence it cannot.
     pub neglected: Vec<Bucket>,

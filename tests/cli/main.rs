@@ -12,6 +12,7 @@ mod doctor;
 mod engines;
 mod estimate;
 mod example_scripts;
+mod explored;
 mod faults;
 mod gate;
 mod help;
