@@ -8,6 +8,7 @@ use super::propose::Proposals;
 use super::rules;
 use crate::domain::diagnosis::{Review, ReviewWord, Reviews};
 use crate::domain::digest::Anchor;
+use crate::domain::gate::Reader;
 use crate::domain::history::PastRound;
 use crate::domain::id::CandidateId;
 use crate::domain::landscape::Landscape;
@@ -151,7 +152,7 @@ impl Rounds<'_> {
 
     /// What the rules say of the candidates of the round that is open.
     pub(super) fn rules(&self, round: u32, manifests: &[CandidateManifest]) -> Result<Critique, RoundsError> {
-        rules::rules(&self.visible, &self.repo, self.course.benchmark, (round, manifests))
+        rules::rules(&self.visible, &self.repo, self.course.benchmark, (round, manifests), Reader::Engine)
     }
 
     /// Whether words stand verbatim at a place of a visible trace.

@@ -6,6 +6,7 @@ use super::faults::Faults;
 use super::propose::standing_digests;
 use crate::bench::{Benchmark, LoadedTask};
 use crate::domain::digest::Anchor;
+use crate::domain::gate::Reader;
 use crate::domain::harness::Harness;
 use crate::domain::history::{History, PastRound};
 use crate::domain::manifest::CandidateManifest;
@@ -20,14 +21,14 @@ use crate::store::trace_lines::read_trace_lines;
 use crate::store::visible::Visible;
 use std::path::PathBuf;
 
-/// What the rules say of a round's candidates; `None` where it has none. Nothing is written.
+/// What the rules say of a round's candidates, for people; `None` where it has none. Nothing is written.
 ///
 /// # Errors
 /// A run that cannot be read.
 pub fn rules_on(visible: &Visible, benchmark: &Benchmark, round: u32) -> Result<Option<Critique>, RoundsError> {
     let manifests = visible.candidates(round)?;
     let Some(repo) = visible.harnesses()?.filter(|_| !manifests.is_empty()) else { return Ok(None) };
-    rules(visible, &repo, benchmark, (round, &manifests)).map(Some)
+    rules(visible, &repo, benchmark, (round, &manifests), Reader::Person).map(Some)
 }
 
 /// The rules on a round's candidates, by what was known when they were proposed.
@@ -36,6 +37,7 @@ pub(super) fn rules(
     repo: &HarnessRepo,
     benchmark: &Benchmark,
     (round, manifests): (u32, &[CandidateManifest]),
+    reader: Reader,
 ) -> Result<Critique, RoundsError> {
     let mut past = visible.past_rounds()?;
     past.retain(|past| past.round <= round);
@@ -64,6 +66,7 @@ pub(super) fn rules(
         digests: &standing_digests(&history),
         progress: &progress(&past),
         secrets: &secrets(benchmark),
+        reader,
         closing_results: &closing_results(&experience(visible, &past)?),
         justified: &justified,
         verify: &verify,

@@ -8,7 +8,7 @@ pub use super::station::{Station, Trouble};
 use super::sub_agent::{AgentTool, SubAgent};
 use super::tool_files::{self, ToolFile};
 use super::tools::{HarnessTool, ScriptTool};
-use crate::domain::harness::{HARNESS_FILE, HARNESS_FORMAT, Harness, Manifest, Problem, ProcessorSpec, sorted};
+use crate::domain::harness::{FILE_LIMIT, HARNESS_FILE, HARNESS_FORMAT, Harness, Manifest, Problem, ProcessorSpec, sorted};
 use crate::domain::nearest::did_you_mean;
 use crate::domain::request::Sampling;
 use crate::script::Pool;
@@ -216,7 +216,11 @@ fn canonical(manifest: &Manifest, known: &[(usize, Known)]) -> Result<String, St
         };
     }
     let value = toml::Value::try_from(&manifest).map_err(|error| error.to_string())?;
-    toml::to_string(&sorted(value)).map_err(|error| error.to_string())
+    let text = toml::to_string(&sorted(value)).map_err(|error| error.to_string())?;
+    if text.len() as u64 > FILE_LIMIT {
+        return Err(format!("{} bytes in canonical form; a file of a harness has at most {FILE_LIMIT}", text.len()));
+    }
+    Ok(text)
 }
 
 /// A message that already names `file:line:` keeps it; any other is put on the processor's line.

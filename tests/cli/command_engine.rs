@@ -106,7 +106,7 @@ fn what_a_coding_agent_writes_ships_through_the_gate() {
 }
 
 /// What a program may try, by its place in the round; `RUN` is the run directory. Each must be contained.
-const HOSTILE: [(&str, &str); 9] = [
+const HOSTILE: [(&str, &str); 11] = [
     ("links out", "ln -s RUN/sealed/gate_state.json harness/skills.md; rm -rf harness; ln -s RUN/sealed harness; exit 0"),
     ("a link as its statement", "echo >> harness/prompts.md; rm statement.toml; ln -s RUN/run.toml statement.toml; exit 0"),
     ("writes above its folder", "echo x > ../escaped; echo x > RUN/escaped; echo x > /tmp/harnessx-escaped; exit 1"),
@@ -120,6 +120,14 @@ const HOSTILE: [(&str, &str); 9] = [
     (
         "hooks of git",
         "mkdir -p harness/.git/hooks; echo 'touch RUN/escaped' > harness/.git/hooks/post-commit; chmod +x harness/.git/hooks/post-commit; exit 0",
+    ),
+    (
+        "files that grow when they are written down",
+        r#"mkdir harness/skills; for i in 1 2 3; do head -c 4000000 /dev/zero | tr '\0' '\001' > harness/skills/$i.md; done; printf '[[processors]]\nuse = "user_wrapper"\nparams = { after = "Go." }\n' >> harness/harness.toml"#,
+    ),
+    (
+        "a harness.toml that grows in canonical form",
+        r#"(printf "description = \"\"\"'''"; head -c 3000000 /dev/zero | tr '\0' '\t'; printf "\"\"\"\n"; sed '/^description/d; s/count = 2/count = 1/' harness/harness.toml) > new; cp new harness/harness.toml"#,
     ),
     ("a huge file", "mkdir harness/skills; head -c 9000000 /dev/zero > harness/skills/huge.md; mkfifo harness/skills/waits; exit 0"),
 ];

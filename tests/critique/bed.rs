@@ -4,6 +4,7 @@ use harnessx::bench::Benchmark;
 use harnessx::domain::digest::{Anchor, DIGEST_FORMAT, Pathology, TaskDigest};
 use harnessx::domain::edit::Edit;
 use harnessx::domain::engine::Engine;
+use harnessx::domain::gate::Reader;
 use harnessx::domain::harness::Harness;
 use harnessx::domain::id::HarnessId;
 use harnessx::domain::landscape::Landscape;
@@ -131,6 +132,10 @@ impl Bed {
     }
 
     pub fn judge_on(&self, parent: &Harness, candidates: &[Candidate]) -> Critique {
+        self.judge_for(Reader::Engine, parent, candidates)
+    }
+
+    pub fn judge_for(&self, reader: Reader, parent: &Harness, candidates: &[Candidate]) -> Critique {
         let proposals: Vec<Proposal<'_>> =
             candidates.iter().map(|one| Proposal { manifest: &one.manifest, harness: &one.harness, parent }).collect();
         let digests = [self.digest()];
@@ -143,6 +148,7 @@ impl Bed {
             digests: &digests,
             progress: &self.progress,
             secrets: &self.secrets,
+            reader,
             closing_results: &[CLOSING.to_owned()],
             justified: &BTreeMap::new(),
             verify: &verify,

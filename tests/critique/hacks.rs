@@ -2,9 +2,10 @@
 
 use crate::bed::{Bed, CLOSING, Candidate, demonstration, edit, insert, write};
 use harnessx::domain::digest::Anchor;
+use harnessx::domain::gate::Reader;
 use harnessx::domain::manifest::Claim;
 use harnessx::domain::task::Split;
-use harnessx::stages::critique::Rule;
+use harnessx::stages::critique::{Finding, Place, Rule};
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -299,6 +300,25 @@ fn a_critique_holds_no_sealed_text() {
         let texts: Vec<&str> = said.findings.iter().map(|finding| finding.text.as_str()).collect();
         assert!(!texts.iter().any(|text| sealed.iter().any(|words| text.contains(words))), "{name}: {texts:?}");
     }
+}
+
+#[test]
+fn guesses_at_sealed_goals_come_back_unmarked_to_engines() {
+    let bed = Bed::new();
+    let texts = ["polish a moon and put it on a cloud", bed.goal(Split::Gate), "sing a drawer to sleep", bed.goal(Split::Heldout)];
+    let guesses = texts.iter().enumerate().map(|(number, text)| write(&format!("skills/{number}.md"), text));
+    let candidate = bed.honest(guesses.collect());
+    let sealed = |reader: Reader| -> Vec<Finding> {
+        let found = bed.judge_for(reader, &bed.parent, std::slice::from_ref(&candidate)).findings;
+        found.into_iter().filter(|finding| finding.rule == Rule::SealedText).collect()
+    };
+    let told = sealed(Reader::Engine);
+    assert!(told.len() == 1 && told[0].place == Place::Somewhere && told[0].text == "words of a sealed task", "{told:?}");
+    let places: Vec<String> = sealed(Reader::Person).iter().map(|finding| finding.place.to_string()).collect();
+    assert_eq!(places, ["skills/1.md:1", "skills/3.md:1"]);
+    let one = bed.judge(&[with_file(&bed, "skills/a.md", bed.goal(Split::Gate))]);
+    let many = bed.judge(&[candidate]);
+    assert_eq!(one.rejected[0].1, many.rejected[0].1, "one right guess is told like two");
 }
 
 #[test]

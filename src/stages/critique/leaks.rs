@@ -5,24 +5,38 @@ use super::pieces::{Kind, Piece, added};
 use super::secrets::{Fingerprints, Hit, Secrets};
 use super::views::{Lines, unescaped, views};
 use super::{Case, Found, Place, Rule};
+use crate::domain::gate::Reader;
 use crate::domain::harness::{Harness, Manifest};
 use crate::domain::id::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No words of a gate or held-out task, in what is added or in the manifest.
 pub(super) fn sealed(case: &Case<'_>) -> Vec<Found> {
+    let found = sealed_places(case);
+    match case.input.reader {
+        Reader::Person => found,
+        Reader::Engine => {
+            let rules: BTreeSet<Rule> = found.iter().map(|found| found.rule).collect();
+            rules.into_iter().map(|rule| Found::new(rule, Place::Somewhere, SEALED_WORDS)).collect()
+        }
+    }
+}
+
+/// What is said of words that stand in a sealed task.
+const SEALED_WORDS: &str = "words of a sealed task";
+
+fn sealed_places(case: &Case<'_>) -> Vec<Found> {
     let prints = &case.input.secrets.sealed;
     let known = held(prints, case.proposal.parent);
     let mut found = Vec::new();
     for piece in &case.pieces {
         let (plain, hidden) = told(seen(prints, piece), |hit| !known.contains(&hit.run));
-        let text = "words of a sealed task";
-        found.extend(Found::first(Rule::SealedText, &plain, |seen| (piece.at_line(seen.line), text.to_owned())));
-        found.extend(Found::first(Rule::Encoded, &hidden, |seen| (piece.at_line(seen.line), format!("{text}, {}", seen.how))));
+        found.extend(Found::first(Rule::SealedText, &plain, |seen| (piece.at_line(seen.line), SEALED_WORDS.to_owned())));
+        found.extend(Found::first(Rule::Encoded, &hidden, |seen| (piece.at_line(seen.line), format!("{SEALED_WORDS}, {}", seen.how))));
     }
     for (key, text) in said(case) {
         if !prints.hits(&text).is_empty() {
-            found.push(Found::new(Rule::SealedText, Place::Manifest(key.to_owned()), "words of a sealed task"));
+            found.push(Found::new(Rule::SealedText, Place::Manifest(key.to_owned()), SEALED_WORDS));
         }
     }
     found

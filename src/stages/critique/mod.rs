@@ -34,6 +34,7 @@ pub use secrets::{Secrets, TaskTexts};
 
 use crate::domain::diagnosis::Review;
 use crate::domain::digest::{Anchor, TaskDigest};
+use crate::domain::gate::Reader;
 use crate::domain::harness::Harness;
 use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::landscape::Landscape;
@@ -83,6 +84,9 @@ pub struct CritiqueInput<'a> {
     pub progress: &'a [Progress],
     /// Texts that must not appear.
     pub secrets: &'a Secrets,
+    /// Who reads the findings: a person is told where sealed words stand, an engine only that they do, or a list of guesses would come back
+    /// with the right ones marked.
+    pub reader: Reader,
     /// Results with which the environment ended visible episodes that were solved: nobody else may say these.
     pub closing_results: &'a [String],
     /// Regressions that the engine justified in writing.
@@ -168,6 +172,8 @@ pub enum Place {
     Edit(usize),
     /// A key of the manifest.
     Manifest(String),
+    /// Somewhere in the candidate.
+    Somewhere,
 }
 
 impl fmt::Display for Place {
@@ -178,6 +184,7 @@ impl fmt::Display for Place {
             Self::Processor(label) => write!(out, "harness.toml, {}", label.escape_debug()),
             Self::Edit(number) => write!(out, "edit {number}"),
             Self::Manifest(key) => write!(out, "manifest.toml, {key}"),
+            Self::Somewhere => out.write_str("where is not said: `critique --rules` tells people"),
         }
     }
 }

@@ -42,7 +42,7 @@ impl Piece {
     pub fn at_line(&self, line: usize) -> Place {
         match &self.place {
             Place::File(path, _) => Place::File(path.clone(), self.first_line + line - 1),
-            Place::Processor(_) | Place::Edit(_) | Place::Manifest(_) => self.place.clone(),
+            Place::Processor(_) | Place::Edit(_) | Place::Manifest(_) | Place::Somewhere => self.place.clone(),
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::domain::manifest::{AttributionSignature, Claim, FailureEvidence, Pred
 use crate::runtime::native;
 use serde::{Deserialize, Serialize};
 
+/// Most bytes of a candidate's manifest, in which control letters of a file take six times their room.
+const MANIFEST_LIMIT: usize = 32 << 20;
+
 /// What is said of a candidate by whoever made it. Everything may be left out but the title; what is missing is filled from what code
 /// sees: claims from the dry replay, evidence from the digests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -125,9 +128,11 @@ pub fn accept(submission: &Submission, number: usize, before: &[Proposed], works
     let lessons = Lessons::of(workshop.experience, workshop.incumbent);
     let subject = Subject { engine: submission.engine, number, idea, harness: &harness, id, touched: &touched, tag: &lessons.tag };
     let mut manifest = statement(subject, workshop);
+    let impact = &mut manifest.predicted_impact;
     if !said.will_unlock.is_empty() || !said.will_stabilize.is_empty() {
-        manifest.predicted_impact =
-            PredictedImpact { will_unlock: said.will_unlock, will_stabilize: said.will_stabilize, at_risk: said.at_risk };
+        *impact = PredictedImpact { will_unlock: said.will_unlock, will_stabilize: said.will_stabilize, at_risk: said.at_risk };
+    } else if !said.at_risk.is_empty() {
+        impact.at_risk = said.at_risk;
     }
     if !said.why_risk_holds.trim().is_empty() {
         manifest.why_risk_holds = said.why_risk_holds;
@@ -136,6 +141,10 @@ pub fn accept(submission: &Submission, number: usize, before: &[Proposed], works
         manifest.failure_evidence = said.failure_evidence;
     }
     manifest.iterates_from = said.iterates_from;
+    let written = toml::to_string(&manifest).map_err(|error| error.to_string())?.len();
+    if written > MANIFEST_LIMIT {
+        return Err(format!("its edits take {written} bytes in a manifest; at most {MANIFEST_LIMIT} are taken"));
+    }
     Ok(Proposed { manifest, harness, smoke })
 }
 
