@@ -186,18 +186,13 @@ impl Rounds<'_> {
         let (mut made, mut refused) = (Made::default(), Vec::new());
         for number in numbers {
             let desk = self.desk(round, *number);
+            let justified = self.justified_at(&desk);
+            made.justified.extend(justified.iter().flatten().map(|(task, why)| (task.clone(), why.clone())));
             if desk.join(SKIP).exists() {
                 continue;
             }
-            let taken = self.justified_at(&desk).and_then(|justified| {
-                let proposed = taken_from(&desk, &self.standing_title(), *number, &made.proposed, workshop)?;
-                Ok((justified, proposed))
-            });
-            match taken {
-                Ok((justified, proposed)) => {
-                    made.justified.extend(justified);
-                    made.proposed.push(proposed);
-                }
+            match justified.and_then(|_| taken_from(&desk, &self.standing_title(), *number, &made.proposed, workshop)) {
+                Ok(proposed) => made.proposed.push(proposed),
                 Err(problem) => refused.push((*number, problem)),
             }
         }
@@ -226,7 +221,7 @@ impl Rounds<'_> {
             tell(&id, &line);
             handed::lay_out(&desk, &Files::from([(LOG.to_owned(), (before + &line).into_bytes())]))?;
         }
-        if self.course.settings.command.is_none() {
+        if self.course.settings.command.is_none() || is_begun_by_hand(&desk) {
             self.course.run.remove(&format!("R{round}/desk/{number}/{DONE}"))?;
         }
         self.dropped(round, &id, problem)

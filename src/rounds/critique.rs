@@ -10,7 +10,7 @@ use crate::domain::diagnosis::{Review, ReviewWord, Reviews};
 use crate::domain::digest::Anchor;
 use crate::domain::gate::Reader;
 use crate::domain::history::PastRound;
-use crate::domain::id::CandidateId;
+use crate::domain::id::{CandidateId, TaskId};
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::CandidateManifest;
 use crate::domain::meta::Sitting;
@@ -18,6 +18,7 @@ use crate::stages::critique::{self, Critique};
 use crate::stages::meta;
 use crate::store::versioned::Versioned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of [`Revised`].
 const REVISED_FORMAT: u32 = 1;
@@ -25,10 +26,13 @@ const REVISED_FORMAT: u32 = 1;
 /// `R<n>/revised.json`: the candidates that were sent back are changed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Revised {
+pub(super) struct Revised {
     format: u32,
-    /// Those that somebody changed.
+    /// Those that somebody handed in again.
     candidates: Vec<CandidateId>,
+    /// Tasks that got worse and need no candidate, with why, as an Evolver said on that occasion.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub justified: BTreeMap<TaskId, String>,
 }
 
 impl Versioned for Revised {
@@ -82,8 +86,12 @@ impl Rounds<'_> {
                 reviews.concern = second.concern.or(reviews.concern);
                 reviews.ranking = if second.ranking.len() > reviews.ranking.len() { second.ranking } else { reviews.ranking };
             }
-            // The rules' word stands for a revised candidate that the model says nothing more of.
-            reviews.reviews.retain(|review| review.word != ReviewWord::Revise || !revised.contains(&review.candidate));
+            // The rules' word stands for a rewritten candidate that the model says nothing more of.
+            let is_rewritten = |review: &Review| {
+                let now = proposals.manifests.iter().find(|manifest| manifest.candidate_id == review.candidate);
+                revised.contains(&review.candidate) && now.is_some_and(|now| review.harness.as_ref() != Some(&now.harness))
+            };
+            reviews.reviews.retain(|review| review.word != ReviewWord::Revise || !is_rewritten(review));
         }
         proposals.critique.hear(reviews);
         Ok(proposals)
@@ -136,11 +144,11 @@ impl Rounds<'_> {
             return Ok(candidates);
         }
         let revised = self.revisions(round, &proposals.manifests, sent_back, landscape).await?;
-        for candidate in &revised {
+        for candidate in &revised.proposed {
             self.keep(round, candidate)?;
         }
-        let candidates = revised.into_iter().map(|candidate| candidate.manifest.candidate_id).collect();
-        let revised = Revised { format: REVISED_FORMAT, candidates };
+        let candidates = revised.proposed.into_iter().map(|candidate| candidate.manifest.candidate_id).collect();
+        let revised = Revised { format: REVISED_FORMAT, candidates, justified: revised.justified };
         self.course.run.write_json(&name, &revised)?;
         Ok(revised.candidates)
     }

@@ -134,8 +134,9 @@ impl Rounds<'_> {
         let faults = Faults::default();
         let verify = |anchor: &Anchor, words: &str| faults.found(self.stands_at(&past, anchor, words)).unwrap_or(false);
         let is_evolved = self.is_evolved(round)?;
-        let candidates =
-            if is_evolved { self.reviewable(round)?.map(|(_, rules)| rules.ship_ranking).unwrap_or_default() } else { Vec::new() };
+        let reviewable = if is_evolved { self.reviewable(round)? } else { None };
+        let is_heard = reviewable.is_some();
+        let candidates = reviewable.map(|(_, rules)| rules.ship_ranking).unwrap_or_default();
         let may_revise = self.course.settings.engines.contains(Engine::Aegis);
         let desired = Desired { ground: Ground { tasks: &tasks, verify: &verify }, candidates: &candidates, may_revise };
         let text = |name: &str, problems: &mut Vec<String>| {
@@ -144,10 +145,15 @@ impl Rounds<'_> {
         let mut problems = Vec::new();
         let texts = ["digester/diagnoses.json", "planner/directions.json", "critic/reviews.json"].map(|name| text(name, &mut problems));
         let [diagnoses, directions, reviews] = &texts;
+        if reviews.is_some() && !is_heard {
+            problems.push(format!(
+                "critic/reviews.json: R{round} has no Critic to play: it has spoken, or no candidate of the round is before it"
+            ));
+        }
         let mut written = Written {
             diagnoses: words.diagnoses(diagnoses.as_deref(), &desired),
             directions: words.directions(directions.as_deref(), &desired),
-            reviews: words.reviews(reviews.as_deref(), &desired),
+            reviews: words.reviews(reviews.as_deref().filter(|_| is_heard), &desired),
             candidates: None,
         };
         problems.extend(words.problems);
@@ -204,6 +210,9 @@ impl Rounds<'_> {
             Ok(made)
         };
         let made = self.at_workshop(&stock, (1, count), BTreeSet::new(), work).await?;
+        if made.proposed.is_empty() && !made.justified.is_empty() {
+            problems.push(format!("{JUSTIFIED} counts with a candidate of the same folder only, and no `harness/` was changed"));
+        }
         Ok((!made.proposed.is_empty()).then_some(made))
     }
 
@@ -235,7 +244,8 @@ impl Rounds<'_> {
                 review.harness = manifest.map(|manifest| manifest.harness.clone());
             }
             self.course.run.write_json(&first_review(round), &reviews)?;
-            lines.push(format!("{} reviews", reviews.reviews.len()));
+            let concern = if reviews.concern.is_some() { ", and a concern" } else { "" };
+            lines.push(format!("{} reviews{concern}", reviews.reviews.len()));
         }
         for line in &lines {
             self.audited("import", round, "by hand", line.clone())?;

@@ -3,6 +3,7 @@
 
 use super::Rounds;
 use super::error::RoundsError;
+use super::evolve::Made;
 use super::faults::Faults;
 use super::rules::trace_at;
 use crate::domain::diagnosis::{Diagnoses, Review};
@@ -13,8 +14,7 @@ use crate::domain::id::TaskId;
 use crate::domain::landscape::Landscape;
 use crate::domain::manifest::CandidateManifest;
 use crate::domain::meta::{Sitting, session_of};
-use crate::stages::evolve::Proposed;
-use crate::stages::meta::{self, MetaError, Office, Revision};
+use crate::stages::meta::{self, MetaError, Office, Revision, Said};
 use crate::stages::plan::landscape_markdown;
 use crate::store::run_dir::EpisodeLine;
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,16 +148,21 @@ impl Rounds<'_> {
         Ok(landscape)
     }
 
-    /// Candidates that the Critic sent back, changed as it asked; those that nobody changed are left out. What tokens are left is shared
-    /// evenly by all that were sent back, whether or not some sat before the command was cut off.
+    /// Candidates that the Critic sent back, as they were handed in again; those that nobody handed in are left out. A new harness is the
+    /// meta-agent's, new words on the old one leave it its maker's. What tokens are left is shared evenly by all that were sent back, whether
+    /// or not some sat before the command was cut off.
     pub(super) async fn revisions(
         &self,
         round: u32,
         manifests: &[CandidateManifest],
         sent_back: &[Review],
         landscape: &Landscape,
-    ) -> Result<Vec<Proposed>, RoundsError> {
-        let mut revised = Vec::new();
+    ) -> Result<Made, RoundsError> {
+        let mut revised = Made::default();
+        if !self.course.settings.engines.contains(Engine::Aegis) {
+            self.say(round, "no Evolver is there to change what the Critic sent back (--engine aegis has one)");
+            return Ok(revised);
+        }
         if !self.sits(round, Sitting::Revise)? {
             return Ok(revised);
         }
@@ -180,7 +185,14 @@ impl Rounds<'_> {
                 let revise = async |office: &Office<'_>| meta::revise(&office.shared(sent_back.len()), workshop, &revision).await;
                 self.in_office((round, Sitting::Revise), revise).await
             });
-            revised.extend(made.await?);
+            let Said { proposed, justified, .. } = made.await?;
+            revised.justified.extend(justified);
+            revised.proposed.extend(proposed.into_iter().map(|mut candidate| {
+                if candidate.manifest.harness == judged(manifest) {
+                    candidate.manifest.engine = manifest.engine;
+                }
+                candidate
+            }));
         }
         Ok(revised)
     }

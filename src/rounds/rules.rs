@@ -1,5 +1,6 @@
 //! The Critic's rules on the files of a run: its deterministic half, for the round that is open or, once more, for any round. Reads only.
 
+use super::critique::Revised;
 use super::error::RoundsError;
 use super::evolve::Evolved;
 use super::faults::Faults;
@@ -55,7 +56,9 @@ pub(super) fn rules(
         .collect();
     let history = History::new(&past);
     let evolved: Option<Evolved> = visible.find_json(&format!("R{round}/evolved.json"))?;
-    let justified = evolved.map(|evolved| evolved.justified).unwrap_or_default();
+    let revised: Option<Revised> = visible.find_json(&format!("R{round}/revised.json"))?;
+    let mut justified = evolved.map(|evolved| evolved.justified).unwrap_or_default();
+    justified.extend(revised.map(|revised| revised.justified).unwrap_or_default());
     let faults = Faults::default();
     let verify = |anchor: &Anchor, words: &str| faults.found(stands_at(visible, &past, anchor, words)).unwrap_or(false);
     let input = CritiqueInput {

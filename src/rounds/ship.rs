@@ -33,7 +33,10 @@ impl Rounds<'_> {
     pub(super) async fn ship(&mut self, round: u32) -> Result<Option<String>, RoundsError> {
         let Demand::Confirmation(passed) = self.gate.demand() else { return Ok(None) };
         let manifest = self.manifest_of(passed.candidate())?;
+        let is_committed = self.repo.harness("main")? == passed.candidate().harness;
         let confirmation = match self.persons_word(&manifest) {
+            // It was cut off after the commit: everybody had spoken by then.
+            _ if is_committed => Confirmation::Ship,
             PersonsWord::Awaited => return Ok(Some(waits_for_a_person(round, &manifest.candidate_id))),
             PersonsWord::No => Confirmation::Refuse,
             PersonsWord::Yes if self.is_vetoed(&passed.candidate().harness).await? => {
@@ -72,9 +75,6 @@ impl Rounds<'_> {
 
     fn commit_ship(&self, round: u32, passed: &Passed, manifest: &CandidateManifest) -> Result<(), RoundsError> {
         let candidate = passed.candidate();
-        if self.repo.harness("main")? == candidate.harness {
-            return Ok(());
-        }
         let predicted: Vec<String> = manifest.claims().map(Claim::to_string).collect();
         let trailers = [
             ("Round", round.to_string()),

@@ -113,6 +113,22 @@ fn each_role_is_exported_written_and_taken_back() {
         assert!(ran.exit == 3 && ran.err.contains(part), "{part}: {}", ran.err);
     }
     assert!(!run.path().join("r/R1/diagnoses.json").exists() && !run.path().join("r/R1/evolved.json").exists());
+    // No candidate is there for a Critic, nor for what needs none.
+    let rest = ["hand/digester/diagnoses.json", "hand/planner/directions.json"].map(|name| run.path().join(name));
+    for path in &rest {
+        std::fs::remove_file(path).unwrap();
+    }
+    let broken = text(&hand.join("evolver/1/harness/harness.toml"));
+    run.write("hand/evolver/1/harness/harness.toml", &broken.replace("[[processors]]\nuse = \"nothing\"\n\n", ""));
+    run.write("hand/critic/reviews.json", "{\"reviews\": [], \"concern\": \"too early\"}");
+    run.write("hand/evolver/1/justified.json", &json!({digest["task"].as_str().unwrap(): "it is hard"}).to_string());
+    let ran = run.run(&["import", "--run", "r", "hand"]);
+    for part in ["R1 has no Critic to play", "justified.json counts with a candidate of the same folder only"] {
+        assert!(ran.exit == 3 && ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    assert!(!run.path().join("r/R1/review-1.json").exists());
+    std::fs::remove_file(hand.join("critic/reviews.json")).unwrap();
+    run.write("hand/evolver/1/harness/harness.toml", &broken);
     // The same, mended.
     run.write("hand/digester/diagnoses.json", &diagnoses(&evidence).to_string());
     run.write("hand/planner/directions.json", &directions(&digest["task"]).to_string());
@@ -146,7 +162,11 @@ fn the_critic_is_played(run: &TestRun) {
     assert!(run.run(&["import", "--run", "r", "judge"]).err.contains("a revision cannot be asked for"));
     run.write("judge/critic/reviews.json", &review("C-R1-01", "reject").to_string());
     let ran = run.run(&["import", "--run", "r", "judge"]);
-    assert!(ran.exit == 0 && ran.out.contains("taken: 1 reviews"), "{}{}", ran.out, ran.err);
+    assert!(ran.exit == 0 && ran.out.contains("taken: 1 reviews, and a concern"), "{}{}", ran.out, ran.err);
+    // An afterthought takes nothing back.
+    run.write("judge/critic/reviews.json", "{\"reviews\": [], \"concern\": \"never mind\"}");
+    let ran = run.run(&["import", "--run", "r", "judge"]);
+    assert!(ran.exit == 3 && ran.err.contains("R1 has no Critic to play: it has spoken"), "{}{}", ran.out, ran.err);
     let ran = looped(run, &["--engine", "catalog"]);
     assert_eq!(ran.exit, 0, "{}", ran.err);
     assert!(!run.path().join("r/R1/candidates/C-R1-02").exists());
@@ -154,6 +174,34 @@ fn the_critic_is_played(run: &TestRun) {
     assert_eq!(critique["rejected"][0][1], "the Critic: too narrow");
     assert!(critique["strategy_concern"].as_str().unwrap().contains("look at looks"));
     assert!(run.run(&["export", "round", "late", "--run", "r"]).err.contains("no round is open"), "the run is over");
+}
+
+#[test]
+fn what_was_sent_back_waits_for_nobody_where_no_evolver_sits() {
+    let run = begun("catalog");
+    assert_eq!(run.run(&["evolve", "--run", "r"]).exit, 0);
+    let manifest = text(&run.path().join("r/R1/candidates/C-R1-01/manifest.toml"));
+    let harness = manifest.lines().find_map(|line| line.strip_prefix("harness = ")).unwrap().trim_matches('"');
+    let review = json!({"candidate": "C-R1-01", "word": "revise", "reason": "say more", "interaction": "none", "harness": harness});
+    run.write("r/R1/review-1.json", &json!({"format": 1, "reviews": [review], "ranking": [], "refused": 0}).to_string());
+    let ran = run.run(&["critique", "--run", "r"]);
+    assert!(ran.exit == 0 && ran.err.contains("no Evolver is there to change what the Critic sent back"), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("C-R1-01 is rejected: the Critic wanted a change that nobody made: say more"), "{}", ran.out);
+}
+
+#[test]
+fn a_finished_desk_is_mended_by_its_person_where_a_program_came_in_between() {
+    let run = short();
+    assert_eq!(looped(&run, &["--engine", "command"]).exit, 0);
+    let desks = run.path().join("r/R1/desk");
+    for number in 1..=std::fs::read_dir(&desks).unwrap().count() {
+        run.write(&format!("r/R1/desk/{number}/{}", if number == 1 { "done" } else { "skip" }), "");
+    }
+    edit(&desks.join("1/harness"), "[[processors]]\nuse = \"goal_turn_filter\"");
+    run.write("agent.sh", "exit 0");
+    let ran = looped(&run, &["--engine", "command", "--engine-command", "sh agent.sh"]);
+    assert!(ran.exit == 0 && ran.out.contains("R1 waits for candidates made by hand"), "{}{}", ran.out, ran.err);
+    assert!(!desks.join("1/done").exists() && text(&desks.join("1/log.txt")).contains("not taken"));
 }
 
 #[test]

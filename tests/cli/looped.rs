@@ -288,6 +288,35 @@ fn a_ship_waits_for_a_persons_word() {
     }
 }
 
+#[test]
+fn a_word_that_comes_after_the_commit_comes_too_late() {
+    let run = short();
+    let looped = |dir: &str, writes: Option<u32>| {
+        let mut command = run.command(&["loop", "--run", dir, "--rounds", "1", "--approve", "always"]);
+        command.args(SETTINGS).envs(writes.map(|writes| ("HARNESSX_FAIL_AFTER", writes.to_string())));
+        Ran::of(command)
+    };
+    for writes in 1..9 {
+        let name = format!("killed-{writes}");
+        let ran = looped(&name, None);
+        let candidate = ran.out.split("R1 waits: ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+        let dir = run.path().join(&name);
+        let state = || std::fs::read(dir.join("sealed/gate_state.json")).unwrap();
+        let before = state();
+        run.write(&format!("{name}/approved/{candidate}"), "");
+        assert_ne!(looped(&name, Some(writes)).exit, 0);
+        let head = |rev: &str| harnessx::store::harness_repo::HarnessRepo::open(&dir.join("harness")).unwrap().harness(rev).unwrap();
+        if head("main") == head("R0") || state() != before {
+            continue;
+        }
+        run.write(&format!("{name}/refused/{candidate}"), "");
+        let ran = looped(&name, None);
+        assert!(ran.exit == 0 && ran.out.contains(&format!("shipped {candidate}")), "{}{}", ran.out, ran.err);
+        return;
+    }
+    panic!("no write came between the commit and the gate's state");
+}
+
 /// What is parked when no round is left, or waits for more than those left can bring, is said to be.
 #[test]
 fn a_candidate_that_waits_in_vain_is_said_to() {

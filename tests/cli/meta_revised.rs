@@ -2,9 +2,10 @@
 
 use crate::looped::short;
 use crate::meta::{GREEDY, json, meta_loop};
-use crate::meta_model::{Asked, MetaModel, Part, Say};
+use crate::meta_model::{Asked, Health, MetaModel, Part, Say};
 use crate::meta_script::{found, play};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn is_revision(asked: &Asked) -> bool {
@@ -51,6 +52,60 @@ fn revisions_share_the_tokens_that_are_left() {
         // The last call begins within the limit.
         assert!(end["limit"] == "tokens" && *tokens >= left / 2 && *tokens < left * 3 / 4, "{task}: {tokens} of {left}, {end}");
     }
+}
+
+#[test]
+fn what_nobody_changed_is_not_taken_for_a_revision() {
+    let run = short();
+    let model = MetaModel::start(|asked| match asked.part {
+        Part::Critic if asked.opening.contains("You may ask for one revision") => strict(asked),
+        Part::Critic => Say::end("Nothing more."),
+        _ if is_revision(asked) && asked.turn == 0 => Say::call("propose", &json!({"title": "as it was"})),
+        _ if is_revision(asked) => Say::end("Done."),
+        Part::Digester | Part::Planner | Part::Evolver | Part::Single => play(asked, &[&["filter"]]),
+    });
+    run.write("settings.toml", &model.settings("openai"));
+    let ran = meta_loop(&run, &GREEDY, "aegis,catalog", "1", "run");
+    assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
+    let dir = run.path().join("run");
+    assert_eq!(json(&dir.join("R1/revised.json"))["candidates"], json!(["C-R1-01", "C-R1-02"]), "their words are new");
+    let manifest = std::fs::read_to_string(dir.join("R1/candidates/C-R1-02/manifest.toml")).unwrap();
+    assert!(manifest.contains("engine = \"catalog\"") && manifest.contains("title = \"as it was\""), "{manifest}");
+    let critique = json(&dir.join("R1/critique.json"));
+    let reasons: Vec<&str> = critique["rejected"].as_array().unwrap().iter().map(|pair| pair[1].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["the Critic wanted a change that nobody made: say more"; 2], "{critique}");
+}
+
+#[test]
+fn tokens_of_a_session_that_sat_under_two_models_are_both_counted() {
+    let run = short();
+    let model = MetaModel::start(|asked| play(asked, &[&["filter"]]));
+    let settings = model.settings("openai");
+    let tokens_in = |dir: &Path| sessions(dir).into_iter().map(|(task, tokens, _)| (task, tokens)).collect::<BTreeMap<String, u64>>();
+    // The server dies when one of the two Evolvers is done, and the other is not.
+    for answers in 9..40 {
+        let name = format!("run-{answers}");
+        let dir = run.path().join(&name);
+        run.write("settings.toml", &settings);
+        model.set(Health::Dying(answers));
+        assert_eq!(meta_loop(&run, &GREEDY, "aegis", "1", &name).exit, 4);
+        let before = tokens_in(&dir);
+        model.set(Health::Well);
+        let Some((evolver, once)) = before.into_iter().find(|(task, _)| task.starts_with("evolver")) else { continue };
+        // Under another name everything is asked anew, in requests that differ by a few letters; once more, nothing is.
+        run.write("settings.toml", &settings.replace("model = \"m\"", "model = \"n\""));
+        let twice = [(), ()].map(|()| {
+            assert_eq!(meta_loop(&run, &GREEDY, "aegis", "1", &name).exit, 0);
+            tokens_in(&dir)
+        });
+        assert!(twice[0][&evolver].abs_diff(2 * once) < 50, "{evolver}: {once}, then {}", twice[0][&evolver]);
+        assert_eq!(twice[0], twice[1]);
+        let all: u64 = twice[0].values().sum();
+        let usage = json(&dir.join("R1/round.json"))["usage"].clone();
+        assert_eq!(usage["input_tokens"].as_u64().unwrap() + usage["output_tokens"].as_u64().unwrap(), all, "{usage}");
+        return;
+    }
+    panic!("no Evolver ended before the other");
 }
 
 #[test]

@@ -21,8 +21,8 @@ const AUDITED: usize = 400;
 /// Most letters of one line of a trace.
 const LINE: usize = 1_200;
 
-/// Letters of a trace after which the rest is left for another call: with one more line they fit into a result.
-const TRACE: usize = RESULT - 4 * LINE;
+/// Most letters of the steps of a trace: with what stands around them they fit into a result.
+const TRACE: usize = RESULT - LINE;
 
 /// What is there of a round before its candidates: all else in it is made by others than the one who asks.
 const GIVEN: [&str; 9] = [
@@ -81,21 +81,18 @@ impl Files<'_> {
     /// No such trace among those that speak for the incumbent.
     pub(super) fn trace(&self, name: &str, from: u32, steps: u32) -> Result<String, String> {
         let path = self.trace_path(name)?;
-        let (mut text, mut rest) = (String::new(), None);
+        let (mut page, mut end) = (Page::default(), String::new());
         let last = from.saturating_add(steps.max(1)) - 1;
         each_line(path, |line| {
-            let is_end = line.record == "outcome";
-            let is_asked = (from..=last).contains(&line.step) || (line.step == 0 && from <= 1);
-            if is_asked && !is_end && text.len() > TRACE {
-                rest.get_or_insert(line.step);
-            } else if is_asked || is_end {
+            if line.record == "outcome" {
+                shown(line, &mut end);
+            } else if (from..=last).contains(&line.step) || (line.step == 0 && from <= 1) {
+                let mut text = String::new();
                 shown(line, &mut text);
+                page.add(line.step, text);
             }
         })?;
-        if let Some(step) = rest {
-            _ = writeln!(text, "[cut here: ask from step {step} for the rest]");
-        }
-        Ok(text)
+        Ok(page.ended(&end))
     }
 
     /// Places where words stand in visible traces, whatever their case.
@@ -168,6 +165,58 @@ impl Files<'_> {
     }
 }
 
+/// Steps of a trace that fit into one result.
+#[derive(Default)]
+struct Page {
+    text: String,
+    letters: usize,
+    /// The step that is read, and its lines so far.
+    step: u32,
+    lines: Vec<String>,
+    /// The first step that is left for another call.
+    rest: Option<u32>,
+}
+
+impl Page {
+    fn add(&mut self, step: u32, line: String) {
+        if step != self.step {
+            self.turn();
+            self.step = step;
+        }
+        if self.rest.is_none() {
+            self.lines.push(line);
+        }
+    }
+
+    /// A step goes on the page whole or is left for another call; the first of a page is made to fit.
+    fn turn(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        let letters: usize = lines.iter().map(|line| line.chars().count()).sum();
+        if self.letters > 0 && self.letters + letters > TRACE {
+            self.rest.get_or_insert(self.step);
+            return;
+        }
+        let most = if letters > TRACE { TRACE / lines.len() } else { letters };
+        for line in lines {
+            if line.chars().count() > most {
+                self.text.extend(line.chars().take(most.saturating_sub(2)));
+                self.text.push_str("…\n");
+            } else {
+                self.text.push_str(&line);
+            }
+        }
+        self.letters += letters.min(TRACE);
+    }
+
+    fn ended(mut self, end: &str) -> String {
+        self.turn();
+        if let Some(step) = self.rest {
+            _ = writeln!(self.text, "[cut here: ask from step {step} for the rest]");
+        }
+        self.text + end
+    }
+}
+
 /// Names, a line each.
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "[nothing there]".to_owned() } else { names.join("\n") }
@@ -236,7 +285,24 @@ fn shown(line: &TraceLine<'_>, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::around;
+    use super::{Page, RESULT, around};
+
+    #[test]
+    fn a_page_holds_whole_steps_and_says_where_it_goes_on() {
+        let line = |letters: usize| format!("{}\n", "ä".repeat(letters));
+        let mut page = Page::default();
+        page.add(1, line(6_000));
+        page.add(2, line(3_000));
+        page.add(2, line(3_000));
+        page.add(3, line(10));
+        assert_eq!(page.ended("outcome: failed\n"), line(6_000) + "[cut here: ask from step 2 for the rest]\noutcome: failed\n");
+        let mut page = Page::default();
+        (0..9).for_each(|_| page.add(4, line(3_000)));
+        page.add(5, line(10));
+        let text = page.ended("");
+        assert!(text.chars().count() < RESULT && text.matches('…').count() == 9, "all of a long step is shown in part");
+        assert!(text.ends_with("[cut here: ask from step 5 for the rest]\n"));
+    }
 
     #[test]
     fn words_are_found_whatever_their_case() {

@@ -109,17 +109,17 @@ pub async fn propose_all(office: &Office<'_>, workshop: &Workshop<'_>) -> Result
     Ok(said.into_inner())
 }
 
-/// An Evolver on a candidate that came back, whoever made it: what it hands in is the meta-agent's. `None` where nothing better was handed in.
+/// An Evolver on a candidate that came back, whoever made it: what it hands in, if anything, and which tasks it says need no candidate.
 ///
 /// # Errors
 /// See [`MetaError`].
-pub async fn revise(office: &Office<'_>, workshop: &Workshop<'_>, revision: &Revision<'_>) -> Result<Option<Proposed>, MetaError> {
+pub async fn revise(office: &Office<'_>, workshop: &Workshop<'_>, revision: &Revision<'_>) -> Result<Said, MetaError> {
     let said = RefCell::new(Said::default());
     let bench = Bench { engine: Engine::Aegis, workshop, first: revision.number, most: 1 };
     let opening = brief::revision(office, revision.candidate, revision.request);
     let room = Room::new(office, Role::Evolver, opening, revision.harness, &said).with_bench(bench);
     sit(office, &format!("revision-{}", revision.number), "Change your candidate as the Critic asks.", room).await?;
-    Ok(said.into_inner().proposed.pop())
+    Ok(said.into_inner())
 }
 
 /// The Critic on the candidates that the rules let pass; `sitting` is 1, or 2 after revisions.

@@ -135,7 +135,7 @@ impl<'a> Room<'a> {
             }
             Tool::ResetHarness => {
                 self.scratch.borrow_mut().reset();
-                Ok("the working copy is the incumbent again".to_owned())
+                Ok("the working copy is what it was when you began".to_owned())
             }
             Tool::Check => self.scratch.borrow().harness(self.bench()?.workshop).map(|_| "ok".to_owned()),
             Tool::Smoke => self.smoked(),

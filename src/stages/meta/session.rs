@@ -7,14 +7,15 @@ use super::{Office, Role};
 use crate::bench::World;
 use crate::domain::harness::Limits;
 use crate::domain::id::TaskId;
-use crate::domain::outcome::Outcome;
-use crate::domain::request::ModelRole;
+use crate::domain::outcome::{EpisodeResult, Outcome};
+use crate::domain::request::{ModelRole, Usage};
 use crate::domain::task::{Split, Tags, Task};
-use crate::domain::trace::{EpisodeKey, Stream};
+use crate::domain::trace::{EpisodeKey, Record, ReplySource, Stream};
 use crate::runtime::episode::{Abort, Agent, play};
 use crate::runtime::trace_log::TraceLog;
 use crate::store::run_dir::RunDirError;
-use crate::store::trace_file::{TraceError, TraceFile, settle};
+use crate::store::trace_file::{TraceError, TraceFile, TraceReader, settle};
+use std::path::Path;
 
 /// A session could not be held to its end: the stage stops, and the same command goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -70,11 +71,32 @@ pub(super) async fn sit(office: &Office<'_>, name: &str, ask: &str, room: Room<'
         return Err(MetaError::Outage { session: name.to_owned(), message: message.clone() });
     }
     settle(&path)?;
-    if office.sessions.finished()?.iter().all(|line| line.key != key) {
-        office.sessions.finish(&key, &result)?;
+    let on_file = office.sessions.finished()?.into_iter().rfind(|line| line.key == key);
+    match on_file {
+        None => office.sessions.finish(&key, &result)?,
+        Some(before) => {
+            // It sat before, and what was paid then stays paid; all of it is free again unless another model, or more tokens, took it further.
+            let paid = paid(&path)?;
+            if paid != Usage::default() {
+                let mut usage = before.result.usage;
+                usage.add(&paid);
+                office.sessions.finish(&key, &EpisodeResult { usage, ..result.clone() })?;
+            }
+        }
     }
     let (Ended { words, .. }, dropped) = (ended(role, &path)?, said.borrow().refused);
     let detail = format!("{words}, {} calls, {} tokens, {dropped} statements dropped", result.calls, result.usage.tokens());
     office.audit.record(name, Some(office.round), "session", detail).map_err(RunDirError::from)?;
     Ok(())
+}
+
+/// What the replies of a session took that the model gave now.
+fn paid(trace: &Path) -> Result<Usage, TraceError> {
+    let mut paid = Usage::default();
+    for record in TraceReader::open(trace)? {
+        if let Record::Reply { reply, source: ReplySource::Model, .. } = record? {
+            paid.add(&reply.usage);
+        }
+    }
+    Ok(paid)
 }

@@ -165,14 +165,14 @@ impl Tool {
             ReadHarness => "Reads lines of a file of the harness.",
             WriteHarness => "Writes a whole file of the working copy: harness.toml, prompts/*, processors/*.js, tools/*, skills/*.",
             RemoveHarness => "Removes a file of the working copy.",
-            ResetHarness => "Puts the working copy back to the incumbent.",
+            ResetHarness => "Puts the working copy back to what it was when you began.",
             Check => "Checks the working copy: every problem with file, line and column, or ok.",
             Smoke => "Assembles the working copy, drives it on synthetic events, and leads it through recorded episodes.",
             Replay => "Names the train tasks whose recorded episodes the working copy would change.",
             Diagnose => "States why a cluster or a task fails and which part of the harness makes it so, with quoted evidence.",
             Direct => "States one thing to work on next; the first one stated is the most promising.",
             Propose => {
-                "Hands in the working copy as a candidate, with what it is and what it will do. The copy is then the incumbent again."
+                "Hands in the working copy as a candidate, with what it is and what it will do. The copy is then what it was when you began."
             }
             Justify => "States why a train task that got worse needs no candidate.",
             Review => "States what is to become of a candidate: pass, reject or revise.",
