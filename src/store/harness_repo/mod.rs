@@ -202,14 +202,6 @@ impl HarnessRepo {
         Ok(tags.into_iter().filter_map(|(name, at)| Some((name.strip_prefix('R')?.parse().ok()?, at))).collect())
     }
 
-    /// The candidates that have a branch, in order.
-    ///
-    /// # Errors
-    /// What the operating system refused.
-    pub fn candidates(&self) -> Result<Vec<CandidateId>, RepoError> {
-        Ok(refs::list(&self.dir, "refs/heads/candidate")?.into_keys().map(CandidateId).collect())
-    }
-
     /// The harness at `rev`: a branch, a candidate's id, a tag, or a commit's or tree's id or its first four digits at least.
     ///
     /// # Errors
