@@ -4,8 +4,8 @@ use super::answers::answers;
 use super::cost_chart::episodes_by_round;
 use super::fixture::{baseline, run};
 use super::input::{Comparison, Counts, Report, Use};
-use super::{html, job_summary, junit, markdown};
-use crate::domain::id::TaskId;
+use super::{By, PutBack, html, job_summary, junit, markdown};
+use crate::domain::id::{HarnessId, TaskId};
 use crate::domain::round::RulingWord;
 use std::collections::BTreeSet;
 
@@ -313,4 +313,19 @@ fn a_candidate_that_waits_counts_once_and_episodes_after_the_last_round_have_a_r
     let rows = episodes_by_round(&report);
     assert!(rows.last().is_some_and(|(name, rollouts)| name == "after" && rollouts.heldout == 7), "{rows:?}");
     assert!(markdown(&report).contains(", after "));
+}
+
+#[test]
+fn a_ship_that_the_gate_rolled_back_is_said_to_be_undone() {
+    let mut report = run(5, 4);
+    let to = HarnessId("2".repeat(40));
+    report.put_back = vec![PutBack { after: 4, to: Some(1), harness: to, by: By::Gate }];
+    let shipped = answers(&report)[2].clone();
+    assert_eq!(shipped.short, "2 of 8 candidates, 1 of them undone since");
+    assert!(shipped.lines[1].ends_with("; undone: rolled back by the gate to R1 in R4"), "{:?}", shipped.lines);
+    let page = html(&report);
+    assert_eq!(page.matches("candidate shipped").count(), html(&run(5, 4)).matches("candidate shipped").count() - 1);
+    for text in [parse(&page), markdown(&report)] {
+        assert!(text.contains("rolled back by the gate to R1 in R4") && !text.contains("by hand"), "{text}");
+    }
 }

@@ -260,6 +260,17 @@ impl HarnessRepo {
         Ok(entries)
     }
 
+    /// The incumbent with which the latest round of a run began, or is to begin: the last one on `main` that the round has not committed
+    /// itself. A person may have put it there after the round before.
+    ///
+    /// # Errors
+    /// A damaged commit; what the operating system refused.
+    pub fn incumbent_before(&self, round: u32) -> Result<Option<HarnessId>, RepoError> {
+        let Some(tip) = self.tip(&Branch::Main)? else { return Ok(None) };
+        let is_of_round = |entry: &LogEntry| entry.trailer("Round").and_then(|text| text.parse().ok()).is_some_and(|of: u32| of >= round);
+        Ok(self.log(tip.as_str())?.into_iter().find(|entry| !is_of_round(entry)).map(|entry| entry.harness))
+    }
+
     /// Writes the files of the harness at `rev` into an empty or new folder, without `.git`; `harness.toml` comes last.
     ///
     /// # Errors
