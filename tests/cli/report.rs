@@ -93,6 +93,31 @@ fn heldout_tasks_are_compared_and_sealed_names_stay_sealed() {
     assert!(ran.out.contains("After 1 round the harness solves 100.0 %"), "{}", ran.out);
 }
 
+#[test]
+fn what_a_person_named_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt;
+    let fresh = played();
+    let to = |name: &str| fresh.run(&["report", "--run", "r", "--format", "md", "--output", name]);
+    let there = fresh.write("there.md", "");
+    for (link, target) in [("old.md", "there.md"), ("new.md", "not-yet.md")] {
+        std::os::unix::fs::symlink(target, fresh.path().join(link)).unwrap();
+        let ran = to(link);
+        assert!(ran.exit == 0 && fresh.path().join(link).is_symlink(), "{link}: {}", ran.err);
+        assert!(fs::read_to_string(fresh.path().join(target)).unwrap().starts_with("# r\n"), "{link}");
+    }
+    let pipe = fresh.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    let ran = to("pipe");
+    assert!(ran.exit == 0 && fs::metadata(&pipe).unwrap().file_type().is_fifo(), "{}", ran.err);
+    let whole = fs::read_to_string(there).unwrap();
+    assert_eq!(reader.join().unwrap(), whole);
+    assert_eq!(to("/dev/stdout").out, whole, "and no word more");
+}
+
 /// A run whose first round shipped, with held-out episodes of its first harness alone.
 fn shipped_and_not_played() -> TestRun {
     let fresh = played();
