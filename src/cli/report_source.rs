@@ -47,7 +47,8 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
         let Some(what) = use_of(&folder.place) else { continue };
         own.for_each(|(_, result)| report.spent.entry(what).or_default().add(result));
     }
-    report.put_back = put_back(run, &report)?;
+    let records: Vec<&RoundRecord> = report.rounds.iter().map_while(|round| round.record.as_ref()).collect();
+    report.put_back = put_back(run, &records)?;
     train(&mut report, &visible);
     sealed(&mut report, &folders, &visible);
     Ok(report)
@@ -134,12 +135,11 @@ fn played(run: &Path) -> Result<Vec<(EpisodeFolder, Episodes)>, FileError> {
     episode_folders(run)?.into_iter().filter(by_model).map(read).collect()
 }
 
-/// What came back between rounds, in them, and since the last one that ended.
-fn put_back(run: &Path, report: &Report) -> Result<Vec<PutBack>, Failure> {
-    let records: Vec<&RoundRecord> = report.rounds.iter().map_while(|round| round.record.as_ref()).collect();
+/// What came back between the rounds that ended, in them, and since.
+pub(super) fn put_back(run: &Path, records: &[&RoundRecord]) -> Result<Vec<PutBack>, Failure> {
     let repo = HarnessRepo::find(&run.join("harness"))?;
     let main = repo.map(|repo| repo.incumbent_before(records.len() as u32)).transpose()?.flatten();
-    Ok(PutBack::all(&records, main.as_ref()))
+    Ok(PutBack::all(records, main.as_ref()))
 }
 
 /// What the episodes of a place were played for; `None` where no model played a task.

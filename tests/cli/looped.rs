@@ -237,6 +237,9 @@ fn the_gate_follows_a_rollback_by_hand() {
     let trees = trees(&dir);
     assert_eq!(gate["incumbents"][0]["harness"], trees[0].1.as_str());
     assert!(ran.out.contains("gain on held-out tasks: +0.0 points"), "{}", ran.out);
+    let line = ran.out.lines().find(|line| line.starts_with("ended: ")).unwrap();
+    let words: Vec<&str> = line.rsplit("; ").next().unwrap().split(' ').collect();
+    assert_eq!(words[2..], ["shipped,", words[0], "of", "them", "undone", "since"], "{line}");
     // What the rounds found stays; what was undone is claimed no more.
     assert!(before == curves(), "the curves have changed");
     let report = run.run(&["report", "--run", "whole", "--format", "md", "--output", "-"]).out;
