@@ -34,6 +34,10 @@ pub fn short() -> TestRun {
     run
 }
 
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
 fn looped(run: &TestRun, dir: &str) -> Ran {
     let mut arguments = vec!["loop", "--run", dir, "--rounds", "2"];
     arguments.extend(SETTINGS);
@@ -284,11 +288,19 @@ fn a_ship_waits_for_a_persons_word() {
         let candidate = waiting(&looped(dir));
         assert_eq!(waiting(&looped(dir)), candidate);
         assert!(!run.path().join(dir).join("R1/round.json").exists());
+        // What the round took before is counted, however long ago that was.
+        let elapsed = run.path().join(dir).join("sealed/elapsed.json");
+        let mut kept = json(&elapsed);
+        kept["milliseconds"] = 3_600_000.into();
+        run.write(&format!("{dir}/sealed/elapsed.json"), &kept.to_string());
         run.write(&format!("{dir}/{folder}/{candidate}"), "");
         let ran = looped(dir);
         assert_eq!(ran.exit, 0, "{}", ran.err);
         let state = std::fs::read_to_string(run.path().join(dir).join("sealed/gate_state.json")).unwrap();
         assert!(state.contains(&format!("\"ruling\":\"{ruling}\"")), "{}", ran.out);
+        let took = |round: u32| json(&run.path().join(dir).join(format!("R{round}/round.json")))["milliseconds"].as_u64().unwrap();
+        assert!(took(0) < 600_000 && (3_600_000..4_200_000).contains(&took(1)));
+        assert!(!elapsed.exists() || json(&elapsed)["milliseconds"].as_u64() < Some(600_000), "the next round begins at 0");
     }
 }
 

@@ -155,7 +155,7 @@ fn spent(report: &Report) -> Answer {
     let mut lines = Vec::new();
     let episodes = count(report.episodes(), "episode");
     let milliseconds: u64 = report.rounds.iter().filter_map(|round| round.record.as_ref()).map(|record| record.milliseconds).sum();
-    let took = if milliseconds > 0 { format!(", {}", time(milliseconds)) } else { String::new() };
+    let took = if milliseconds > 0 { format!("; the rounds took {}", time(milliseconds)) } else { String::new() };
     lines.push(format!("{episodes}{took}"));
     let cached = if usage.input_tokens == 0 { 0.0 } else { usage.cached_tokens as f64 / usage.input_tokens as f64 };
     if cached > 0.0 {
