@@ -210,7 +210,7 @@ impl Rounds<'_> {
             tasks += 1;
             episodes += counts.total() as usize;
         }
-        Point { pass_rate: wilson(mean, tasks), tasks, episodes, missing: 0 }
+        Point { pass_rate: wilson(mean, tasks), tasks, episodes, missing: None }
     }
 }
 

@@ -114,6 +114,9 @@ fn a_loop_ships_and_says_what_came_of_it() {
     }
     let trees = trees(&dir);
     assert!(trees[0].1 != trees[1].1, "nothing has changed: {trees:?}");
+    // The gate counts what was scored; what is missing is counted where all episodes are at hand.
+    let baseline = &json(&dir.join("curves.json"))["rounds"][0];
+    assert_eq!((&baseline["heldout"]["missing"], baseline["gate"].get("missing")), (&0.into(), None), "{baseline}");
     nothing_sealed_is_outside(&dir);
     // All is on file: the same command plays nothing and says the same.
     let before = outcome(&dir);

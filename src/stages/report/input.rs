@@ -205,7 +205,7 @@ impl Comparison {
             pass_rate: wilson(rates, pairs.len()),
             tasks: pairs.len(),
             episodes: episodes as usize,
-            missing: 0,
+            missing: None,
         };
         let before = point(pairs.iter().map(|pair| pair.0).sum(), common.iter().map(|(one, _)| one.1).sum());
         let after = point(pairs.iter().map(|pair| pair.1).sum(), common.iter().map(|(_, two)| two.1).sum());
