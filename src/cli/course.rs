@@ -59,20 +59,19 @@ pub(crate) struct RestEvent<'a> {
     reason: &'a str,
     /// Rounds that are done, without the baseline.
     rounds: usize,
-    /// What the last of them shipped.
-    shipped: &'a [CandidateId],
+    /// What shipped in the round that the command decided, where it did.
+    pub shipped: &'a [CandidateId],
 }
 
 impl<'a> RestEvent<'a> {
-    /// As they are.
+    /// As they are, with nothing decided.
     pub fn of(closing: &'a Closing) -> Self {
         let event = match closing.rest {
             Rest::Over => "over",
             Rest::Open => "open",
             Rest::Waiting => "waiting",
         };
-        let shipped = closing.rounds.last().map_or(&[][..], |round| &round.shipped);
-        Self { event, reason: &closing.reason, rounds: closing.rounds.len().saturating_sub(1), shipped }
+        Self { event, reason: &closing.reason, rounds: closing.rounds.len().saturating_sub(1), shipped: &[] }
     }
 }
 

@@ -45,13 +45,17 @@ pub(crate) fn gate(args: &GateArgs, printer: &Printer) -> Done {
         return check_same(&assignment, times, printer);
     }
     let closing = with_rounds(&assignment, Allowed::default(), &Task::Run(Until::Decided), printer, whole)?;
-    printer.event(&RestEvent::of(&closing));
+    // Where the run is over or waits, the last of its rounds was decided before.
+    let decided = closing.rounds.last().filter(|_| closing.rest == Rest::Open);
+    let shipped = decided.map_or(&[][..], |round| &round.shipped);
+    let mut event = RestEvent::of(&closing);
+    event.shipped = shipped;
+    printer.event(&event);
     printer.line(&closing.reason);
     if closing.rest == Rest::Waiting {
         printer.line("the same command continues");
     }
-    let has_shipped = closing.rest != Rest::Waiting && closing.rounds.last().is_some_and(|round| !round.shipped.is_empty());
-    Ok(if args.require_ship && !has_shipped { Exit::Threshold } else { Exit::Done })
+    Ok(if args.require_ship && shipped.is_empty() { Exit::Threshold } else { Exit::Done })
 }
 
 fn check_same(assignment: &Assignment, times: u32, printer: &Printer) -> Done {

@@ -3,18 +3,22 @@
 
 use super::assignment::Assignment;
 use super::course::{Allowed, RestEvent, Task, foresee, with_rounds};
-use super::failure::Exit;
+use super::failure::{Exit, Failure};
 use super::loop_settings::LoopFlags;
 use super::printer::Printer;
 use super::report::write_page;
+use super::report_source::put_back;
 use super::{Done, Shared};
 use crate::domain::figures::count;
 use crate::domain::interval::Share;
+use crate::domain::round::RoundRecord;
 use crate::rounds::{Arms, Closing, Compared, Rest, Rounds, RoundsError, Until};
+use crate::stages::report::PutBack;
 use crate::stages::rollout::Tally;
 use crate::store::run_dir::RunDir;
 use clap::Args;
 use serde::Serialize;
+use std::path::Path;
 
 /// Evolve a harness: play, read the traces, propose edits, judge them, and ship only what is better.
 #[derive(Debug, Args)]
@@ -36,6 +40,8 @@ struct DoneEvent<'a> {
     reason: &'a str,
     rounds: usize,
     shipped: usize,
+    /// Of these, taken back since.
+    undone: usize,
     heldout_before: Option<Share>,
     heldout_after: Option<Share>,
     chooser_before: Option<Share>,
@@ -55,7 +61,7 @@ pub(crate) fn run_loop(args: &LoopArgs, printer: &Printer) -> Done {
         printer.line("the same command continues");
         return Ok(Exit::Done);
     }
-    tell(&closing, &compared, printer);
+    tell(&closing, &compared, undone(&assignment.dir, &closing)?, printer);
     printer.line(&format!("everything is in {}; what is where: INDEX.md; the rounds: journal.md", assignment.dir.display()));
     let exit = write_page(&assignment.dir, printer)?;
     // Once more: now the report is there too.
@@ -68,7 +74,15 @@ async fn summary(rounds: &Rounds<'_>, closing: Closing) -> Result<(Closing, Comp
     Ok((closing, compared))
 }
 
-fn tell(closing: &Closing, compared: &Compared, printer: &Printer) {
+/// Ships that were taken back since.
+fn undone(run: &Path, closing: &Closing) -> Result<usize, Failure> {
+    let records: Vec<&RoundRecord> = closing.rounds.iter().collect();
+    let back = put_back(run, &records)?;
+    let is_undone = |record: &&&RoundRecord| PutBack::of_ships(&back, record.round).is_some();
+    Ok(records.iter().filter(is_undone).map(|record| record.shipped.len()).sum())
+}
+
+fn tell(closing: &Closing, compared: &Compared, undone: usize, printer: &Printer) {
     let shipped: usize = closing.rounds.iter().map(|round| round.shipped.len()).sum();
     let share = |tally: &Option<Tally>| tally.as_ref().and_then(|tally| tally.pass_rate);
     let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
@@ -78,13 +92,15 @@ fn tell(closing: &Closing, compared: &Compared, printer: &Printer) {
         reason: &closing.reason,
         rounds: closing.rounds.len().saturating_sub(1),
         shipped,
+        undone,
         heldout_before: compared.before.model.pass_rate,
         heldout_after: compared.after.model.pass_rate,
         chooser_before: share(&compared.before.chooser),
         chooser_after: share(&compared.after.chooser),
         gain,
     });
-    printer.line(&format!("ended: {}; {} shipped", closing.reason, count(shipped as u64, "edit")));
+    let since = if undone == 0 { String::new() } else { format!(", {undone} of them undone since") };
+    printer.line(&format!("ended: {}; {} shipped{since}", closing.reason, count(shipped as u64, "edit")));
     printer.line(&format!("held-out tasks, never seen by evolution: before {}", shown(&compared.before)));
     printer.line(&format!("                                          after {}", shown(&compared.after)));
     if let Some(gain) = gain {

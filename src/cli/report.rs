@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure};
 use super::printer::Printer;
 use super::report_source::read;
 use crate::stages::report::{Control, html, job_summary, junit, markdown};
-use crate::store::atomic::write_whole;
+use crate::store::atomic::write_named;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,9 @@ impl Format {
     }
 }
 
+/// Names of stdout. Opened by its path, what is printed later would be written over the report.
+const STDOUT: [&str; 2] = ["-", "/dev/stdout"];
+
 #[derive(Serialize)]
 struct ReportEvent<'a> {
     event: &'static str,
@@ -84,7 +87,7 @@ pub(crate) fn report(args: &ReportArgs, printer: &Printer) -> Done {
         }
     };
     let file = args.output.clone().unwrap_or_else(|| args.run.join(args.format.file()));
-    if file.as_os_str() == "-" {
+    if STDOUT.iter().any(|name| file.as_os_str() == *name) {
         match args.format {
             Format::Json => printer.event(&PrintedEvent { event: "report", report: &report }),
             Format::Html | Format::Md | Format::Junit | Format::Github => {
@@ -94,7 +97,7 @@ pub(crate) fn report(args: &ReportArgs, printer: &Printer) -> Done {
         printer.raw(text.as_bytes());
         return Ok(Exit::Done);
     }
-    write_whole(&file, text.as_bytes())?;
+    write_named(&file, text.as_bytes())?;
     printer.event(&ReportEvent { event: "report", file: &file, bytes: text.len() });
     printer.line(&format!("report in {}", file.display()));
     Ok(Exit::Done)

@@ -3,7 +3,6 @@
 
 use super::failure::Failure;
 use super::report_reading::readings;
-use crate::domain::curves::{Curves, Point};
 use crate::domain::id::TaskId;
 use crate::domain::ledger::Scoreboard;
 use crate::domain::meta::{ByRole, by_role};
@@ -13,7 +12,7 @@ use crate::domain::trace::EpisodeKey;
 use crate::stages::report::{Candidate, Cell, Comparison, Counts, PutBack, REPORT_FORMAT, Report, Round, RunFacts, TrainTask, Use};
 use crate::store::atomic::{FileError, read_lines, read_text};
 use crate::store::episode_folders::{EpisodeFolder, Place, SealedStream, episode_folders, folders_of};
-use crate::store::harness_repo::{Branch, HarnessRepo};
+use crate::store::harness_repo::HarnessRepo;
 use crate::store::record::frozen;
 use crate::store::versioned::{Versioned, parse_json, parse_toml};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +47,8 @@ pub(crate) fn read(run: &Path) -> Result<Report, Failure> {
         let Some(what) = use_of(&folder.place) else { continue };
         own.for_each(|(_, result)| report.spent.entry(what).or_default().add(result));
     }
-    report.put_back = put_back(run, &report)?;
+    let records: Vec<&RoundRecord> = report.rounds.iter().map_while(|round| round.record.as_ref()).collect();
+    report.put_back = put_back(run, &records)?;
     train(&mut report, &visible);
     sealed(&mut report, &folders, &visible);
     Ok(report)
@@ -135,13 +135,11 @@ fn played(run: &Path) -> Result<Vec<(EpisodeFolder, Episodes)>, FileError> {
     episode_folders(run)?.into_iter().filter(by_model).map(read).collect()
 }
 
-/// What a person put back between rounds, and since the last one.
-fn put_back(run: &Path, report: &Report) -> Result<Vec<PutBack>, Failure> {
-    let records: Vec<&RoundRecord> = report.rounds.iter().map_while(|round| round.record.as_ref()).collect();
-    let repo = if records.len() == report.rounds.len() { HarnessRepo::find(&run.join("harness"))? } else { None };
-    let tip = repo.as_ref().map(|repo| repo.tip(&Branch::Main)).transpose()?.flatten();
-    let main = repo.as_ref().zip(tip).map(|(repo, tip)| repo.harness(tip.as_str())).transpose()?;
-    Ok(PutBack::all(&records, main.as_ref()))
+/// What came back between the rounds that ended, in them, and since.
+pub(super) fn put_back(run: &Path, records: &[&RoundRecord]) -> Result<Vec<PutBack>, Failure> {
+    let repo = HarnessRepo::find(&run.join("harness"))?;
+    let main = repo.map(|repo| repo.incumbent_before(records.len() as u32)).transpose()?.flatten();
+    Ok(PutBack::all(records, main.as_ref()))
 }
 
 /// What the episodes of a place were played for; `None` where no model played a task.
@@ -194,37 +192,23 @@ fn sealed(report: &mut Report, folders: &[(EpisodeFolder, Episodes)], visible: &
         let episodes = by_harness.get(harness).into_iter().flatten().map(|(key, result)| (*key, *result));
         counts(episodes.filter(|(key, _)| wanted(key.stream.0.split('/').next().unwrap_or_default()) && !seen.contains(&key.task)))
     };
-    let gate: Vec<Counts> =
-        report.rounds.iter().map(|round| of(incumbent(report, round), |stream| matches!(stream, "visible" | "gate" | "sealed"))).collect();
-    let heldout_of = |harness: &str| of(harness, |stream| stream == "heldout");
-    let heldout: Vec<(u32, Counts)> = report.rounds.iter().map(|round| (round.round, heldout_of(incumbent(report, round)))).collect();
-    let is_same = report.rounds.first().is_none_or(|first| incumbent(report, first) == report.incumbent());
-    let compared = match (is_same, report.put_back_last()) {
-        (true, _) => None,
-        (false, None) => compared(&heldout, &report.curves),
-        (false, Some(back)) => {
-            let now = (back.to.unwrap_or(back.after), heldout_of(back.harness.as_str()));
-            compared(&[heldout[0].clone(), now], &Curves::default())
-        }
-    };
+    let gate: Vec<Counts> = report
+        .rounds
+        .iter()
+        .map(|round| of(report.left_by(round.round), |stream| matches!(stream, "visible" | "gate" | "sealed")))
+        .collect();
+    let compared = compared(report, |harness| of(harness, |stream| stream == "heldout"));
     report.gate = rows(&gate).into_values().collect();
     report.heldout = compared;
 }
 
-/// The harness that a round ended with; an open one stands where the last one that closed before it left.
-fn incumbent<'a>(report: &'a Report, round: &Round) -> &'a str {
-    let mut closed = report.rounds.iter().filter(|other| other.round <= round.round).filter_map(|other| other.record.as_ref());
-    closed.next_back().map_or(report.run.harness.as_str(), |record| record.after.as_str())
-}
-
-/// The first and the last round with held-out episodes, on the tasks of both; else the points of the curve.
-fn compared(heldout: &[(u32, Counts)], curves: &Curves) -> Option<Comparison> {
-    let mut played = heldout.iter().filter(|(_, counts)| !counts.is_empty());
-    let (first, last) = (played.next(), played.next_back());
-    let by_tasks = first.zip(last).and_then(|(first, last)| Comparison::of_tasks((first.0, &first.1), (last.0, &last.1)));
-    by_tasks.or_else(|| {
-        let points: Vec<(u32, Point)> = curves.rounds.iter().filter_map(|round| Some((round.round, round.heldout?))).collect();
-        let [first, .., last] = points.as_slice() else { return None };
-        Comparison::of_points(*first, *last)
-    })
+/// The first harness and the present one, on the held-out tasks that both have played; else by their points of the curve.
+fn compared(report: &Report, heldout_of: impl Fn(&str) -> Counts) -> Option<Comparison> {
+    if report.stands_with_first() {
+        return None;
+    }
+    let (first, present) = (report.left_by(0), report.incumbent());
+    let round = report.put_back_last().map_or(report.last_round(), |back| back.to.unwrap_or(back.after));
+    Comparison::of_tasks((0, &heldout_of(first)), (round, &heldout_of(present)))
+        .or_else(|| Comparison::of_points(report.heldout_of(first)?, report.heldout_of(present)?))
 }

@@ -62,8 +62,9 @@ pub struct Point {
     pub tasks: usize,
     /// Episodes scored.
     pub episodes: usize,
-    /// Episodes missing because plumbing failed.
-    pub missing: usize,
+    /// Episodes missing because plumbing failed; absent where they were not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<usize>,
 }
 
 impl Default for Curves {
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn points_are_merged_over_rounds_and_splits() {
-        let point = |tasks| Point { pass_rate: None, tasks, episodes: tasks, missing: 0 };
+        let point = |tasks| Point { pass_rate: None, tasks, episodes: tasks, missing: Some(0) };
         let mut curves = Curves::default();
         curves.set(1, Split::Train, point(4));
         curves.set(0, Split::Train, point(3));

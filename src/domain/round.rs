@@ -112,7 +112,7 @@ pub struct RoundRecord {
     pub rollouts: Rollouts,
     /// Tokens and money of everything, the meta-agent's sessions included.
     pub usage: Usage,
-    /// Milliseconds.
+    /// Milliseconds of the commands that worked on it; one that was killed does not count.
     pub milliseconds: u64,
     /// Who proposed; absent in rounds of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -63,6 +63,7 @@ impl Rounds<'_> {
         write_ledgers(self.course.run, &History::new(&past))?;
         self.course.run.add_memo(&memo(&decision, &record))?;
         self.course.run.write_index()?;
+        self.stop_time()?;
         self.course.run.files(round).write_round(&record)?;
         self.audited("loop", round, "closed", format!("{outcome:?}"))?;
         (self.course.watch)(Event::Closed(&record));
@@ -193,7 +194,7 @@ impl Rounds<'_> {
             shipped: self.gate.log().iter().filter(shipped).filter_map(|verdict| verdict.candidate.clone()).collect(),
             rollouts: spent.rollouts,
             usage: spent.usage,
-            milliseconds: self.course.desk.clock.milliseconds().saturating_sub(self.round_began),
+            milliseconds: self.elapsed(),
             engines: Some(self.course.settings.engines.clone()),
             meta: self.sessions_in(round)?,
         })
@@ -209,7 +210,7 @@ impl Rounds<'_> {
             tasks += 1;
             episodes += counts.total() as usize;
         }
-        Point { pass_rate: wilson(mean, tasks), tasks, episodes, missing: 0 }
+        Point { pass_rate: wilson(mean, tasks), tasks, episodes, missing: None }
     }
 }
 

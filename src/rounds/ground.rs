@@ -1,5 +1,6 @@
 //! What a loop stands on: what it was given, and what of it is on file.
 
+use super::elapsed::Running;
 use super::error::RoundsError;
 use super::players::{Known, limits_id};
 use super::settings::{Event, LoopSettings, TaskCounts};
@@ -54,8 +55,8 @@ pub struct Rounds<'a> {
     pub(super) replay: Replay,
     /// Every incumbent so far, the present one last.
     pub(super) lineage: Vec<HarnessId>,
-    /// By the clock's milliseconds.
-    pub(super) round_began: u64,
+    /// The round whose time runs.
+    pub(super) running: Option<Running>,
 }
 
 impl<'a> Rounds<'a> {
@@ -98,8 +99,7 @@ impl<'a> Rounds<'a> {
         let standings = Standings::read(run)?;
         let visible = Visible::open(run.path(), "loop", &desk.clock)?;
         let replay = Replay::of(desk, course.benchmark.limits);
-        let mut rounds =
-            Self { tasks, heldout, repo, audit, visible, gate, standings, replay, lineage: Vec::new(), round_began: 0, course };
+        let mut rounds = Self { tasks, heldout, repo, audit, visible, gate, standings, replay, lineage: Vec::new(), running: None, course };
         rounds.lineage = rounds.read_lineage()?;
         rounds.take_rollback()?;
         Ok(rounds)

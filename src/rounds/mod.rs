@@ -5,12 +5,13 @@
 //! Reading order: this file (the plot), `propose` (from traces to a landscape), `evolve` and `critique` (from a landscape to candidates that
 //! may be judged), `command` and `hand` (candidates and words that come from a program or a person), `meta` (the meta-agent's part in all of
 //! these), `judge` and `ship` (the gate's demands), `close` (what is told of a round), `publish`, `heldout`; then `ground`, `standing`,
-//! `players`, `faults` (what all of them stand on).
+//! `players`, `faults`, `elapsed` (what all of them stand on).
 
 mod close;
 mod command;
 mod critique;
 mod digest;
+mod elapsed;
 mod error;
 mod evolve;
 mod expiry;
@@ -109,6 +110,7 @@ impl Rounds<'_> {
         if let Some(record) = self.visible.round(0)? {
             return Ok(record);
         }
+        self.start_time(0)?;
         self.say(0, "playing the baseline on train and gate tasks");
         self.play_visible(0).await?;
         self.play_heldout(0).await?;
@@ -160,7 +162,7 @@ impl Rounds<'_> {
 
     /// Opens a round at the gate, unless it is open.
     fn begin(&mut self, round: u32) -> Result<(), RoundsError> {
-        self.round_began = self.course.desk.clock.milliseconds();
+        self.start_time(round)?;
         self.course.run.round(round)?;
         if self.gate.round() < round {
             self.take_rollback()?;

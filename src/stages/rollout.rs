@@ -185,7 +185,7 @@ pub struct PassAt {
 impl Tally {
     /// These figures as a point of the curves.
     pub fn point(&self) -> Point {
-        Point { pass_rate: self.pass_rate, tasks: self.tasks, episodes: self.scored, missing: self.missing }
+        Point { pass_rate: self.pass_rate, tasks: self.tasks, episodes: self.scored, missing: Some(self.missing) }
     }
 }
 

@@ -61,6 +61,23 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_via(Path::new(&beside), path, bytes)
 }
 
+/// Writes to a path that a person named: a link is followed, and what is no regular file, such as a device or a pipe, takes the bytes as they
+/// come.
+///
+/// # Errors
+/// What the operating system refused.
+pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let through = |options: &mut OpenOptions| options.open(path).map_err(FileError::io("write", path));
+    if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return through(OpenOptions::new().write(true))?.write_all(bytes).map_err(FileError::io("write", path));
+    }
+    if path.is_symlink() {
+        // One that leads to nothing yet would else be replaced.
+        through(OpenOptions::new().create(true).append(true))?;
+    }
+    write_whole(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), bytes)
+}
+
 /// Writes a whole file by way of `part`, a path on the same disk where a half-written file does no harm.
 ///
 /// # Errors

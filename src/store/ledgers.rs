@@ -63,14 +63,6 @@ impl RunDir {
 }
 
 impl Visible {
-    /// `data/task_history.jsonl`.
-    ///
-    /// # Errors
-    /// See [`ReadError`].
-    pub fn task_history(&self) -> Result<Vec<TaskHistoryLine>, ReadError> {
-        self.lines(TASK_HISTORY)
-    }
-
     /// `scoreboard.json`.
     ///
     /// # Errors
@@ -92,13 +84,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
         let visible = Visible::open(dir.path(), "test", &Clock::stepped(1)).unwrap();
-        assert!(visible.task_history().unwrap().is_empty() && visible.scoreboard().unwrap().is_none());
+        assert!(visible.scoreboard().unwrap().is_none());
         let line = |round| TaskHistoryLine { round, task: TaskId::from("t"), solved: 1, scored: 2, status: TaskStatus::Flaky };
         run.write_task_history(&[line(0), line(1)]).unwrap();
         run.write_task_history(&[line(2)]).unwrap();
         let board = Scoreboard { format: SCOREBOARD_FORMAT, ..Scoreboard::default() };
         run.write_scoreboard(&board).unwrap();
-        assert_eq!(visible.task_history().unwrap(), [line(2)]);
+        assert_eq!(visible.lines::<TaskHistoryLine>(TASK_HISTORY).unwrap(), [line(2)]);
         assert_eq!(visible.scoreboard().unwrap(), Some(board));
     }
 

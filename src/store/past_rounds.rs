@@ -1,6 +1,5 @@
 //! The rounds of a run as ledgers are derived from them, read by the allow-list.
 
-use super::harness_repo::Branch;
 use super::visible::{ReadError, Visible};
 use crate::domain::history::PastRound;
 use crate::domain::id::HarnessId;
@@ -27,13 +26,9 @@ impl Visible {
         Ok(rounds)
     }
 
-    /// The incumbent with which a round that is open began: the last one that the round itself has not committed. A person may have put it
-    /// there after the round before.
+    /// The incumbent with which a round that is open began.
     fn began(&self, round: u32) -> Result<Option<HarnessId>, ReadError> {
         let Some(repo) = self.harnesses()? else { return Ok(None) };
-        let Some(tip) = repo.tip(&Branch::Main)? else { return Ok(None) };
-        let of_round = round.to_string();
-        let before = repo.log(tip.as_str())?.into_iter().find(|entry| entry.trailer("Round") != Some(&of_round));
-        Ok(before.map(|entry| entry.harness))
+        Ok(repo.incumbent_before(round)?)
     }
 }

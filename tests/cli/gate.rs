@@ -1,6 +1,6 @@
 //! `gate`: the gate in simulated worlds.
 
-use crate::looped::short;
+use crate::looped::{SETTINGS, short};
 use crate::test_run::TestRun;
 
 #[test]
@@ -57,4 +57,14 @@ fn a_check_against_itself_leaves_the_run_as_it_was() {
     let report = run.run(&["report", "--run", "r", "--format", "md", "--output", "-"]).out;
     assert!(report.contains("| rollouts: train, open to the engine | 3 |"), "{report}");
     assert!(report.contains("| rollouts: the incumbent against itself, sealed | 80 |"), "{report}");
+}
+
+#[test]
+fn what_an_earlier_command_shipped_is_no_ship_of_this_one() {
+    let run = short();
+    let ran = run.run(&[&["loop", "--run", "r", "--rounds", "1"], &SETTINGS[..]].concat());
+    assert!(ran.exit == 0 && ran.out.contains("R1: shipped C-R1-0"), "{}{}", ran.out, ran.err);
+    let ran = run.run(&["gate", "--run", "r", "--require-ship", "--json"]);
+    let event: serde_json::Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+    assert_eq!((ran.exit, &event["event"], &event["shipped"]), (1, &"over".into(), &serde_json::json!([])), "{}{}", ran.out, ran.err);
 }

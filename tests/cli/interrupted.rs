@@ -81,9 +81,16 @@ fn the_program_of_an_engine_is_not_waited_for() {
     let ran = end(child);
     assert_eq!(ran.exit, 130, "{}", ran.err);
     assert!(ran.err.contains("stopping: nothing more is started") && ran.err.contains("continue: "), "{}", ran.err);
+    let took = || {
+        let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(run.path().join("r/sealed/elapsed.json")).unwrap()).unwrap();
+        assert_eq!(kept["round"], 1, "{kept}");
+        kept["milliseconds"].as_u64().unwrap()
+    };
+    let first = took();
     arguments.extend(["--max-time", "1s"]);
     let ran = end(start(&run, &arguments));
     assert!(ran.exit == 130 && ran.err.contains("stopped: --max-time 1s is over"), "{}", ran.err);
+    assert!(first > 1000 && took() > first + 1000, "{first} ms, then {} ms", took());
 }
 
 #[test]

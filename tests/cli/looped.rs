@@ -34,6 +34,10 @@ pub fn short() -> TestRun {
     run
 }
 
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
 fn looped(run: &TestRun, dir: &str) -> Ran {
     let mut arguments = vec!["loop", "--run", dir, "--rounds", "2"];
     arguments.extend(SETTINGS);
@@ -110,6 +114,9 @@ fn a_loop_ships_and_says_what_came_of_it() {
     }
     let trees = trees(&dir);
     assert!(trees[0].1 != trees[1].1, "nothing has changed: {trees:?}");
+    // The gate counts what was scored; what is missing is counted where all episodes are at hand.
+    let baseline = &json(&dir.join("curves.json"))["rounds"][0];
+    assert_eq!((&baseline["heldout"]["missing"], baseline["gate"].get("missing")), (&0.into(), None), "{baseline}");
     nothing_sealed_is_outside(&dir);
     // All is on file: the same command plays nothing and says the same.
     let before = outcome(&dir);
@@ -237,6 +244,9 @@ fn the_gate_follows_a_rollback_by_hand() {
     let trees = trees(&dir);
     assert_eq!(gate["incumbents"][0]["harness"], trees[0].1.as_str());
     assert!(ran.out.contains("gain on held-out tasks: +0.0 points"), "{}", ran.out);
+    let line = ran.out.lines().find(|line| line.starts_with("ended: ")).unwrap();
+    let words: Vec<&str> = line.rsplit("; ").next().unwrap().split(' ').collect();
+    assert_eq!(words[2..], ["shipped,", words[0], "of", "them", "undone", "since"], "{line}");
     // What the rounds found stays; what was undone is claimed no more.
     assert!(before == curves(), "the curves have changed");
     let report = run.run(&["report", "--run", "whole", "--format", "md", "--output", "-"]).out;
@@ -258,9 +268,10 @@ fn a_ship_that_a_person_took_back_is_neither_scored_nor_claimed() {
         assert_eq!(ran.exit, 0, "{}", ran.err);
         let outcomes = std::fs::read_to_string(run.path().join("r/data/ship_outcomes.jsonl")).unwrap();
         assert!(!outcomes.contains("C-R1-0"), "{stage}: {outcomes}");
+        // While the next round is open too.
+        let report = run.run(&["report", "--run", "r", "--format", "md", "--output", "-"]).out;
+        assert!(report.contains("undone: put back by hand to R0 after R1"), "{stage}: {report}");
     }
-    let report = run.run(&["report", "--run", "r", "--format", "md", "--output", "-"]).out;
-    assert!(report.contains("undone: put back by hand to R0 after R1"), "{report}");
 }
 
 /// A candidate that a person must see holds the loop up, and ships or does not by the person's word; no round is used up by waiting.
@@ -280,11 +291,19 @@ fn a_ship_waits_for_a_persons_word() {
         let candidate = waiting(&looped(dir));
         assert_eq!(waiting(&looped(dir)), candidate);
         assert!(!run.path().join(dir).join("R1/round.json").exists());
+        // What the round took before is counted, however long ago that was.
+        let elapsed = run.path().join(dir).join("sealed/elapsed.json");
+        let mut kept = json(&elapsed);
+        kept["milliseconds"] = 3_600_000.into();
+        run.write(&format!("{dir}/sealed/elapsed.json"), &kept.to_string());
         run.write(&format!("{dir}/{folder}/{candidate}"), "");
         let ran = looped(dir);
         assert_eq!(ran.exit, 0, "{}", ran.err);
         let state = std::fs::read_to_string(run.path().join(dir).join("sealed/gate_state.json")).unwrap();
         assert!(state.contains(&format!("\"ruling\":\"{ruling}\"")), "{}", ran.out);
+        let took = |round: u32| json(&run.path().join(dir).join(format!("R{round}/round.json")))["milliseconds"].as_u64().unwrap();
+        assert!(took(0) < 600_000 && (3_600_000..4_200_000).contains(&took(1)));
+        assert!(!elapsed.exists() || json(&elapsed)["milliseconds"].as_u64() < Some(600_000), "the next round begins at 0");
     }
 }
 

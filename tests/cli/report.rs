@@ -94,6 +94,59 @@ fn heldout_tasks_are_compared_and_sealed_names_stay_sealed() {
 }
 
 #[test]
+fn what_a_person_named_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt;
+    let fresh = played();
+    let to = |name: &str| fresh.run(&["report", "--run", "r", "--format", "md", "--output", name]);
+    let there = fresh.write("there.md", "");
+    for (link, target) in [("old.md", "there.md"), ("new.md", "not-yet.md")] {
+        std::os::unix::fs::symlink(target, fresh.path().join(link)).unwrap();
+        let ran = to(link);
+        assert!(ran.exit == 0 && fresh.path().join(link).is_symlink(), "{link}: {}", ran.err);
+        assert!(fs::read_to_string(fresh.path().join(target)).unwrap().starts_with("# r\n"), "{link}");
+    }
+    let pipe = fresh.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    let ran = to("pipe");
+    assert!(ran.exit == 0 && fs::metadata(&pipe).unwrap().file_type().is_fifo(), "{}", ran.err);
+    let whole = fs::read_to_string(there).unwrap();
+    assert_eq!(reader.join().unwrap(), whole);
+    assert_eq!(to("/dev/stdout").out, whole, "and no word more");
+}
+
+/// A run whose first round shipped, with held-out episodes of its first harness alone.
+fn shipped_and_not_played() -> TestRun {
+    let fresh = played();
+    let first = fs::read_dir(fresh.path().join("r/sealed/heldout")).unwrap().next().unwrap().unwrap().file_name();
+    let first = first.to_string_lossy().into_owned();
+    fresh.write("r/R0/round.json", &record(&first, &first, 0));
+    fresh.write("r/R1/round.json", &record(&first, &"b".repeat(40), 1));
+    fresh
+}
+
+#[test]
+fn a_harness_that_was_not_played_on_heldout_tasks_is_not_given_the_figures_of_the_first() {
+    let fresh = shipped_and_not_played();
+    fs::create_dir_all(fresh.path().join("r/R2")).unwrap();
+    let ran = fresh.run(&["report", "--run", "r", "--format", "md", "--output", "-", "--control", "r"]);
+    assert!(ran.exit == 0 && !ran.out.contains("+0.0 points") && !ran.out.contains("same harness"), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("This is the harness of R0; the present one was not played on held-out tasks yet."), "{}", ran.out);
+    assert_eq!(ran.out.matches("| not played yet |").count(), 2, "{}", ran.out);
+    assert!(!ran.out.contains("began at") && !ran.out.contains("One harness only"), "{}", ran.out);
+    // Once it was, it is compared, whatever is open since.
+    let heldout = fresh.path().join("r/sealed/heldout");
+    let first = fs::read_dir(&heldout).unwrap().next().unwrap().unwrap().path();
+    fs::create_dir_all(heldout.join("b".repeat(40))).unwrap();
+    fs::copy(first.join("episodes.jsonl"), heldout.join("b".repeat(40)).join("episodes.jsonl")).unwrap();
+    let ran = fresh.run(&["report", "--run", "r", "--format", "md", "--output", "-"]);
+    assert!(ran.out.contains("**+0.0 points**") && ran.out.contains("→ R1 "), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn a_run_that_ends_with_its_first_harness_gained_nothing() {
     let fresh = played();
     let folder = fresh.path().join("r");

@@ -2,8 +2,8 @@
 //! and why, and whether it is the harness or the model. Page and Markdown print the same answers; a missing part says so.
 
 use super::input::{Comparison, Report};
-use super::put_back::PutBack;
-use crate::domain::curves::ModelShare;
+use super::put_back::{By, PutBack};
+use crate::domain::curves::{ModelShare, Point};
 use crate::domain::figures::{count, gain, money, percent, points, range, time, tokens};
 use crate::domain::id::CandidateId;
 use crate::domain::interval::{Share, difference};
@@ -69,9 +69,10 @@ pub(super) fn headline(report: &Report) -> String {
     format!("One harness was played: it solves {} of {what}.", percent(value.value))
 }
 
-/// The last rate there is, on the split that says most.
+/// The last rate of the harness that the run stands with, on the split that says most.
 fn single(report: &Report) -> Option<(String, Share)> {
-    let mut found = report.points().rev().flat_map(|round| [("held-out", round.heldout), ("train", round.train), ("gate", round.gate)]);
+    let points = report.points_of(report.incumbent()).rev();
+    let mut found = points.flat_map(|round| [("held-out", round.heldout), ("train", round.train), ("gate", round.gate)]);
     found.find_map(|(name, point)| point.and_then(|point| Some((format!("{} {name} tasks", point.tasks), point.pass_rate?))))
 }
 
@@ -101,17 +102,28 @@ fn gained(report: &Report) -> Answer {
         };
         return Answer { question, short: gain(*difference), lines, tone };
     }
-    let heldout = report.points().rev().find_map(|round| round.heldout?.pass_rate);
-    let short = if let Some(value) = heldout {
-        lines.push(format!("Held-out tasks solved: {value}, 95 % interval over tasks"));
-        lines.push(if report.is_unchanged() { NO_CHANGE } else { "One harness only, so there is no gain to report." }.to_owned());
-        if report.is_unchanged() { "Nothing" } else { "No comparison" }
-    } else {
-        lines.push("Held-out tasks were not played.".to_owned());
-        "Not known"
-    };
+    let (short, heldout) = not_compared(report);
+    lines.extend(heldout);
     lines.extend(train_line(report));
     Answer { question, short: short.to_owned(), lines, tone: Tone::Plain }
+}
+
+/// Why no two harnesses are compared on held-out tasks, after what one of them solved.
+fn not_compared(report: &Report) -> (&'static str, Vec<String>) {
+    let rated = |(round, point): (u32, Point)| Some((round, point.pass_rate?));
+    let solved = |(_, value)| format!("Held-out tasks solved: {value}, 95 % interval over tasks");
+    if let Some(present) = report.heldout_of(report.incumbent()).and_then(rated) {
+        let (short, why) = match () {
+            () if report.is_unchanged() => ("Nothing", NO_CHANGE),
+            () if report.stands_with_first() => ("No comparison", "One harness only, so there is no gain to report."),
+            () => ("No comparison", "The first harness was not played on held-out tasks, so there is no gain to report."),
+        };
+        return (short, vec![solved(present), why.to_owned()]);
+    }
+    let other = report.curves.rounds.iter().rev().find_map(|points| rated((points.round, points.heldout?)));
+    let Some((round, value)) = other else { return ("Not known", vec!["Held-out tasks were not played.".to_owned()]) };
+    let why = format!("This is the harness of R{round}; the present one was not played on held-out tasks yet.");
+    ("No comparison", vec![solved((round, value)), why])
 }
 
 /// That a person took back what had shipped.
@@ -119,9 +131,12 @@ pub(super) fn put_back_line(back: &PutBack) -> String {
     format!("After R{} the harness was put back by hand to {}: what shipped in between is undone.", back.after, back.version())
 }
 
-/// The same of one ship.
+/// What became of a ship that was taken back.
 pub(super) fn undone(back: &PutBack) -> String {
-    format!("undone: put back by hand to {} after R{}", back.version(), back.after)
+    match back.by {
+        By::Hand => format!("undone: put back by hand to {} after R{}", back.version(), back.after),
+        By::Gate => format!("undone: rolled back by the gate to {} in R{}", back.version(), back.after),
+    }
 }
 
 /// Train tasks, where nothing better is known.
@@ -140,7 +155,7 @@ fn spent(report: &Report) -> Answer {
     let mut lines = Vec::new();
     let episodes = count(report.episodes(), "episode");
     let milliseconds: u64 = report.rounds.iter().filter_map(|round| round.record.as_ref()).map(|record| record.milliseconds).sum();
-    let took = if milliseconds > 0 { format!(", {}", time(milliseconds)) } else { String::new() };
+    let took = if milliseconds > 0 { format!("; the rounds took {}", time(milliseconds)) } else { String::new() };
     lines.push(format!("{episodes}{took}"));
     let cached = if usage.input_tokens == 0 { 0.0 } else { usage.cached_tokens as f64 / usage.input_tokens as f64 };
     if cached > 0.0 {
@@ -193,11 +208,12 @@ fn shipped(report: &Report) -> Answer {
         let (rejected, blocked, parked) = (of(RulingWord::Rejected), of(RulingWord::Blocked), of(RulingWord::Parked));
         lines.push(format!("{rejected} rejected, {blocked} blocked, {parked} waiting: the reasons are below"));
     }
-    let holds = ships.iter().any(|(round, _)| report.taken_back(*round).is_none());
-    let tone = if holds { Tone::Good } else { Tone::Plain };
+    let undone = ships.iter().filter(|(round, _)| report.taken_back(*round).is_some()).count();
+    let tone = if undone < ships.len() { Tone::Good } else { Tone::Plain };
     // One that waits is ruled on once a round.
     let candidates: BTreeSet<&CandidateId> = rulings.iter().map(|(_, ruled)| &ruled.candidate).collect();
-    let short = format!("{} of {}", ships.len(), count(candidates.len() as u64, "candidate"));
+    let since = if undone == 0 { String::new() } else { format!(", {undone} of them undone since") };
+    let short = format!("{} of {}{since}", ships.len(), count(candidates.len() as u64, "candidate"));
     Answer { question, short, lines, tone }
 }
 

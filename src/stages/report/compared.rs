@@ -32,11 +32,14 @@ pub struct Control {
     pub shipped: u64,
     /// Its first harness on held-out tasks.
     pub before: Option<Point>,
-    /// Its last one; the same where nothing shipped.
+    /// Its present one.
     pub after: Option<Point>,
     /// Its gain on held-out tasks, where the harness is another one.
     pub heldout: Option<Comparison>,
-    /// What the model contributes under its last harness.
+    /// It stands with its first harness.
+    #[serde(default)]
+    pub is_same: bool,
+    /// What the model contributes under its present harness.
     pub model_share: Option<ModelShare>,
     /// Why the two cannot be compared, in plain words; empty: they can.
     #[serde(default)]
@@ -72,10 +75,10 @@ impl Control {
 
     /// The run in one row.
     pub fn of(report: &Report) -> Self {
-        let points = || report.points().filter_map(|round| round.heldout);
         let compared = |pick: fn(&Comparison) -> Point| report.heldout.as_ref().map(pick);
-        let before = compared(|heldout| heldout.before).or_else(|| points().next());
-        let after = compared(|heldout| heldout.after).or_else(|| if report.is_unchanged() { before } else { points().next_back() });
+        let of = |harness: &str| report.heldout_of(harness).map(|(_, point)| point);
+        let before = compared(|heldout| heldout.before).or_else(|| of(report.left_by(0)));
+        let after = compared(|heldout| heldout.after).or_else(|| of(report.incumbent()));
         let usage = report.usage();
         Self {
             name: report.run.name.clone(),
@@ -89,7 +92,8 @@ impl Control {
             before,
             after,
             heldout: report.heldout.clone(),
-            model_share: report.points().rev().find_map(|round| round.model_share.clone()),
+            is_same: report.stands_with_first(),
+            model_share: report.points_of(report.incumbent()).rev().find_map(|round| round.model_share.clone()),
             differs: Vec::new(),
         }
     }
@@ -133,8 +137,9 @@ pub(super) fn side_by_side(report: &Report) -> Table {
 fn row(run: &Control) -> Vec<String> {
     let gained = match &run.heldout {
         Some(heldout) => format!("{} ({})", gain(heldout.gain), range(heldout.gain)),
-        None if run.before.is_some() && run.before == run.after => "none: same harness".to_owned(),
-        None => "–".to_owned(),
+        None if run.before.is_none() => "–".to_owned(),
+        None if run.is_same => "none: same harness".to_owned(),
+        None => "not played yet".to_owned(),
     };
     let part = run.model_share.as_ref().and_then(|share| Some(gain(difference(share.random.pass_rate?, share.model.pass_rate?, 0.0))));
     vec![

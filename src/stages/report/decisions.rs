@@ -42,7 +42,7 @@ fn of_round(report: &Report, round: &Round) -> Markup {
             @for note in &decision.notes { p class="note" { (plain(note)) } }
             @if let Some(concern) = &decision.strategy_concern { p class="note" { "The Critic is worried: " (plain(concern)) } }
         }
-        @for back in report.put_back.iter().filter(|back| back.after == round.round) { p class="note" { (put_back_line(back)) } }
+        @if let Some(back) = report.put_back_after(round.round) { p class="note" { (put_back_line(back)) } }
         @for ruled in rulings { (of_ruling(report, round.round, ruled)) }
         @for candidate in waiting {
             article class="candidate" {
@@ -65,10 +65,11 @@ pub(super) fn reason(ruled: &Ruled) -> &str {
 }
 
 fn of_ruling(report: &Report, round: u32, ruled: &Ruled) -> Markup {
+    let back = if ruled.word == RulingWord::Shipped { report.taken_back(round) } else { None };
     let class = match ruled.word {
-        RulingWord::Shipped => "candidate shipped",
+        RulingWord::Shipped if back.is_none() => "candidate shipped",
         RulingWord::Blocked => "candidate blocked",
-        RulingWord::Rejected | RulingWord::Parked => "candidate",
+        RulingWord::Shipped | RulingWord::Rejected | RulingWord::Parked => "candidate",
     };
     html! {
         article class=(class) {
@@ -78,7 +79,7 @@ fn of_ruling(report: &Report, round: u32, ruled: &Ruled) -> Markup {
             }
             p { (plain(reason(ruled))) }
             @if let Some(outcome) = report.ship_outcome(&ruled.candidate) { p { (came_of(outcome)) } }
-            @if let (RulingWord::Shipped, Some(back)) = (ruled.word, report.taken_back(round)) { p { (undone(back)) } }
+            @if let Some(back) = back { p { (undone(back)) } }
             @if let Some(candidate) = report.candidate(&ruled.candidate) { (of_candidate(candidate)) }
         }
     }

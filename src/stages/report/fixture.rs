@@ -32,7 +32,7 @@ pub(super) fn run(rounds: u32, tasks: u32) -> Report {
     };
     let point = |round: u32, shift: f64, tasks: u32| {
         let pass_rate = wilson((success(round) + shift).max(0.0) * f64::from(tasks), tasks as usize);
-        Some(Point { pass_rate, tasks: tasks as usize, episodes: 2 * tasks as usize, missing: 0 })
+        Some(Point { pass_rate, tasks: tasks as usize, episodes: 2 * tasks as usize, missing: None })
     };
     let of_heldout = |round: u32| Comparison::of_tasks((round, &at(round)), (round, &at(round))).map(|same| same.after);
     let points = (0..rounds)
@@ -288,7 +288,7 @@ fn spent(episodes: u64, missing: u64) -> Spent {
 }
 
 fn control() -> Control {
-    let point = |solved: f64| Point { pass_rate: wilson(solved, 48), tasks: 48, episodes: 96, missing: 0 };
+    let point = |solved: f64| Point { pass_rate: wilson(solved, 48), tasks: 48, episodes: 96, missing: None };
     Control {
         name: "parcels-random".into(),
         engine: Engine::Random.to_string(),

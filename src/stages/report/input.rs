@@ -30,11 +30,11 @@ pub struct Report {
     pub run: RunFacts,
     /// Pass rates by round and split.
     pub curves: Curves,
-    /// The first harness against the last one on held-out tasks; absent where they are the same.
+    /// The first harness against the present one on held-out tasks; absent where they are the same, or one was not played on them.
     pub heldout: Option<Comparison>,
     /// Rounds in order.
     pub rounds: Vec<Round>,
-    /// Earlier harnesses that a person put back, in order.
+    /// Earlier harnesses that came back, in order.
     #[serde(default)]
     pub put_back: Vec<PutBack>,
     /// What came of the predictions of each ship.
@@ -205,7 +205,7 @@ impl Comparison {
             pass_rate: wilson(rates, pairs.len()),
             tasks: pairs.len(),
             episodes: episodes as usize,
-            missing: 0,
+            missing: None,
         };
         let before = point(pairs.iter().map(|pair| pair.0).sum(), common.iter().map(|(one, _)| one.1).sum());
         let after = point(pairs.iter().map(|pair| pair.1).sum(), common.iter().map(|(_, two)| two.1).sum());
@@ -230,11 +230,9 @@ impl Report {
         self.rounds.len() > 1 || self.rulings().next().is_some()
     }
 
-    /// Whether rounds were played and the harness is the one it began with.
+    /// Whether it tried to change the harness, and stands with the one it began with.
     pub fn is_unchanged(&self) -> bool {
-        let mut records = self.rounds.iter().filter_map(|round| round.record.as_ref());
-        let (first, last) = (records.next(), records.next_back());
-        first.zip(last).is_some_and(|(first, _)| first.before.as_str() == self.incumbent())
+        self.evolves() && self.stands_with_first()
     }
 
     /// The last round that ended, or 0.

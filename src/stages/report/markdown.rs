@@ -78,7 +78,7 @@ fn decision(report: &Report, round: &Round, text: &mut String) {
     for ruled in &decision.candidates {
         ruling(report, decision.round, ruled, text);
     }
-    for back in report.put_back.iter().filter(|back| back.after == round.round) {
+    if let Some(back) = report.put_back_after(round.round) {
         _ = writeln!(text, "- {}", put_back_line(back));
     }
 }

@@ -28,5 +28,5 @@ pub use input::{Candidate, Cell, Comparison, Counts, REPORT_FORMAT, Report, Roun
 pub use junit::junit;
 pub use markdown::{job_summary, markdown};
 pub use page::html;
-pub use put_back::PutBack;
+pub use put_back::{By, PutBack};
 pub use reading::{BYTES_A_TOKEN, Reading};

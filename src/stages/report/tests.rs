@@ -4,8 +4,8 @@ use super::answers::answers;
 use super::cost_chart::episodes_by_round;
 use super::fixture::{baseline, run};
 use super::input::{Comparison, Counts, Report, Use};
-use super::{html, job_summary, junit, markdown};
-use crate::domain::id::TaskId;
+use super::{By, PutBack, html, job_summary, junit, markdown};
+use crate::domain::id::{HarnessId, TaskId};
 use crate::domain::round::RulingWord;
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ fn first_screen(report: &Report) -> String {
 
 #[test]
 fn the_first_screen_answers_the_four_questions() {
-    insta::assert_snapshot!(first_screen(&run(6, 24)), @r#"parcels-smollm2 After 5 rounds the harness solves 54.2 % of the tasks it was never tuned on; it began at 5.2 %. benchmark parcels · played by smollm2-135m-instruct-q4 · first harness 3f9c1a77be · R0 to R5 What was gained on tasks never seen? +49.0 points 95 % interval over tasks: +35.0 to +61.4 points R0 5.2 % → R5 54.2 % of 48 held-out tasks What did it cost? $0.66 · 11.6 M tokens 1,318 episodes, 1 h 13 min 74 % of the prompt tokens served from a cache of this, the meta-agent: 357 K tokens, $0.02 in 3 sessions 465 episodes more not played, because a dry replay showed no difference (3.1 M tokens saved) 12 episodes missing, because plumbing failed: not scored What shipped, and why? 3 of 11 candidates R1 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up R3 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up R5 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up Is it the harness or the model? +39.2 points by the model R5: 54.2 % solved with the model, 15.0 % with a random chooser in its place 95 % interval of the model's part: +20.4 to +54.4 points, on 48 held-out tasks"#);
+    insta::assert_snapshot!(first_screen(&run(6, 24)), @r#"parcels-smollm2 After 5 rounds the harness solves 54.2 % of the tasks it was never tuned on; it began at 5.2 %. benchmark parcels · played by smollm2-135m-instruct-q4 · first harness 3f9c1a77be · R0 to R5 What was gained on tasks never seen? +49.0 points 95 % interval over tasks: +35.0 to +61.4 points R0 5.2 % → R5 54.2 % of 48 held-out tasks What did it cost? $0.66 · 11.6 M tokens 1,318 episodes; the rounds took 1 h 13 min 74 % of the prompt tokens served from a cache of this, the meta-agent: 357 K tokens, $0.02 in 3 sessions 465 episodes more not played, because a dry replay showed no difference (3.1 M tokens saved) 12 episodes missing, because plumbing failed: not scored What shipped, and why? 3 of 11 candidates R1 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up R3 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up R5 (+13.1 points): Offer only actions that name a word of the goal, because the same three actions are chosen in turn until the steps are used up Is it the harness or the model? +39.2 points by the model R5: 54.2 % solved with the model, 15.0 % with a random chooser in its place 95 % interval of the model's part: +20.4 to +54.4 points, on 48 held-out tasks"#);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn the_job_summary_leaves_out_diffs_and_tasks() {
 
     **\$0.66 · 11.6 M tokens**
 
-    - 1,318 episodes, 1 h 13 min
+    - 1,318 episodes; the rounds took 1 h 13 min
     - 74 % of the prompt tokens served from a cache
     - of this, the meta-agent: 357 K tokens, \$0.02 in 3 sessions
     - 465 episodes more not played, because a dry replay showed no difference (3.1 M tokens saved)
@@ -313,4 +313,19 @@ fn a_candidate_that_waits_counts_once_and_episodes_after_the_last_round_have_a_r
     let rows = episodes_by_round(&report);
     assert!(rows.last().is_some_and(|(name, rollouts)| name == "after" && rollouts.heldout == 7), "{rows:?}");
     assert!(markdown(&report).contains(", after "));
+}
+
+#[test]
+fn a_ship_that_the_gate_rolled_back_is_said_to_be_undone() {
+    let mut report = run(5, 4);
+    let to = HarnessId("2".repeat(40));
+    report.put_back = vec![PutBack { after: 4, to: Some(1), harness: to, by: By::Gate }];
+    let shipped = answers(&report)[2].clone();
+    assert_eq!(shipped.short, "2 of 8 candidates, 1 of them undone since");
+    assert!(shipped.lines[1].ends_with("; undone: rolled back by the gate to R1 in R4"), "{:?}", shipped.lines);
+    let page = html(&report);
+    assert_eq!(page.matches("candidate shipped").count(), html(&run(5, 4)).matches("candidate shipped").count() - 1);
+    for text in [parse(&page), markdown(&report)] {
+        assert!(text.contains("rolled back by the gate to R1 in R4") && !text.contains("by hand"), "{text}");
+    }
 }

@@ -202,14 +202,6 @@ impl HarnessRepo {
         Ok(tags.into_iter().filter_map(|(name, at)| Some((name.strip_prefix('R')?.parse().ok()?, at))).collect())
     }
 
-    /// The candidates that have a branch, in order.
-    ///
-    /// # Errors
-    /// What the operating system refused.
-    pub fn candidates(&self) -> Result<Vec<CandidateId>, RepoError> {
-        Ok(refs::list(&self.dir, "refs/heads/candidate")?.into_keys().map(CandidateId).collect())
-    }
-
     /// The harness at `rev`: a branch, a candidate's id, a tag, or a commit's or tree's id or its first four digits at least.
     ///
     /// # Errors
@@ -266,6 +258,17 @@ impl HarnessRepo {
             entries.push(self.entry(parent)?);
         }
         Ok(entries)
+    }
+
+    /// The incumbent with which the latest round of a run began, or is to begin: the last one on `main` that the round has not committed
+    /// itself. A person may have put it there after the round before.
+    ///
+    /// # Errors
+    /// A damaged commit; what the operating system refused.
+    pub fn incumbent_before(&self, round: u32) -> Result<Option<HarnessId>, RepoError> {
+        let Some(tip) = self.tip(&Branch::Main)? else { return Ok(None) };
+        let is_of_round = |entry: &LogEntry| entry.trailer("Round").and_then(|text| text.parse().ok()).is_some_and(|of: u32| of >= round);
+        Ok(self.log(tip.as_str())?.into_iter().find(|entry| !is_of_round(entry)).map(|entry| entry.harness))
     }
 
     /// Writes the files of the harness at `rev` into an empty or new folder, without `.git`; `harness.toml` comes last.
