@@ -15,7 +15,7 @@ use super::{desk, estimate};
 use crate::clock::Clock;
 use crate::domain::engine::Engine;
 use crate::domain::estimate::{AtMost, Part};
-use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile};
+use crate::domain::gate::{GENERALISE_FROM, GateSettings, Profile, SameFinding};
 use crate::domain::id::CandidateId;
 use crate::domain::request::ModelRole;
 use crate::domain::task::Split;
@@ -38,7 +38,7 @@ pub(crate) enum Task<'a> {
     /// Takes the run so far.
     Run(Until),
     /// Plays the incumbent against itself so often; told of each line.
-    Same(u32, &'a RefCell<Vec<(bool, String)>>),
+    Same(u32, &'a RefCell<Vec<Option<SameFinding>>>),
 }
 
 /// What is allowed without asking; nothing by default.
@@ -119,12 +119,11 @@ pub(crate) fn with_rounds<T>(
         let mut rounds = Rounds::open(course)?;
         let closing = match task {
             Task::Run(until) => rounds.run(*until).await?,
-            Task::Same(times, lines) => {
+            Task::Same(times, findings) => {
                 for number in 0..*times {
                     let (finding, line) = rounds.check_same(number).await?;
                     printer.line(&line);
-                    let is_sound = finding == Some(crate::domain::gate::SameFinding::Undecided);
-                    lines.borrow_mut().push((is_sound, line));
+                    findings.borrow_mut().push(finding);
                 }
                 Closing::default()
             }

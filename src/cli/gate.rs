@@ -7,6 +7,7 @@ use super::course::{Allowed, RestEvent, Task, whole, with_rounds};
 use super::failure::{Exit, Failure};
 use super::gate_simulate::{SimulateArgs, gate_simulate};
 use super::printer::Printer;
+use crate::domain::gate::SameFinding;
 use crate::rounds::{Rest, Until};
 use clap::Args;
 use serde::Serialize;
@@ -35,6 +36,8 @@ struct SameEvent {
     event: &'static str,
     times: usize,
     undecided: usize,
+    /// Repetitions in which too much was missing to say anything.
+    void: usize,
 }
 
 /// Runs the command.
@@ -59,14 +62,19 @@ pub(crate) fn gate(args: &GateArgs, printer: &Printer) -> Done {
 }
 
 fn check_same(assignment: &Assignment, times: u32, printer: &Printer) -> Done {
-    let lines = RefCell::new(Vec::new());
-    with_rounds(assignment, Allowed::default(), &Task::Same(times, &lines), printer, whole)?;
-    let lines = lines.into_inner();
-    let undecided = lines.iter().filter(|(is_sound, _)| *is_sound).count();
-    printer.event(&SameEvent { event: "aa", times: lines.len(), undecided });
-    printer.line(&format!("undecided, as it must be, in {undecided} of {} repetitions", lines.len()));
-    if undecided == lines.len() {
+    let findings = RefCell::new(Vec::new());
+    with_rounds(assignment, Allowed::default(), &Task::Same(times, &findings), printer, whole)?;
+    let findings = findings.into_inner();
+    let (times, of) = (findings.len(), |finding: Option<SameFinding>| findings.iter().filter(|found| **found == finding).count());
+    let (undecided, void) = (of(Some(SameFinding::Undecided)), of(None));
+    printer.event(&SameEvent { event: "aa", times, undecided, void });
+    printer.line(&format!("undecided, as it must be, in {undecided} of {times} repetitions"));
+    if undecided == times {
         return Ok(Exit::Done);
+    }
+    if undecided + void == times {
+        return Err(Failure::new(Exit::Outside, format!("finish {void} of {times} repetitions: too many episodes are missing"))
+            .hint("the same command plays what is missing"));
     }
     Err(Failure::new(Exit::Threshold, "trust the gate: it told the incumbent from itself").hint("report the lines above"))
 }

@@ -51,7 +51,7 @@ const BOUNDS: [(&str, f64, f64); 14] = [
     ("patience", 1.0, f64::MAX),
     ("train", 1.0, f64::MAX),
     ("gate", 1.0, f64::MAX),
-    ("heldout", 0.0, f64::MAX),
+    ("heldout", 1.0, f64::MAX),
     ("heldout_rollouts", 1.0, MOST_ROLLOUTS as f64),
     ("meta_tokens", 0.0, f64::MAX),
     ("alpha", 0.0, 1.0),

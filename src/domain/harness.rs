@@ -221,6 +221,19 @@ impl Limits {
             seconds: least(self.seconds, other.seconds),
         }
     }
+
+    /// The looser of two limits, field by field.
+    pub fn loosest(&self, other: &Self) -> Self {
+        fn most<T: PartialOrd>(one: Option<T>, two: Option<T>) -> Option<T> {
+            one.zip(two).map(|(one, two)| if one > two { one } else { two })
+        }
+        Self {
+            steps: most(self.steps, other.steps),
+            tokens: most(self.tokens, other.tokens),
+            cost: most(self.cost, other.cost),
+            seconds: most(self.seconds, other.seconds),
+        }
+    }
 }
 
 /// Whether a harness can have a file of this path: within the folder, not hidden (a reader passes hidden files over), printable.

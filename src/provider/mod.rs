@@ -32,7 +32,7 @@ pub use uniform::Uniform;
 
 use crate::clock::Clock;
 use crate::domain::id::PolicyVersion;
-use crate::domain::request::{ModelRequest, Reply};
+use crate::domain::request::{ModelRequest, Reply, Sampling};
 use crate::net::Client;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -126,6 +126,18 @@ impl Provider {
         match self {
             Self::Served(_) => true,
             Self::Scripted(_) | Self::Uniform(_) | Self::Local(_) | Self::Recorded(_) => false,
+        }
+    }
+
+    /// Whether a second reply to the same request is the same draw, by the sampling that is asked for.
+    pub fn is_greedy(&self, asked: &Sampling) -> bool {
+        let draws_best = |sampling: &Sampling| sampling.temperature == Some(0.0);
+        match self {
+            Self::Served(served) => draws_best(&served.sampling(asked)),
+            Self::Local(_) => draws_best(asked),
+            Self::Scripted(scripted) => scripted.is_fixed(),
+            Self::Uniform(_) => false,
+            Self::Recorded(_) => true,
         }
     }
 

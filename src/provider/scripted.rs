@@ -124,6 +124,11 @@ impl Scripted {
         PolicyVersion(format!("scripted@{}", &self.digest.to_string()[..16]))
     }
 
+    /// Whether no line draws by chance.
+    pub fn is_fixed(&self) -> bool {
+        self.lines.iter().all(|line| !matches!(line.pick, Some(Pick::Random)))
+    }
+
     /// Answers by the first line that holds.
     ///
     /// # Errors

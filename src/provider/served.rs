@@ -10,7 +10,7 @@ use super::spec::{Api, ModelEntry};
 use super::{Called, Surroundings, anthropic, anthropic_reply, openai, openai_reply};
 use crate::clock::{Clock, deadline, seeded_by};
 use crate::domain::id::{Digest, PolicyVersion};
-use crate::domain::request::{Decision, Finish, ModelRequest, Reply};
+use crate::domain::request::{Decision, Finish, ModelRequest, Reply, Sampling};
 use crate::domain::untrusted::quoted_piece;
 use crate::net::{Answer, Endpoint, Events, HeaderText, Secret};
 use std::sync::Arc;
@@ -72,6 +72,11 @@ impl Served {
             has_warned: AtomicBool::new(false),
             entry,
         })
+    }
+
+    /// The sampling that a request is sent with.
+    pub fn sampling(&self, asked: &Sampling) -> Sampling {
+        self.entry.sampling(asked)
     }
 
     /// What a reply depends on besides the request: server, model and the entry's own fields.

@@ -136,7 +136,7 @@ impl Rounds<'_> {
             });
         }
         notes.extend(self.out_of_reach(round));
-        let reason = proposals.idle.clone().or_else(|| proposals.critique.no_op.clone());
+        let reason = proposals.idle.clone().or_else(|| proposals.critique.no_op.clone()).filter(|_| outcome != RoundOutcome::Shipped);
         // What the reason says is not said twice.
         let is_said = |line: &String| reason.as_ref().is_some_and(|reason| reason.contains(line));
         notes.extend(self.unwell(round)?.into_iter().map(|(_, line)| line).filter(|line| !is_said(line)));

@@ -4,6 +4,7 @@
 use super::Rounds;
 use super::error::RoundsError;
 use super::faults::Faults;
+use super::ground::is_greedy;
 use super::meta::USED_UP;
 use super::players::{Known, problems};
 use super::propose::{Proposals, standing_digests};
@@ -190,7 +191,13 @@ impl Rounds<'_> {
     ) -> Result<T, RoundsError> {
         let before_gate = self.gate.candidates().iter().filter(|candidate| candidate.stage != Stage::Closed);
         taken.extend(before_gate.map(|candidate| candidate.harness.clone()));
+        let samples = !self.gate.settings().deterministic;
         let id_of = |harness: &Harness| -> Result<HarnessId, String> {
+            if samples && is_greedy(self.course.desk, harness) {
+                return Err(
+                    "it draws at temperature 0 in a run that samples: its rollouts would be one draw, and cannot be judged".to_owned()
+                );
+            }
             Known::new(harness.clone()).map(|known| known.id).map_err(|error| error.to_string())
         };
         let check = |harness: &Harness, lines: &[usize]| problems(harness, lines, &self.course.desk.workbench);

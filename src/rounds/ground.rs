@@ -6,9 +6,10 @@ use super::players::{Known, limits_id};
 use super::settings::{Event, LoopSettings, TaskCounts};
 use super::standing::Standings;
 use crate::bench::{Benchmark, LoadedTask};
-use crate::domain::gate::{Demand, Gate, GateTask, TaskIndex};
+use crate::domain::gate::{Demand, Gate, GateSettings, GateTask, TaskIndex};
 use crate::domain::harness::Harness;
 use crate::domain::id::HarnessId;
+use crate::domain::request::ModelRole;
 use crate::domain::task::{Split, Task};
 use crate::runtime::desk::Desk;
 use crate::stages::meta::Staff;
@@ -92,7 +93,8 @@ impl<'a> Rounds<'a> {
             gate
         } else {
             let limits = limits_id(&baseline.assembly.harness().manifest.slots.limits);
-            let gate = Gate::new(settings.gate.clone(), tasks.iter().map(|task| gate_task(&task.task)).collect(), baseline.id, limits)?;
+            let judge = GateSettings { deterministic: is_greedy(desk, course.baseline), ..settings.gate.clone() };
+            let gate = Gate::new(judge, tasks.iter().map(|task| gate_task(&task.task)).collect(), baseline.id, limits)?;
             run.write_gate_state(&gate)?;
             gate
         };
@@ -159,6 +161,12 @@ impl<'a> Rounds<'a> {
     pub(super) fn places(&self) -> impl Iterator<Item = (TaskIndex, &'a LoadedTask)> + '_ {
         self.tasks.iter().enumerate().map(|(index, task)| (TaskIndex(index as u32), *task))
     }
+}
+
+/// Whether a second rollout under a harness is the same draw, as far as its settings tell.
+pub(super) fn is_greedy(desk: &Desk, harness: &Harness) -> bool {
+    let sampling = harness.manifest.slots.sampling.clone().unwrap_or_default().or(&desk.sampling);
+    desk.seats.get(&ModelRole::Main).is_some_and(|seat| seat.provider.is_greedy(&sampling))
 }
 
 /// Train tasks, then gate tasks.

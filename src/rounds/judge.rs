@@ -147,11 +147,14 @@ impl Rounds<'_> {
             let tasks: Vec<(TaskIndex, &str)> = own.iter().map(|wanted| (wanted.ask.task, wanted.key.task.as_str())).collect();
             return self.standings.add(self.course.run, harness, dir, &tasks);
         }
+        // Under other limits than its own controls' an episode says nothing of what a candidate touches.
+        let limits = self.gate.player(pass, arm).1;
         let judged: Vec<(CandidateId, HarnessId, Vec<TaskIndex>)> = self
             .gate
             .candidates()
             .iter()
             .filter(|candidate| candidate.stage != Stage::Closed && candidate.variant == pass.variant && !candidate.is_same_harness)
+            .filter(|candidate| candidate.control() == limits)
             .map(|candidate| (candidate.id.clone(), candidate.harness.clone(), candidate.touched.iter().map(|entry| entry.task).collect()))
             .collect();
         for (id, harness, touched) in judged {
@@ -172,7 +175,8 @@ impl Rounds<'_> {
     /// Whether a dry replay of a candidate over its control differs in nothing.
     fn is_untouched(&self, pass: &Pass, known: &Known, task: &LoadedTask, key: &EpisodeKey, ask: &Ask) -> Result<bool, RoundsError> {
         let Arm::Candidate(slot) = ask.arm else { return Ok(false) };
-        if self.gate.candidates()[slot].is_same_harness {
+        // Modes that play everything again have no pairs of one rollout each: the ledger spares what is the same.
+        if self.gate.candidates()[slot].is_same_harness || matches!(pass.purpose, Purpose::Whole { .. }) {
             return Ok(false);
         }
         let Some(control) = self.control(pass, key, ask) else { return Ok(false) };

@@ -62,6 +62,11 @@ pub(super) fn limits_id(limits: &Limits) -> LimitsId {
     LimitsId(serde_json::to_string(limits).unwrap_or_default())
 }
 
+/// The limits that controls of a candidate play under, by its own and the incumbent's.
+pub(super) fn control_of(candidate: &LimitsId, incumbent: &LimitsId) -> LimitsId {
+    limits_id(&limits_of(candidate).loosest(&limits_of(incumbent)))
+}
+
 fn limits_of(id: &LimitsId) -> Limits {
     serde_json::from_str(id.as_str()).unwrap_or_default()
 }

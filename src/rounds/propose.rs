@@ -72,6 +72,7 @@ impl Rounds<'_> {
                 harness: known.id.clone(),
                 variant: manifest.variant.clone(),
                 limits: known.limits(),
+                control: self.control_limits(&known),
                 touched: self.touched(&known)?,
                 claims: self.claims(manifest),
             });

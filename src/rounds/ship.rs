@@ -2,14 +2,18 @@
 
 use super::Rounds;
 use super::error::RoundsError;
-use super::players::Known;
+use super::players::{Known, control_of};
 use super::settings::Approve;
-use crate::domain::gate::{Candidate, Confirmation, Demand, Passed, Reader, Rebased, Ruling, Stage, TaskIndex, Verdict};
-use crate::domain::id::{CandidateId, HarnessId};
+use crate::domain::gate::{
+    Arm, Ask, Candidate, Confirmation, Control, Demand, EvidenceStream, Passed, Reader, Rebased, Ruling, Stage, TaskIndex, Verdict,
+};
+use crate::domain::id::{CandidateId, HarnessId, LimitsId};
 use crate::domain::manifest::{CandidateManifest, Claim};
 use crate::runtime::native::groups;
 use crate::stages::replay::Touch;
 use crate::store::harness_repo::{Branch, CommitMessage, HarnessCommit, NewCommit};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Folder of files, each named like a candidate that may ship.
 const APPROVED: &str = "approved";
@@ -51,12 +55,38 @@ impl Rounds<'_> {
         self.gate.confirm(confirmation)?;
         let after = self.incumbent();
         if before != after {
-            self.standings.follow(&before, &after, self.tasks.len());
-            self.standings.write(self.course.run)?;
+            self.stand(&before, &after, passed.candidate())?;
         }
         self.course.run.write_gate_state(&self.gate)?;
         self.lineage = self.read_lineage()?;
         Ok(None)
+    }
+
+    /// What speaks for the new incumbent: its own episodes, and those of the one before that it would repeat. Where it was judged on a task
+    /// without playing it and would repeat nothing that is visible, nothing does: that is played again.
+    fn stand(&mut self, before: &HarnessId, after: &HarnessId, candidate: &Candidate) -> Result<(), RoundsError> {
+        let known = Known::read(&self.repo, after)?;
+        let mut unseen = Vec::new();
+        for (index, task) in self.places().filter(|(index, _)| candidate.touches(*index)) {
+            if !self.standings.of(after, index).is_empty() {
+                continue;
+            }
+            let mut repeated = Vec::new();
+            for trace in self.standings.of(before, index) {
+                if self.replay.touches(&known.assembly, task, &self.course.run.path().join(trace))? == Touch::None {
+                    repeated.push(trace.clone());
+                }
+            }
+            unseen.push((index, repeated));
+        }
+        self.standings.follow(before, after, self.tasks.len());
+        for (index, repeated) in &unseen {
+            self.standings.set(after, *index, repeated);
+        }
+        self.standings.write(self.course.run)?;
+        let unseen: Vec<TaskIndex> = unseen.into_iter().filter(|(_, repeated)| repeated.is_empty()).map(|(index, _)| index).collect();
+        self.gate.forget_visible_of(candidate.variant, &unseen);
+        Ok(())
     }
 
     /// What a person says to a ship, by a file, so that it also works where nobody sits at a terminal. Yes where nobody is asked.
@@ -132,7 +162,8 @@ impl Rounds<'_> {
             let manifest = self.manifest_of(&candidate)?;
             let made = manifest.bundle().apply(&incumbent, &groups()).ok().and_then(|harness| Known::new(harness).ok());
             let Some(known) = made else {
-                rebased.push(Rebased { id: candidate.id, harness: candidate.harness, touched: Vec::new() });
+                let (limits, control) = (candidate.limits.clone(), candidate.control().clone());
+                rebased.push(Rebased { id: candidate.id, harness: candidate.harness, limits, control, touched: Vec::new() });
                 continue;
             };
             let message = CommitMessage { title: manifest.title.clone(), body: "On the new incumbent.".to_owned(), trailers: Vec::new() };
@@ -140,7 +171,8 @@ impl Rounds<'_> {
             self.commit(&Branch::Candidate(candidate.id.clone()), &known, &parents, &message)?;
             self.standings.follow(&candidate.harness, &known.id, self.tasks.len());
             let touched = self.touched(&known)?;
-            rebased.push(Rebased { id: candidate.id, harness: known.id, touched });
+            let (limits, control) = (known.limits(), self.control_limits(&known));
+            rebased.push(Rebased { id: candidate.id, harness: known.id, limits, control, touched });
         }
         self.standings.write(self.course.run)?;
         self.gate.retouch(&rebased)?;
@@ -148,33 +180,34 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// Tasks with a recorded episode of the incumbent that a harness would make another one; those without any count as touched.
+    /// The limits that controls of a harness would play under now.
+    pub(super) fn control_limits(&self, known: &Known) -> LimitsId {
+        control_of(&known.limits(), &self.gate.incumbents()[0].limits)
+    }
+
+    /// Tasks with a recorded episode of the incumbent, visible or sealed, that a harness would make another one; those without any visible
+    /// one count as touched.
     pub(super) fn touched(&self, known: &Known) -> Result<Vec<TaskIndex>, RoundsError> {
         let incumbent = self.incumbent();
+        let mut controls: BTreeMap<TaskIndex, Vec<PathBuf>> = BTreeMap::new();
+        let limits = self.control_limits(known);
+        for (index, Control { epoch, replicate, .. }) in self.gate.controls(0, &limits) {
+            let ask = Ask::new(Arm::Incumbent, index, EvidenceStream::Sealed(epoch), replicate);
+            controls.entry(index).or_default().extend(self.control_trace(&limits, &self.key_of(&ask), &ask));
+        }
         let mut touched = Vec::new();
         for (index, task) in self.places() {
-            if self.is_touched(known, &incumbent, index, task)? {
+            let traces = self.standings.of(&incumbent, index);
+            let seen = traces.iter().map(|trace| self.course.run.path().join(trace));
+            let mut is_touched = traces.is_empty();
+            for trace in seen.chain(controls.remove(&index).unwrap_or_default()) {
+                is_touched = is_touched || self.replay.touches(&known.assembly, task, &trace)? != Touch::None;
+            }
+            if is_touched {
                 touched.push(index);
             }
         }
         Ok(touched)
-    }
-
-    /// The same for one task.
-    pub(super) fn is_touched(
-        &self,
-        known: &Known,
-        incumbent: &HarnessId,
-        index: TaskIndex,
-        task: &crate::bench::LoadedTask,
-    ) -> Result<bool, RoundsError> {
-        let traces = self.standings.of(incumbent, index);
-        for trace in traces {
-            if self.replay.touches(&known.assembly, task, &self.course.run.path().join(trace))? != Touch::None {
-                return Ok(true);
-            }
-        }
-        Ok(traces.is_empty())
     }
 
     /// What a candidate before the gate says of itself.

@@ -78,6 +78,13 @@ impl Standings {
         Ok(())
     }
 
+    /// These traces, and no others, speak for a harness on a task that it has.
+    pub fn set(&mut self, harness: &HarnessId, task: TaskIndex, traces: &[PathBuf]) {
+        if let Some(known) = self.harnesses.get_mut(harness).and_then(|tasks| tasks.get_mut(task.at())) {
+            *known = traces.to_vec();
+        }
+    }
+
     /// A harness takes the place of another: on the tasks it touches its own episodes speak for it, elsewhere those of the other.
     pub fn follow(&mut self, old: &HarnessId, new: &HarnessId, tasks: usize) {
         let before = self.harnesses.get(old).cloned().unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use crate::bench::{BenchError, LoadedTask, Observation, RecordedCall, RecordedCalls, RecordedWorld, World};
 use crate::clock::Clock;
-use crate::domain::harness::Limits;
+use crate::domain::harness::{HARNESS_FILE, Limits};
 use crate::domain::id::{Digest, HarnessId};
 use crate::domain::message::ToolSpec;
 use crate::domain::outcome::{Ending, EpisodeResult};
@@ -21,6 +21,11 @@ use crate::store::trace_file::{TraceError, TraceReader};
 use futures::executor::block_on;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
+
+/// How many times as long an episode may wait for its models another time, and milliseconds for all else in it: one in which nothing would act
+/// by the clock even then may be replayed.
+const HASTE: f64 = 2.0;
+const SLACK: f64 = 1000.0;
 
 /// What a replay takes from the run, besides the harness.
 #[derive(Clone, Debug)]
@@ -81,6 +86,12 @@ impl Replay {
     pub fn touches(&self, assembly: &Assembly, task: &LoadedTask, trace: &Path) -> Result<Touch, ReplayError> {
         let world = task.world()?;
         let Some(episode) = read(trace, &world)? else { return Ok(Touch::Differs) };
+        // A replay takes no time, and how long programs took is not on record.
+        let has_programs = episode.calls.iter().any(|call| call.source == ToolSource::Program);
+        let took = HASTE * episode.result.milliseconds as f64 + SLACK;
+        if first_tick(assembly).is_some_and(|tick| has_programs || took > tick) {
+            return Ok(Touch::Differs);
+        }
         let recorded = Recorded::new(episode.replies);
         let seat = || Seat { provider: Provider::Recorded(recorded.clone()), policy: recorded.version() };
         let seats = self.roles.iter().map(|role| (*role, seat())).collect();
@@ -105,6 +116,33 @@ impl Replay {
             | Ending::Interrupt { .. }
             | Ending::Fault { .. } => Touch::Differs,
         })
+    }
+}
+
+/// Milliseconds of an episode before which no part of a harness acts by the clock; `None` where none ever does. Sub-agents and what reminds
+/// early are among them.
+fn first_tick(assembly: &Assembly) -> Option<f64> {
+    let agents = assembly.harness().files.iter().filter(|(path, _)| path.ends_with(&format!("/{HARNESS_FILE}")));
+    let manifests = agents.map(|(_, bytes)| String::from_utf8_lossy(bytes)).chain([assembly.canonical_manifest().into()]);
+    let (mut seconds, mut share) = (f64::INFINITY, 1.0_f64);
+    for manifest in manifests {
+        numbers(&toml::from_str(&manifest).ok()?, "", &mut |key, number| match key {
+            "seconds" => seconds = seconds.min(number),
+            "remind_at" => share = share.min(number),
+            _ => {}
+        });
+    }
+    seconds.is_finite().then_some(1000.0 * seconds * share)
+}
+
+/// Every number of a manifest, with the key that it stands under.
+fn numbers(value: &toml::Value, key: &str, seen: &mut impl FnMut(&str, f64)) {
+    match value {
+        toml::Value::Integer(number) => seen(key, *number as f64),
+        toml::Value::Float(number) => seen(key, *number),
+        toml::Value::Array(items) => items.iter().for_each(|item| numbers(item, key, seen)),
+        toml::Value::Table(table) => table.iter().for_each(|(key, value)| numbers(value, key, seen)),
+        toml::Value::String(_) | toml::Value::Boolean(_) | toml::Value::Datetime(_) => {}
     }
 }
 
@@ -179,6 +217,11 @@ mod tests {
         let replay = Replay::of(&desk, Limits::default());
         let touch = |processors: &str| replay.touches(&assembly(processors), task, &path).unwrap();
         assert_eq!(touch(CHOICE), Touch::None);
+        // A reminder after half a second may come another time.
+        let timed = |seconds: u32, from: f64| {
+            format!("{CHOICE}[[processors]]\nuse = \"budget\"\nparams = {{ limits = {{ seconds = {seconds} }}, remind_at = [{from}] }}\n")
+        };
+        assert_eq!((touch(&timed(1000, 0.5)), touch(&timed(1, 0.5))), (Touch::None, Touch::Differs));
         assert_eq!(touch(&format!("{CHOICE}[[processors]]\nuse = \"user_wrapper\"\nparams = {{ before = \"Hear:\" }}\n")), Touch::Differs);
         let Touch::Breaks(how) = touch(&format!("{CHOICE}[[processors]]\nuse = \"judge\"\n")) else { panic!("nobody judges") };
         assert!(how.starts_with("judge: "), "{how}");

@@ -60,6 +60,20 @@ fn a_check_against_itself_leaves_the_run_as_it_was() {
 }
 
 #[test]
+fn a_model_that_draws_nothing_by_chance_is_found_out() {
+    let run = TestRun::new();
+    run.echo();
+    for (model, is_fixed) in [("scripted:s.jsonl", true), ("random", false)] {
+        let name = if is_fixed { "fixed" } else { "drawn" };
+        let begun = ["loop", "--run", name, "--bench", "echo", "--harness", "minimal", "--model", model, "--profile", "quick", "--quiet"];
+        let ran = run.run(&[&begun[..], &["--rounds", "1", "--set", "train=2", "--set", "gate=1", "--set", "heldout=1"]].concat());
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        let state = std::fs::read_to_string(run.path().join(name).join("sealed/gate_state.json")).unwrap();
+        assert!(state.contains(&format!("\"deterministic\":{is_fixed}")), "{model}: {state}");
+    }
+}
+
+#[test]
 fn what_an_earlier_command_shipped_is_no_ship_of_this_one() {
     let run = short();
     let ran = run.run(&[&["loop", "--run", "r", "--rounds", "1"], &SETTINGS[..]].concat());

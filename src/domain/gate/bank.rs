@@ -59,6 +59,12 @@ impl Bank {
         }
     }
 
+    /// All of them, by task.
+    pub(super) fn controls(&self) -> impl Iterator<Item = (TaskIndex, Control)> {
+        let by_task = self.controls.iter().enumerate();
+        by_task.flat_map(|(index, controls)| controls.iter().map(move |control| (TaskIndex(index as u32), *control)))
+    }
+
     /// Forgets the controls of a task whose incumbent has changed.
     pub(super) fn clear(&mut self, task: TaskIndex) {
         self.controls[task.at()].clear();

@@ -28,8 +28,11 @@ pub struct Proposal {
     pub harness: HarnessId,
     /// The variant it changes.
     pub variant: VariantId,
-    /// The limits it declares; other than the incumbent's, it is compared with the incumbent under the same.
+    /// The limits it declares.
     pub limits: LimitsId,
+    /// The limits its controls play under: the looser of its own and the incumbent's, so that nothing is gained by more of a resource alone,
+    /// and nothing hidden by less.
+    pub control: LimitsId,
     /// Tasks on which a dry replay differs, T.
     pub touched: Vec<TaskIndex>,
     /// What it claims.
@@ -85,6 +88,9 @@ pub struct Candidate {
     pub variant: usize,
     /// The limits it declares.
     pub limits: LimitsId,
+    /// The limits its controls play under; absent: its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<LimitsId>,
     /// It is the incumbent itself, under another name (`gate --aa`).
     pub is_same_harness: bool,
     /// What it touches, by task.
@@ -110,6 +116,11 @@ impl Candidate {
     /// The same, to be changed.
     pub(super) fn entry_mut(&mut self, task: TaskIndex) -> Option<&mut Touched> {
         self.touched.binary_search_by_key(&task, |entry| entry.task).ok().map(|place| &mut self.touched[place])
+    }
+
+    /// The limits its controls play under.
+    pub fn control(&self) -> &LimitsId {
+        self.control.as_ref().unwrap_or(&self.limits)
     }
 
     /// Whether it touches a task.

@@ -87,7 +87,7 @@ impl fmt::Display for Verdict {
 
 impl fmt::Display for FitsSeen {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "fits the tasks it saw ({:+.1} train tasks, {:+.1} on their siblings)", self.train, self.siblings)
+        write!(out, "fits the tasks it saw ({:+.1} train tasks, {:+.1} on their siblings)", self.train, self.siblings + 0.0)
     }
 }
 

@@ -231,6 +231,18 @@ impl Gate {
         self.incumbents.iter_mut().for_each(|incumbent| incumbent.retain_controls(&mut keep));
     }
 
+    /// The sealed controls that candidates with such control limits are compared with.
+    pub fn controls(&self, variant: usize, limits: &LimitsId) -> impl Iterator<Item = (TaskIndex, Control)> {
+        self.incumbents[variant].banks.get(limits).into_iter().flat_map(bank::Bank::controls)
+    }
+
+    /// Tasks of which nothing visible speaks for a variant's harness: they are played again.
+    pub fn forget_visible_of(&mut self, variant: usize, tasks: &[TaskIndex]) {
+        for task in tasks {
+            self.incumbents[variant].visible[task.at()] = Counts::default();
+        }
+    }
+
     /// The candidates of this round, and those carried over, in the order of [`Arm::Candidate`].
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
@@ -241,13 +253,15 @@ impl Gate {
         &self.log
     }
 
-    /// The harness and the limits an arm of a pass plays with. All arms of a pass play under the same limits.
+    /// The harness and the limits an arm of a pass plays with.
     pub fn player(&self, pass: &Pass, arm: Arm) -> (&HarnessId, &LimitsId) {
         let incumbent = &self.incumbents[pass.variant];
-        let limits = pass.purpose.candidate().map_or(&incumbent.limits, |candidate| &self.candidates[candidate].limits);
         match arm {
-            Arm::Incumbent => (&incumbent.harness, limits),
-            Arm::Candidate(candidate) => (&self.candidates[candidate].harness, limits),
+            Arm::Incumbent => {
+                let judged = pass.purpose.candidate().map(|candidate| &self.candidates[candidate]);
+                (&incumbent.harness, judged.map_or(&incumbent.limits, Candidate::control))
+            }
+            Arm::Candidate(candidate) => (&self.candidates[candidate].harness, &self.candidates[candidate].limits),
             Arm::Anchor => (&incumbent.anchor.harness, &incumbent.anchor.limits),
         }
     }

@@ -75,7 +75,8 @@ pub struct GateSettings {
     pub budget: f64,
     /// Ships between two comparisons with the anchor.
     pub drift_every: u32,
-    /// A second rollout of a task is the same draw: greedy sampling in a deterministic world. Found out by the caller.
+    /// A second rollout of a task is the same draw: greedy sampling in a deterministic world. Found out by the caller when the run begins;
+    /// candidates that draw so in a run that does not are none.
     pub deterministic: bool,
     /// An edit that helps train tasks and none of their siblings in the gate split does not ship.
     pub generalise: bool,
@@ -116,10 +117,13 @@ impl GateSettings {
         }
     }
 
-    /// The same in another mode, with that mode's posterior and drift.
+    /// The same in another mode, with that mode's drift, and its posterior where it is the stricter one.
     pub fn in_mode(self, mode: Mode) -> Self {
+        if mode == self.mode {
+            return self;
+        }
         let Self { posterior, drift_every, .. } = Self::of_mode(mode, self.rounds);
-        Self { mode, posterior, drift_every, ..self }
+        Self { mode, posterior: posterior.max(self.posterior), drift_every, ..self }
     }
 
     /// E-value a candidate's claims must reach in round `round` (from 1) after `ships` ships.
@@ -230,6 +234,14 @@ mod tests {
         for budget in [1e18, f64::INFINITY, f64::NAN, 0.0, -1.0] {
             assert!(of(budget).unwrap().contains("at most 1000000"), "{budget}");
         }
+    }
+
+    #[test]
+    fn a_mode_that_is_named_loosens_nothing() {
+        let quick = Profile::quick().gate;
+        assert_eq!(quick.clone().in_mode(Mode::Split), quick);
+        assert!((quick.clone().in_mode(Mode::SplitStrict).posterior - 0.95).abs() < 1e-9);
+        assert!((quick.in_mode(Mode::Greedy).posterior - 0.90).abs() < 1e-9);
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Gate {
 
     /// New controls go to the bank whatever becomes of the pass.
     fn keep_controls(&mut self, slot: usize, pass: &Pass) {
-        let limits = &self.candidates[slot].limits;
+        let limits = self.candidates[slot].control();
         let incumbent = &mut self.incumbents[pass.variant];
         let is_own = incumbent.limits == *limits;
         for ask in &pass.asks {
@@ -157,7 +157,7 @@ impl Gate {
                 .map(|((_, _, control, solved), predicted)| f64::from(i8::from(*solved) - i8::from(*control)) - predicted);
             candidate.wealth.bet(differences);
         }
-        let bank = self.incumbents[pass.variant].bank(&candidate.limits);
+        let bank = self.incumbents[pass.variant].bank(candidate.control());
         for (task, replicate, control, solved) in scored {
             bank.compared(task, replicate);
             if let Some(entry) = candidate.entry_mut(task) {
@@ -172,7 +172,7 @@ impl Gate {
     /// Tasks that a discovery pass shows to gain are claimed from now on; the pass itself counts for nothing.
     fn settle_discovery(&mut self, slot: usize, pass: &Pass) {
         let candidate = &mut self.candidates[slot];
-        let bank = self.incumbents[pass.variant].bank(&candidate.limits);
+        let bank = self.incumbents[pass.variant].bank(candidate.control());
         for pair in &pass.pairs {
             let replicate = pass.asks[pair.played].replicate;
             bank.compared(pair.task, replicate);

@@ -1,8 +1,9 @@
 //! A ship: the candidate becomes the incumbent, and the evidence on everyone it overtakes is void.
 
 use super::candidate::{Candidate, Stage};
+use super::posterior::Pairs;
 use super::verdict::Ruling;
-use super::{CandidateId, Gate, GateError, HarnessId, Step, TaskIndex};
+use super::{CandidateId, Gate, GateError, HarnessId, LimitsId, Step, TaskIndex};
 
 /// A candidate that passed every check. Only the gate makes one, so that nothing else can be shipped.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,10 @@ pub struct Rebased {
     pub id: CandidateId,
     /// The harness its edits make of the new incumbent.
     pub harness: HarnessId,
+    /// The limits that declares.
+    pub limits: LimitsId,
+    /// The limits its controls play under from now on.
+    pub control: LimitsId,
     /// What that touches.
     pub touched: Vec<TaskIndex>,
 }
@@ -96,14 +101,21 @@ impl Gate {
     }
 
     /// Takes what the remaining candidates touch on the new incumbent, by name; those left out touch what they did. Evidence on tasks they
-    /// touch no more is dropped; what they claim does not grow, and if it shrinks the bets on it begin anew.
+    /// touch no more is dropped; what they claim does not grow, and if it shrinks the bets on it begin anew. Under other limits than before
+    /// everything begins anew.
     pub fn retouch(&mut self, rebased: &[Rebased]) -> Result<(), GateError> {
         self.due("take what candidates touch", matches!(self.step, Step::AwaitingTouched { .. }))?;
         let slots: Vec<usize> = rebased.iter().map(|rebased| self.place(&rebased.id, &rebased.touched)).collect::<Result<_, _>>()?;
-        for (slot, Rebased { harness, touched: tasks, .. }) in slots.into_iter().zip(rebased) {
+        for (slot, Rebased { harness, limits, control, touched: tasks, .. }) in slots.into_iter().zip(rebased) {
             let candidate = &mut self.candidates[slot];
             candidate.harness = harness.clone();
-            if candidate.part(true).any(|entry| !tasks.contains(&entry.task)) {
+            let are_others = (&candidate.limits, candidate.control()) != (limits, control);
+            if are_others {
+                candidate.control = (control != limits).then(|| control.clone());
+                candidate.limits = limits.clone();
+                candidate.touched.iter_mut().for_each(|entry| entry.pairs = Pairs::default());
+            }
+            if are_others || candidate.part(true).any(|entry| !tasks.contains(&entry.task)) {
                 candidate.forget_claims();
                 candidate.stage = match candidate.stage {
                     Stage::Rest => Stage::Claims,

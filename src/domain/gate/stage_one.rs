@@ -100,7 +100,7 @@ impl Gate {
         let claimed = matches!(purpose, Purpose::Claimed { .. });
         let least = candidate.passes(claimed);
         let mut pass = Pass::new(candidate.variant, purpose);
-        let bank = self.incumbents[candidate.variant].bank(&candidate.limits);
+        let bank = self.incumbents[candidate.variant].bank(candidate.control());
         for entry in candidate.part(claimed).filter(|entry| claimed || Some(entry.pairs.count) == least) {
             bank.pair(&mut pass, (slot, candidate), entry.task, self.epoch);
         }

@@ -93,7 +93,9 @@ impl Gate {
     /// ring a candidate that changes nothing was vetoed once in twenty times.
     pub(super) fn settle_suspects(&mut self, slot: usize, pass: &Pass, ring: Ring) -> Option<Step> {
         let candidate = &mut self.candidates[slot];
-        let history = &mut self.incumbents[pass.variant].history;
+        let incumbent = &mut self.incumbents[pass.variant];
+        let is_own = incumbent.limits == *candidate.control();
+        let history = &mut incumbent.history;
         let suspects: BTreeSet<TaskIndex> = pass.pairs.iter().map(|pair| pair.task).collect();
         let mut regressed = Vec::new();
         let chance = if ring == Ring::First { FALSE_ALARM.0 } else { FALSE_ALARM.1 };
@@ -111,7 +113,9 @@ impl Gate {
             if self.settings.deterministic {
                 continue;
             }
-            history[task.at()] = known;
+            if is_own {
+                history[task.at()] = known;
+            }
             if let Some(entry) = candidate.entry_mut(*task) {
                 entry.pairs.count += fresh.len() as u32;
                 entry.pairs.candidate += solved;

@@ -67,6 +67,7 @@ impl Truth {
             harness: HarnessId(id.clone()),
             variant: VariantId::from("main"),
             limits: LimitsId::from("default"),
+            control: LimitsId::from("default"),
             touched: indices(&offer.touched),
             claims: Claims { tasks: indices(&offer.claimed), tags: Vec::new() },
         };

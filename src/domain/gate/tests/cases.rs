@@ -155,7 +155,8 @@ fn a_control_is_retired_after_eight_comparisons() {
 fn a_candidate_with_other_limits_has_a_bank_of_its_own() {
     let mut gate = gate(GateSettings { opening: 2.0, ..split(15) }, 24);
     let mut player = Player::new(1, &BROKEN).with("A", &BROKEN).with("B", &BROKEN);
-    let raised = Proposal { limits: LimitsId::from("steps=60"), ..proposal("B", 1, &all()[..8], &all()[..8]) };
+    let steps = || LimitsId::from("steps=60");
+    let raised = Proposal { limits: steps(), control: steps(), ..proposal("B", 1, &all()[..8], &all()[..8]) };
     player.round(&mut gate, vec![proposal("A", 0, &all()[..8], &all()[..8]), raised]);
     let controls = player.asked.iter().filter(|(_, ask)| ask.arm == Arm::Incumbent && ask.evidence == EvidenceStream::Sealed(0)).count();
     assert_eq!(controls, 2 * 2 * 8);

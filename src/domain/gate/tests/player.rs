@@ -111,6 +111,7 @@ pub fn proposal(name: &str, rank: u32, touched: &[u32], claimed: &[u32]) -> Prop
         harness: HarnessId::from(name),
         variant: VariantId::from(MAIN),
         limits: LimitsId::from("default"),
+        control: LimitsId::from("default"),
         touched: indices(touched),
         claims: Claims { tasks: indices(claimed), tags: Vec::new() },
     }

@@ -187,12 +187,51 @@ fn bets_begin_anew_when_a_ship_takes_some_of_the_claims_away() {
     let staying_harness = staying[0].harness.clone();
     let (id, mut touched) = (staying[0].id.clone(), staying[0].touched.iter().map(|entry| entry.task).collect::<Vec<_>>());
     touched.truncate(11);
-    assert!(gate.retouch(&[Rebased { id: CandidateId::from("nobody"), harness: HarnessId::from("x"), touched: Vec::new() }]).is_err());
-    gate.retouch(&[Rebased { id: id.clone(), harness: staying_harness, touched }]).unwrap();
+    let limits = || LimitsId::from("default");
+    let nobody = Rebased {
+        id: CandidateId::from("nobody"),
+        harness: HarnessId::from("x"),
+        limits: limits(),
+        control: limits(),
+        touched: Vec::new(),
+    };
+    assert!(gate.retouch(&[nobody]).is_err());
+    gate.retouch(&[Rebased { id: id.clone(), harness: staying_harness, limits: limits(), control: limits(), touched }]).unwrap();
     let staying = gate.candidates().iter().find(|candidate| candidate.id == id).unwrap();
     assert!(staying.passes(true) == Some(0) && (staying.wealth.e() - 1.0).abs() < 1e-12);
     player.finish(&mut gate);
     assert!(shipped(&gate, id.as_str()), "{:?}", gate.log());
+}
+
+#[test]
+fn limits_that_a_ship_changes_hold_for_those_that_stay_and_less_of_a_resource_is_no_handicap_of_the_control() {
+    let mut gate = gate(split(15), 24);
+    let rates =
+        |tasks: std::ops::Range<usize>| -> Vec<f64> { (0..24).map(|task| if tasks.contains(&task) { 0.97 } else { 0.02 }).collect() };
+    let mut player = Player::new(4, &[0.02; 24]).with("A", &rates(0..12)).with("B", &rates(12..24));
+    let (a, b): (Vec<u32>, Vec<u32>) = ((0..12).collect(), (12..24).collect());
+    player.play(&mut gate);
+    gate.begin_round().unwrap();
+    let few = LimitsId::from("few");
+    gate.submit(vec![Proposal { limits: few.clone(), ..proposal("A", 0, &a, &a) }, proposal("B", 1, &b, &b)]).unwrap();
+    let Demand::Rollouts(pass) = gate.demand() else { panic!("A is played") };
+    assert_eq!(gate.player(pass, Arm::Candidate(0)).1, &few);
+    assert_eq!(gate.player(pass, Arm::Incumbent).1.as_str(), "default");
+    assert!(gate.controls(0, &few).next().is_none());
+    player.play(&mut gate);
+    let Demand::Confirmation(passed) = gate.demand() else { panic!("{:?}", gate.log()) };
+    let (first, own) = (passed.candidate().id.as_str().to_owned(), passed.candidate().limits.clone());
+    gate.confirm(Confirmation::Ship).unwrap();
+    assert_eq!(gate.incumbents()[0].limits, own);
+    let Demand::Touched(staying) = gate.demand() else { panic!("{:?}", gate.log()) };
+    let id = staying[0].id.clone();
+    let touched: Vec<TaskIndex> = staying[0].touched.iter().map(|entry| entry.task).collect();
+    // Its edits on the new incumbent.
+    gate.retouch(&[Rebased { id: id.clone(), harness: HarnessId::from(id.as_str()), limits: few.clone(), control: few.clone(), touched }])
+        .unwrap();
+    player.finish(&mut gate);
+    assert!(first != id.as_str() && shipped(&gate, id.as_str()), "{:?}", gate.log());
+    assert_eq!(gate.incumbents()[0].limits, few);
 }
 
 #[test]

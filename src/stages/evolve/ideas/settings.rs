@@ -7,8 +7,8 @@ use crate::domain::id::ProcessorName;
 use crate::domain::outcome::Ending;
 use toml::Value;
 
-/// Temperatures worth trying.
-const TEMPERATURES: [(f64, f64); 4] = [(0.0, 1.5), (0.1, 1.0), (0.5, 0.3), (0.8, 0.2)];
+/// Temperatures worth trying; at 0 a second rollout would be the same draw, which nobody can judge (`gate.md` §2a).
+const TEMPERATURES: [(f64, f64); 4] = [(0.05, 1.5), (0.1, 1.0), (0.5, 0.3), (0.8, 0.2)];
 
 pub(super) fn ideas(sources: &Sources<'_>) -> Vec<Idea> {
     let mut all = sampling(sources);
