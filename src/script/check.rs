@@ -11,6 +11,7 @@ use super::globals::{self, Standing};
 use super::protocol::{Card, Kind, Opening, Remark, ScriptFault};
 use super::view::fields;
 use crate::domain::event::Hook;
+use crate::domain::message::check_depth;
 use crate::domain::nearest::did_you_mean;
 use oxc_allocator::Allocator;
 use oxc_ast::AstKind;
@@ -38,13 +39,12 @@ pub(super) fn check(opening: &Opening) -> Result<Card, Vec<Remark>> {
     let engine = Engine::open(opening, Arc::new(Gauge::new()), None, None).map_err(fault)?;
     let (names, has_run, meta) = engine.offer().map_err(fault)?;
     let whole = |message: &str| vec![Remark { line: 0, column: 0, message: message.to_owned() }];
-    let meta = match meta.map(|meta| serde_json::from_str(&meta)) {
-        Some(Ok(serde_json::Value::Object(meta))) => meta,
-        None => serde_json::Map::new(),
-        Some(_) => {
-            return Err(vec![Remark { line: meta_at.0, column: meta_at.1, message: "`meta` is not an object of JSON values".into() }]);
-        }
-    };
+    let of_meta = |message: &str| vec![Remark { line: meta_at.0, column: meta_at.1, message: message.to_owned() }];
+    let meta = meta.map_or_else(|| Ok(serde_json::json!({})), |meta| serde_json::from_str(&meta));
+    if let Ok(Err(problem)) = meta.as_ref().map(check_depth) {
+        return Err(of_meta(&format!("`meta` is {problem}")));
+    }
+    let Ok(serde_json::Value::Object(meta)) = meta else { return Err(of_meta("`meta` is not an object of JSON values")) };
     let mut hooks = Vec::new();
     match opening.kind {
         Kind::Tool if !has_run => return Err(whole("a tool exports a function: `export function run(args, state, api) { … }`")),

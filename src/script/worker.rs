@@ -4,7 +4,7 @@ use super::check::check;
 use super::engine::{CallTool, Engine};
 use super::gauge::Gauge;
 use super::protocol::{FaultKind, Order, Report, ScriptFault, ScriptLimits, frame, length, message};
-use crate::domain::message::Arguments;
+use crate::domain::message::{Arguments, check_depth};
 use crate::sandbox::worker::{confine, parent};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -103,7 +103,9 @@ fn caller(wire: Arc<Mutex<Wire>>, gauge: Arc<Gauge>, limits: ScriptLimits) -> Ca
         if gauge.count_call() >= limits.calls {
             return Err(format!("a composed tool makes at most {} calls in one run", limits.calls));
         }
-        let arguments = Arguments(serde_json::from_str(arguments).map_err(|error| error.to_string())?);
+        let arguments = serde_json::from_str(arguments).map_err(|error| error.to_string())?;
+        check_depth(&arguments).map_err(|problem| format!("the arguments of a call are {problem}"))?;
+        let arguments = Arguments(arguments);
         let began = Instant::now();
         let asked = with(&wire, |wire| {
             wire.report(&Report::Call { tool: tool.to_owned(), arguments })?;
