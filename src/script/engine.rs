@@ -158,7 +158,7 @@ fn set_up<'js>(ctx: &Ctx<'js>, opening: &Opening, call: Option<CallTool>) -> rqu
         }
         Some(_) | None => Value::new_undefined(ctx.clone()),
     };
-    let made: Object<'_> = prelude.call((natives(ctx, &opening.path)?, params, call))?;
+    let made: Object<'_> = prelude.call((natives(ctx, &opening.path, opening.limits.memory)?, params, call))?;
     let module = Module::declare(ctx.clone(), opening.path.as_str(), opening.source.as_str())?;
     let (module, promise) = module.eval()?;
     // No jobs are run, so a top level that waits for something never ends.
