@@ -198,6 +198,39 @@ fn a_killed_worker_costs_its_neighbours_nothing() {
     assert_eq!(neighbour.state(), Some("{\"count\":3}"));
 }
 
+/// An instance is made again from its state when another's fault takes its worker away: nothing else may tell events apart.
+#[test]
+fn a_module_keeps_nothing_from_one_event_to_the_next() {
+    let _beside = beside_others();
+    let pool = pool(1);
+    for (held, write) in [
+        ("const held = { n: 0 };", "held.n += 1;"),
+        ("const held = { deep: [{ n: 0 }] };", "held.deep[0].n += 1;"),
+        ("const held = [];", "held.push(event.step);"),
+        ("const held = new Map([['a', { n: 0 }]]);", "held.get('a').n += 1;"),
+        ("const held = new Map();", "held.set('a', 1);"),
+        ("const held = new Set();", "held.add('a');"),
+        ("function held() {}", "held.n = (held.n ?? 0) + 1;"),
+        ("class Held { static n = 0; }", "Held.n += 1;"),
+        ("class Held {} const held = new Held();", "held.n = 1;"),
+        ("export const meta = { n: 0 };", "meta.n += 1;"),
+        ("", "hooks.n = 1;"),
+        ("const { held } = { held: { n: 0 } };", "held.n += 1;"),
+    ] {
+        let source = format!("{held}\n{}", script(write));
+        let fault = block_on(on(&mut instance(&pool, &source), &[])).unwrap_err().to_string();
+        assert!(fault.starts_with("processors/x.js:4:") && fault.contains("keep what an episode gathers in `state`"), "{write}: {fault}");
+    }
+    let source = format!(
+        "const places = /a/g; const {{ max }} = Math; const table = {{}}; for (const k of ['a']) table[k] = [max(1, 2)];\n{}",
+        script("const was = places.lastIndex; places.test('aa'); table.a.map((n) => n); return { interrupt: String(was) };")
+    );
+    let mut moving = instance(&pool, &source);
+    for _ in 0..2 {
+        assert_eq!(block_on(on(&mut moving, &[])).unwrap(), Action::Interrupt { reason: "0".into() });
+    }
+}
+
 /// What helpers build lies outside the script's heap: whatever a script has them do, its worker stays small.
 #[test]
 fn helpers_build_no_more_than_a_heap_may_hold() {

@@ -8,6 +8,7 @@
 use super::engine::Engine;
 use super::gauge::Gauge;
 use super::globals::{self, Standing};
+use super::kept::kept;
 use super::protocol::{Card, Kind, Opening, Remark, ScriptFault};
 use super::view::fields;
 use crate::domain::event::Hook;
@@ -88,7 +89,9 @@ fn read(source: &str, kind: Kind) -> Result<(u32, u32), Vec<Remark>> {
     let exports = Exports::of(&parsed.program);
     let mut reading = Reading { source, semantic: &built.semantic, remarks: Vec::new() };
     reading.names();
-    reading.changed();
+    for (at, message) in kept(&built.semantic) {
+        reading.remark(at, message);
+    }
     reading.nodes(&exports.parameters(kind));
     for (name, at) in &exports.hooks {
         if kind == Kind::Processor && !Hook::ALL.iter().any(|hook| hook.as_str() == name.0) {
@@ -234,23 +237,6 @@ impl Reading<'_> {
     fn known(&self) -> Vec<String> {
         let own = self.semantic.scoping().symbol_names().map(str::to_owned);
         own.chain(globals::THERE.iter().map(|name| (*name).to_owned())).collect()
-    }
-
-    /// Variables of the module that functions change: they would be state that nobody keeps.
-    fn changed(&mut self) {
-        let scoping = self.semantic.scoping();
-        let root = scoping.root_scope_id();
-        for symbol in scoping.symbol_ids().filter(|symbol| scoping.symbol_scope_id(*symbol) == root) {
-            let writes = scoping.get_resolved_references(symbol).filter(|reference| reference.is_write() && reference.scope_id() != root);
-            let places: Vec<usize> = writes.map(|reference| self.semantic.reference_span(reference).start as usize).collect();
-            for offset in places {
-                let name = scoping.symbol_name(symbol);
-                self.remark(
-                    offset,
-                    format!("`{name}` belongs to the module and is changed here: keep what an episode gathers in `state.{name}`"),
-                );
-            }
-        }
     }
 
     /// What is written that scripts may not do, and fields that are not there.
