@@ -317,6 +317,19 @@ fn an_abandoned_tool_leaves_its_worker_free() {
 }
 
 #[test]
+fn arguments_that_would_fill_the_host_stay_in_the_worker() {
+    let _beside = beside_others();
+    let pool = pool(1);
+    let tool = "export function run(args, state, api) { return api.call('x', { a: '{},'.repeat(1 << 20) }).text; }";
+    let mut flooding = Instance::new(&pool, "tools/x.js", tool, Kind::Tool, "{}").unwrap();
+    let fault = block_on(flooding.run(&Arguments(serde_json::json!({})))).map(|_| ()).unwrap_err().to_string();
+    assert!(fault.contains("the arguments of a call are longer than 1048576 bytes"), "{fault}");
+    let meta = format!("export const meta = {{ params: 'x'.repeat(2 << 20) }};\n{}", script(""));
+    let remarks = pool.check("processors/x.js", &meta, Kind::Processor).unwrap().unwrap_err();
+    assert!(remarks[0].line == 1 && remarks[0].message.contains("`meta` is longer than 1048576 bytes"), "{remarks:?}");
+}
+
+#[test]
 fn many_episodes_share_a_pool_under_tokio() {
     let _beside = beside_others();
     let pool = pool(2);

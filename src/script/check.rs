@@ -41,6 +41,9 @@ pub(super) fn check(opening: &Opening) -> Result<Card, Vec<Remark>> {
     let (names, has_run, meta) = engine.offer().map_err(fault)?;
     let whole = |message: &str| vec![Remark { line: 0, column: 0, message: message.to_owned() }];
     let of_meta = |message: &str| vec![Remark { line: meta_at.0, column: meta_at.1, message: message.to_owned() }];
+    if meta.as_ref().is_some_and(|meta| meta.len() > opening.limits.answer) {
+        return Err(of_meta(&format!("`meta` is longer than {} bytes of JSON", opening.limits.answer)));
+    }
     let meta = meta.map_or_else(|| Ok(serde_json::json!({})), |meta| serde_json::from_str(&meta));
     if let Ok(Err(problem)) = meta.as_ref().map(check_depth) {
         return Err(of_meta(&format!("`meta` is {problem}")));

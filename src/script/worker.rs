@@ -104,6 +104,9 @@ fn caller(wire: Arc<Mutex<Wire>>, gauge: Arc<Gauge>, limits: ScriptLimits) -> Ca
         if gauge.count_call() >= limits.calls {
             return Err(format!("a composed tool makes at most {} calls in one run", limits.calls));
         }
+        if arguments.len() > limits.answer {
+            return Err(format!("the arguments of a call are longer than {} bytes of JSON", limits.answer));
+        }
         let arguments = serde_json::from_str(arguments).map_err(|error| error.to_string())?;
         check_depth(&arguments).map_err(|problem| format!("the arguments of a call are {problem}"))?;
         let arguments = Arguments(arguments);
