@@ -23,8 +23,12 @@ fn beside_others() -> RwLockReadGuard<'static, ()> {
 }
 
 fn pool(workers: usize) -> Pool {
+    pool_until(DEADLINE_MS, workers)
+}
+
+fn pool_until(deadline_ms: u64, workers: usize) -> Pool {
     let program = WorkerProgram { path: env!("CARGO_BIN_EXE_harnessx").into(), arguments: vec!["script-worker".into()] };
-    Pool::new(&PoolSettings { program, workers, limits: ScriptLimits { deadline_ms: DEADLINE_MS, ..ScriptLimits::default() } })
+    Pool::new(&PoolSettings { program, workers, limits: ScriptLimits { deadline_ms, ..ScriptLimits::default() } })
 }
 
 fn script(body: &str) -> String {
@@ -94,6 +98,8 @@ fn cases() -> Vec<(&'static str, String, End)> {
         of("async function", "return (async () => 1)();", End::Answer),
         of("returned Promise", "return Promise.resolve({ interrupt: 'late' });", End::Answer),
         of("promise jobs without end", "const f = () => Promise.resolve().then(f); f();", End::Harmless),
+        of("groups that each hold 1 MB", &groups(), End::Limit),
+        of("pattern of 4 MB", "api.regex.all('a'.repeat(4 << 20), 'a');", End::Thrown),
         of("Date", "return Date.now();", End::Thrown),
         of("Math.random", "return Math.random();", End::Thrown),
         of("typed arrays", "return new Uint8Array(1 << 30).length;", End::Thrown),
@@ -116,6 +122,11 @@ fn cases() -> Vec<(&'static str, String, End)> {
         ("top level that loops", "for (;;) {}\nexport const hooks = {};".to_owned(), End::Limit),
         ("top level that waits", format!("await new Promise(() => {{}});\n{}", script("")), End::Thrown),
     ]
+}
+
+/// A regular expression whose every group matches a text of 1 MB.
+fn groups() -> String {
+    "api.regex.all('('.repeat(100) + '(?s:.*)' + ')'.repeat(100), 'a'.repeat(1 << 20));".to_owned()
 }
 
 const NEIGHBOUR: &str =
@@ -187,15 +198,69 @@ fn a_killed_worker_costs_its_neighbours_nothing() {
     assert_eq!(neighbour.state(), Some("{\"count\":3}"));
 }
 
+/// An instance is made again from its state when another's fault takes its worker away: nothing else may tell events apart.
+#[test]
+fn a_module_keeps_nothing_from_one_event_to_the_next() {
+    let _beside = beside_others();
+    let pool = pool(1);
+    for (held, write) in [
+        ("const held = { n: 0 };", "held.n += 1;"),
+        ("const held = { deep: [{ n: 0 }] };", "held.deep[0].n += 1;"),
+        ("const held = [];", "held.push(event.step);"),
+        ("const held = new Map([['a', { n: 0 }]]);", "held.get('a').n += 1;"),
+        ("const held = new Map();", "held.set('a', 1);"),
+        ("const held = new Set();", "held.add('a');"),
+        ("function held() {}", "held.n = (held.n ?? 0) + 1;"),
+        ("class Held { static n = 0; }", "Held.n += 1;"),
+        ("class Held {} const held = new Held();", "held.n = 1;"),
+        ("export const meta = { n: 0 };", "meta.n += 1;"),
+        ("", "hooks.n = 1;"),
+        ("const { held } = { held: { n: 0 } };", "held.n += 1;"),
+    ] {
+        let source = format!("{held}\n{}", script(write));
+        let fault = block_on(on(&mut instance(&pool, &source), &[])).unwrap_err().to_string();
+        assert!(fault.starts_with("processors/x.js:4:") && fault.contains("keep what an episode gathers in `state`"), "{write}: {fault}");
+    }
+    let source = format!(
+        "const places = /a/g; const {{ max }} = Math; const table = {{}}; for (const k of ['a']) table[k] = [max(1, 2)];\n{}",
+        script("const was = places.lastIndex; places.test('aa'); table.a.map((n) => n); return { interrupt: String(was) };")
+    );
+    let mut moving = instance(&pool, &source);
+    for _ in 0..2 {
+        assert_eq!(block_on(on(&mut moving, &[])).unwrap(), Action::Interrupt { reason: "0".into() });
+    }
+}
+
+/// What helpers build lies outside the script's heap: whatever a script has them do, its worker stays small.
+#[test]
+fn helpers_build_no_more_than_a_heap_may_hold() {
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
+    for (name, body) in [
+        ("groups", groups()),
+        ("words", "api.text.normalise('a '.repeat(7 << 20));".to_owned()),
+        ("objects", "api.json.find('[' + '{\"a\":1},'.repeat(1 << 18));".to_owned()),
+        ("letters", "api.regex.all('\\\\w'.repeat(4 << 10), 'a');".to_owned()),
+        ("matches", "api.regex.all('(a)(b)?', 'ab'.repeat(5 << 20));".to_owned()),
+    ] {
+        let pool = pool_until(20 * DEADLINE_MS, 1);
+        let outcome = block_on(on(&mut instance(&pool, &script(&format!("try {{ {body} }} catch {{}}"))), &[]));
+        assert!(!matches!(outcome, Err(ScriptError::Host(_) | ScriptError::Unconfined)), "{name}: {outcome:?}");
+        let peaks: Vec<u64> = children().iter().filter_map(|worker| status_of(worker, "VmHWM:")).collect();
+        println!("{name:<20} {peaks:?} KiB at most");
+        assert!(peaks.iter().all(|peak| *peak < 150 << 10), "{name}: {peaks:?}");
+    }
+}
+
+/// A line of a process's status that begins with a name and a number.
+fn status_of(pid: &str, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+}
+
 /// Script workers that this process has started.
 fn children() -> Vec<String> {
-    let own = std::process::id().to_string();
-    let of = |pid: &str| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let is_child = status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == own));
-        let held = status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"));
-        (is_child && held).then(|| pid.to_owned())
-    };
+    let own = u64::from(std::process::id());
+    let of = |pid: &str| (status_of(pid, "PPid:") == Some(own) && status_of(pid, "Seccomp:") == Some(2)).then(|| pid.to_owned());
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| of(entry.file_name().to_str()?)).collect()
 }
@@ -249,6 +314,19 @@ fn an_abandoned_tool_leaves_its_worker_free() {
     drop(step);
     let mut other = instance(&pool, &script("return { interrupt: 'well' };"));
     assert_eq!(block_on(on(&mut other, &[])).unwrap(), Action::Interrupt { reason: "well".into() });
+}
+
+#[test]
+fn arguments_that_would_fill_the_host_stay_in_the_worker() {
+    let _beside = beside_others();
+    let pool = pool(1);
+    let tool = "export function run(args, state, api) { return api.call('x', { a: '{},'.repeat(1 << 20) }).text; }";
+    let mut flooding = Instance::new(&pool, "tools/x.js", tool, Kind::Tool, "{}").unwrap();
+    let fault = block_on(flooding.run(&Arguments(serde_json::json!({})))).map(|_| ()).unwrap_err().to_string();
+    assert!(fault.contains("the arguments of a call are longer than 1048576 bytes"), "{fault}");
+    let meta = format!("export const meta = {{ params: 'x'.repeat(2 << 20) }};\n{}", script(""));
+    let remarks = pool.check("processors/x.js", &meta, Kind::Processor).unwrap().unwrap_err();
+    assert!(remarks[0].line == 1 && remarks[0].message.contains("`meta` is longer than 1048576 bytes"), "{remarks:?}");
 }
 
 #[test]

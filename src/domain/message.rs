@@ -4,6 +4,27 @@ use super::id::{CallId, Digest, ToolName};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
+/// Deepest that arguments and schemas may be nested, in levels of objects and arrays. Traces and the ledger are read back by a parser that
+/// takes 128 in all; on file a few more stand around them.
+pub const DEPTH_LIMIT: usize = 64;
+
+/// Checks how deep JSON is nested that comes from a model, a harness or a server, before it travels on and is put on file.
+///
+/// # Errors
+/// A fragment that names the limit.
+pub fn check_depth(json: &serde_json::Value) -> Result<(), String> {
+    if is_deeper(json, DEPTH_LIMIT) { Err(format!("JSON nested deeper than {DEPTH_LIMIT} levels")) } else { Ok(()) }
+}
+
+fn is_deeper(json: &serde_json::Value, levels: usize) -> bool {
+    use serde_json::Value;
+    match json {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Array(items) => levels == 0 || items.iter().any(|item| is_deeper(item, levels - 1)),
+        Value::Object(fields) => levels == 0 || fields.values().any(|field| is_deeper(field, levels - 1)),
+    }
+}
+
 /// Arguments of a tool call: JSON as the model wrote it, untrusted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -13,6 +34,11 @@ impl Arguments {
     /// Arguments with one text field.
     pub fn text(field: &str, value: &str) -> Self {
         Self(serde_json::json!({ field: value }))
+    }
+
+    /// Arguments that a model wrote: what is nested too deep stays the text that it is, as what is no JSON does.
+    pub fn written(json: serde_json::Value) -> Self {
+        Self(if check_depth(&json).is_err() { serde_json::Value::String(json.to_string()) } else { json })
     }
 
     /// The text of one field, if it is there and is text.
@@ -114,5 +140,19 @@ impl Turn {
     /// provider at a time; a caller with another form must render for itself.
     pub fn wire(&self, render: impl FnOnce(&Message) -> String) -> &str {
         self.wire.get_or_init(|| render(&self.message).into_boxed_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_nested_too_deep_stay_text() {
+        let nested = |levels: usize| (0..levels).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+        assert_eq!(Arguments::written(nested(DEPTH_LIMIT)).0, nested(DEPTH_LIMIT));
+        assert_eq!(Arguments::written(nested(DEPTH_LIMIT + 1)).0, serde_json::json!(nested(DEPTH_LIMIT + 1).to_string()));
+        assert!(check_depth(&serde_json::json!({ "a": [nested(DEPTH_LIMIT - 2)], "b": 1 })).is_ok());
+        assert!(check_depth(&serde_json::json!({ "a": [nested(DEPTH_LIMIT - 1)], "b": 1 })).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::conversation::Conversation;
 use super::id::Digest;
-use super::message::{ToolCall, ToolSpec, Turn};
+use super::message::{ToolCall, ToolSpec, Turn, check_depth};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -133,7 +133,8 @@ impl Decision {
                 }
             }
             Self::Schema { schema } if !schema.is_object() => return Err("a schema must be an object".to_owned()),
-            Self::Free | Self::Schema { .. } => {}
+            Self::Schema { schema } => return check_depth(schema).map_err(|problem| format!("the schema is {problem}")),
+            Self::Free => {}
         }
         Ok(())
     }

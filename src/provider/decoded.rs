@@ -2,7 +2,7 @@
 
 use super::spec::Prices;
 use crate::domain::id::CallId;
-use crate::domain::message::{Arguments, ToolCall};
+use crate::domain::message::{Arguments, ToolCall, check_depth};
 use crate::domain::request::{Decision, Finish, Reply, TokenRecord, Usage};
 
 /// A reply read from the wire.
@@ -119,12 +119,15 @@ impl Decoded {
     }
 }
 
-/// Arguments as JSON; what is not JSON travels on as text, so that the harness can tell the model.
+/// Arguments as JSON; what is not JSON, or nested too deep, travels on as text, so that the harness can tell the model.
 fn arguments(text: String) -> Arguments {
     if text.trim().is_empty() {
         return Arguments(serde_json::Value::Object(serde_json::Map::new()));
     }
-    Arguments(serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)))
+    match serde_json::from_str(&text) {
+        Ok(json) if check_depth(&json).is_ok() => Arguments(json),
+        Ok(_) | Err(_) => Arguments(serde_json::Value::String(text)),
+    }
 }
 
 /// The option inside `{"choice": ...}`, or the text as the model wrote it where that is none of the options: the harness corrects it.
@@ -168,5 +171,7 @@ mod tests {
         assert_eq!(reply.tool_calls[0].arguments.0, serde_json::json!("{\"x\": 1"));
         assert_eq!(reply.tool_calls[1].arguments.0, serde_json::json!({}));
         assert_eq!((reply.tool_calls[1].id.as_str(), reply.finish), ("call-3-1", Finish::ToolCalls));
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(arguments(deep.clone()).0, serde_json::json!(deep));
     }
 }

@@ -213,7 +213,7 @@ impl ScriptedReply {
             .map(|(index, call)| ToolCall {
                 id: call.id.clone().unwrap_or_else(|| CallId(format!("call-{turn}-{index}"))),
                 name: call.name.clone(),
-                arguments: Arguments(serde_json::Value::Object(call.arguments.clone())),
+                arguments: Arguments::written(serde_json::Value::Object(call.arguments.clone())),
             })
             .collect();
         let finish = self.finish.unwrap_or(if tool_calls.is_empty() { Finish::Stop } else { Finish::ToolCalls });

@@ -1,8 +1,8 @@
-//! Ids and names of tool calls: whatever a model or a processor wrote, every call of an episode has an id of its own, and both it and the
-//! name are such as providers take.
+//! Ids, names and arguments of tool calls: whatever a model or a processor wrote, every call of an episode has an id of its own, both it and
+//! the name are such as providers take, and the arguments can be put on file.
 
 use crate::domain::id::{CallId, ToolName, is_plain};
-use crate::domain::message::ToolCall;
+use crate::domain::message::{Arguments, ToolCall};
 use std::collections::HashSet;
 
 /// The ids of one episode.
@@ -13,7 +13,8 @@ pub(super) struct CallIds {
 }
 
 impl CallIds {
-    /// Gives a new id to each call whose own is empty, odd, or taken by another call, and puts `_` for what is odd in a name.
+    /// Gives a new id to each call whose own is empty, odd, or taken by another call, puts `_` for what is odd in a name, and leaves arguments
+    /// nested too deep as text.
     pub(super) fn mend(&mut self, calls: &mut [ToolCall]) {
         let mut seen = HashSet::new();
         for call in calls {
@@ -22,6 +23,7 @@ impl CallIds {
             }
             seen.insert(call.id.clone());
             call.name = ToolName::mended(call.name.as_str());
+            call.arguments = Arguments::written(std::mem::take(&mut call.arguments.0));
         }
     }
 
@@ -52,7 +54,6 @@ impl CallIds {
 mod tests {
     use super::*;
     use crate::domain::id::PLAIN_LIMIT;
-    use crate::domain::message::Arguments;
 
     fn calls(ids: &[&str]) -> Vec<ToolCall> {
         let arguments = Arguments(serde_json::json!({}));

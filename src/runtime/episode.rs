@@ -18,7 +18,6 @@ use crate::domain::outcome::{Boundary, Ending, EpisodeResult};
 use crate::domain::request::{ModelRole, Reply, RequestHead, Sampling, Usage};
 use crate::domain::task::Task;
 use crate::domain::trace::{EpisodeKey, Record, TRACE_FORMAT, ToolSource};
-use crate::provider::ProviderError;
 use crate::store::trace_file::TraceError;
 use std::sync::Arc;
 
@@ -90,6 +89,8 @@ pub(super) struct Episode<'a, 'g> {
     limits: Limits,
     before: Before,
     pub(super) call_ids: CallIds,
+    /// The processor that last changed anything but the system prompt.
+    pub(super) changed_by: Option<ProcessorName>,
 }
 
 /// What was used before an agent began.
@@ -142,6 +143,7 @@ impl<'a, 'g> Episode<'a, 'g> {
             limits: slots.limits.tightest(&agent.limits),
             before: Before { steps: ground.steps, usage: ground.line.usage, milliseconds: agent.desk.clock.milliseconds() },
             call_ids: CallIds::default(),
+            changed_by: None,
             ground,
         }
     }
@@ -365,23 +367,6 @@ impl<'a, 'g> Episode<'a, 'g> {
 /// The result of a call that is not made, so that every call has one.
 pub(super) fn not_called() -> ToolResult {
     ToolResult { text: "Not called.".to_owned(), is_error: true }
-}
-
-/// A model call that failed: an ending where the harness or an outage is to blame, else the run must stop.
-pub(super) fn stop_for(fault: CallFault) -> Stop {
-    match fault {
-        CallFault::Provider(ProviderError::ContextTooLong { .. }) => {
-            Stop::End(Ending::HarnessFault { part: "context".to_owned(), message: fault.to_string() })
-        }
-        CallFault::Provider(ProviderError::Unsupported { .. }) => {
-            Stop::End(Ending::HarnessFault { part: "decision".to_owned(), message: fault.to_string() })
-        }
-        CallFault::Provider(ProviderError::Outage { .. }) => {
-            Stop::End(Ending::Fault { boundary: Boundary::Provider, message: fault.to_string() })
-        }
-        // A processor's role is checked before it takes effect, so this one is the run's own.
-        CallFault::NoSeat(_) | CallFault::Provider(_) | CallFault::Ledger(_) => Stop::Abort(Abort::Call(fault)),
-    }
 }
 
 /// A processor that broke the contract or could not do its work: the harness's failure.

@@ -5,7 +5,7 @@ use super::assembly::{Station, Trouble};
 use super::ballot::Ballot;
 use super::desk::Asker;
 use super::draft::Draft;
-use super::episode::{Episode, Stop, fault_of, not_called, stop_for};
+use super::episode::{Episode, Stop, fault_of, not_called};
 use super::processor::Fault;
 use crate::domain::conversation::{Conversation, HistoryEdit};
 use crate::domain::event::{Action, Event, Hook, Intercept, Question, Replace, ToolResult};
@@ -49,7 +49,7 @@ impl Episode<'_, '_> {
             action = answered.map_err(|trouble| self.stop_over(station, event.hook(), trouble))?;
         }
         if let Some(note) = station.note() {
-            self.trigger(station, event.hook(), note);
+            self.record_change(&station.name, event.hook(), note);
         }
         match action {
             Action::Interrupt { .. } if event.hook() == Hook::TaskEnd => Err(self.forbidden(station, Hook::TaskEnd)),
@@ -74,10 +74,15 @@ impl Episode<'_, '_> {
     /// One model call; `asked_by` is absent where it is the run loop's own.
     async fn call(&mut self, request: &ModelRequest, asked_by: Option<&ProcessorName>) -> Result<Reply, Stop> {
         let asker = Asker { step: self.step, within: self.within.as_ref(), processor: asked_by };
-        self.ground.line.call(request, asker, &mut self.ground.trace).await.map_err(stop_for)
+        let called = self.ground.line.call(request, asker, &mut self.ground.trace).await;
+        called.map_err(|fault| self.stop_for(fault, request, asked_by))
     }
 
+    /// A change that a processor made, on the record.
     pub(super) fn trigger(&mut self, station: &Station, hook: Hook, change: String) {
+        if self.changed_by.as_ref() != Some(&station.name) {
+            self.changed_by = Some(station.name.clone());
+        }
         self.record_change(&station.name, hook, change);
     }
 
@@ -113,7 +118,7 @@ impl Episode<'_, '_> {
                 Action::Pass => {}
                 Action::Replace(Replace::TaskStart { system: new_system, demonstrations: new_demonstrations }) => {
                     if let Some(new) = new_system {
-                        self.trigger(station, Hook::TaskStart, format!("system prompt of {} bytes", new.len()));
+                        self.record_change(&station.name, Hook::TaskStart, format!("system prompt of {} bytes", new.len()));
                         system = new;
                     }
                     if let Some(new) = new_demonstrations {

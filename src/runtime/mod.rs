@@ -12,6 +12,7 @@ mod ground;
 mod hooks;
 pub mod native;
 pub mod processor;
+mod rejection;
 mod scripted;
 mod station;
 mod sub_agent;

@@ -4,11 +4,11 @@
 use crate::domain::conversation::HistoryEdit;
 use crate::domain::event::{Action, Event, Intercept, Question, Replace, RequestChange, Split, ToolResult};
 use crate::domain::id::{CallId, ToolName};
-use crate::domain::message::{Arguments, Message, ToolCall};
+use crate::domain::message::{Arguments, Message, ToolCall, check_depth};
 use crate::domain::nearest::with_nearest;
 use crate::domain::request::{Decision, Finish, ModelRole, Reply, Sampling};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// Most tokens of an answer to a script's question where it does not say.
@@ -75,13 +75,22 @@ struct Words {
 struct Wish {
     id: Option<CallId>,
     name: ToolName,
+    #[serde(deserialize_with = "arguments")]
     arguments: Arguments,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ToArguments {
+    #[serde(deserialize_with = "arguments")]
     arguments: Arguments,
+}
+
+/// Arguments that can be put on file.
+fn arguments<'de, D: Deserializer<'de>>(json: D) -> Result<Arguments, D::Error> {
+    let arguments = Arguments::deserialize(json)?;
+    check_depth(&arguments.0).map_err(|problem| D::Error::custom(format!("arguments are {problem}")))?;
+    Ok(arguments)
 }
 
 #[derive(Deserialize)]

@@ -8,9 +8,11 @@
 use super::engine::Engine;
 use super::gauge::Gauge;
 use super::globals::{self, Standing};
+use super::kept::kept;
 use super::protocol::{Card, Kind, Opening, Remark, ScriptFault};
 use super::view::fields;
 use crate::domain::event::Hook;
+use crate::domain::message::check_depth;
 use crate::domain::nearest::did_you_mean;
 use oxc_allocator::Allocator;
 use oxc_ast::AstKind;
@@ -38,13 +40,15 @@ pub(super) fn check(opening: &Opening) -> Result<Card, Vec<Remark>> {
     let engine = Engine::open(opening, Arc::new(Gauge::new()), None, None).map_err(fault)?;
     let (names, has_run, meta) = engine.offer().map_err(fault)?;
     let whole = |message: &str| vec![Remark { line: 0, column: 0, message: message.to_owned() }];
-    let meta = match meta.map(|meta| serde_json::from_str(&meta)) {
-        Some(Ok(serde_json::Value::Object(meta))) => meta,
-        None => serde_json::Map::new(),
-        Some(_) => {
-            return Err(vec![Remark { line: meta_at.0, column: meta_at.1, message: "`meta` is not an object of JSON values".into() }]);
-        }
-    };
+    let of_meta = |message: &str| vec![Remark { line: meta_at.0, column: meta_at.1, message: message.to_owned() }];
+    if meta.as_ref().is_some_and(|meta| meta.len() > opening.limits.answer) {
+        return Err(of_meta(&format!("`meta` is longer than {} bytes of JSON", opening.limits.answer)));
+    }
+    let meta = meta.map_or_else(|| Ok(serde_json::json!({})), |meta| serde_json::from_str(&meta));
+    if let Ok(Err(problem)) = meta.as_ref().map(check_depth) {
+        return Err(of_meta(&format!("`meta` is {problem}")));
+    }
+    let Ok(serde_json::Value::Object(meta)) = meta else { return Err(of_meta("`meta` is not an object of JSON values")) };
     let mut hooks = Vec::new();
     match opening.kind {
         Kind::Tool if !has_run => return Err(whole("a tool exports a function: `export function run(args, state, api) { … }`")),
@@ -88,7 +92,9 @@ fn read(source: &str, kind: Kind) -> Result<(u32, u32), Vec<Remark>> {
     let exports = Exports::of(&parsed.program);
     let mut reading = Reading { source, semantic: &built.semantic, remarks: Vec::new() };
     reading.names();
-    reading.changed();
+    for (at, message) in kept(&built.semantic) {
+        reading.remark(at, message);
+    }
     reading.nodes(&exports.parameters(kind));
     for (name, at) in &exports.hooks {
         if kind == Kind::Processor && !Hook::ALL.iter().any(|hook| hook.as_str() == name.0) {
@@ -234,23 +240,6 @@ impl Reading<'_> {
     fn known(&self) -> Vec<String> {
         let own = self.semantic.scoping().symbol_names().map(str::to_owned);
         own.chain(globals::THERE.iter().map(|name| (*name).to_owned())).collect()
-    }
-
-    /// Variables of the module that functions change: they would be state that nobody keeps.
-    fn changed(&mut self) {
-        let scoping = self.semantic.scoping();
-        let root = scoping.root_scope_id();
-        for symbol in scoping.symbol_ids().filter(|symbol| scoping.symbol_scope_id(*symbol) == root) {
-            let writes = scoping.get_resolved_references(symbol).filter(|reference| reference.is_write() && reference.scope_id() != root);
-            let places: Vec<usize> = writes.map(|reference| self.semantic.reference_span(reference).start as usize).collect();
-            for offset in places {
-                let name = scoping.symbol_name(symbol);
-                self.remark(
-                    offset,
-                    format!("`{name}` belongs to the module and is changed here: keep what an episode gathers in `state.{name}`"),
-                );
-            }
-        }
     }
 
     /// What is written that scripts may not do, and fields that are not there.

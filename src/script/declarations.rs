@@ -125,7 +125,7 @@ fn answer(hook: Hook) -> &'static str {
 pub fn declarations() -> String {
     let mut text = String::from(
         "// Types of harnessx scripts. A processor (processors/*.js) exports `hooks` and `meta`, a tool (tools/*.js) `run` and `meta`.\n\
-         // What is changed in an event changes nothing. `state` is the script's own JSON, kept for one episode; nothing else is kept.\n\n",
+         // What is changed in an event changes nothing. `state` is the script's own JSON, kept for one episode; what the module holds is frozen.\n\n",
     );
     text.push_str(TYPES);
     for hook in Hook::ALL {

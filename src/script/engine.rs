@@ -2,6 +2,7 @@
 
 use super::api::natives;
 use super::gauge::Gauge;
+use super::module::Settled;
 use super::protocol::{FaultKind, Kind, Opening, ScriptFault, ScriptLimits};
 use crate::domain::event::Hook;
 use rquickjs::context::intrinsic::{Eval, Json, MapSet, Promise, Proxy, RegExp, RegExpCompiler};
@@ -14,6 +15,9 @@ const PRELUDE: &str = include_str!("prelude.js");
 
 /// Letters of a thrown message that are kept.
 const MESSAGE_LETTERS: usize = 500;
+
+/// Said of a write to what does not change.
+const FROZEN: &str = "what a hook is given and what the module holds do not change: keep what an episode gathers in `state`";
 
 /// How a composed tool reaches the host: name and arguments as JSON in, a result as JSON out.
 pub(super) type CallTool = Box<dyn Fn(&str, &str) -> Result<String, String> + Send>;
@@ -61,22 +65,12 @@ impl Engine {
 
     /// Puts an event.
     pub(super) fn event(&mut self, hook: Hook, sent: &RawValue) -> Result<Answered, ScriptFault> {
-        self.answer(|engine, ctx, state| {
-            let sent = ctx.json_parse(sent.get())?;
-            let event: Value<'_> = engine.accept.clone().restore(ctx)?.call((sent,))?;
-            let hooks: Object<'_> = engine.exports.clone().restore(ctx)?.get("hooks")?;
-            let function: Function<'_> = hooks.get(hook.as_str())?;
-            function.call((event, state.clone(), engine.api.clone().restore(ctx)?))
-        })
+        self.answer(sent, |exports| exports.get::<_, Object<'_>>("hooks")?.get(hook.as_str()))
     }
 
     /// Runs a composed tool.
     pub(super) fn run(&mut self, arguments: &RawValue) -> Result<Answered, ScriptFault> {
-        self.answer(|engine, ctx, state| {
-            let arguments = ctx.json_parse(arguments.get())?;
-            let function: Function<'_> = engine.exports.clone().restore(ctx)?.get("run")?;
-            function.call((arguments, state.clone(), engine.api.clone().restore(ctx)?))
-        })
+        self.answer(arguments, |exports| exports.get("run"))
     }
 
     /// The names of hooks that the script has functions for, and whether it has `run`; and its `meta` as JSON.
@@ -101,16 +95,18 @@ impl Engine {
         })
     }
 
-    /// Calls into the script and reads what it returned while all limits hold: getters and `toJSON` run here.
-    fn answer<F>(&mut self, call: F) -> Result<Answered, ScriptFault>
+    /// Calls a function of the script's exports and reads what it returned while all limits hold: getters and `toJSON` run here.
+    fn answer<F>(&mut self, sent: &RawValue, function: F) -> Result<Answered, ScriptFault>
     where
-        F: for<'js> FnOnce(&Self, &Ctx<'js>, &Value<'js>) -> rquickjs::Result<Value<'js>>,
+        F: for<'js> FnOnce(&Object<'js>) -> rquickjs::Result<Function<'js>>,
     {
         self.gauge.fill(self.limits.fuel, Duration::from_millis(self.limits.deadline_ms));
         let (answer, state) = self.context.with(|ctx| {
             let work = || -> rquickjs::Result<Result<(String, String), &'static str>> {
                 let state = ctx.json_parse(self.state.as_str())?;
-                let returned = call(self, &ctx, &state)?;
+                let sent: Value<'_> = self.accept.clone().restore(&ctx)?.call((ctx.json_parse(sent.get())?,))?;
+                let api = self.api.clone().restore(&ctx)?;
+                let returned: Value<'_> = function(&self.exports.clone().restore(&ctx)?)?.call((sent, state.clone(), api))?;
                 if returned.is_promise() {
                     return Ok(Err("returned a Promise: hooks and tools are plain functions, without async and await"));
                 }
@@ -158,15 +154,17 @@ fn set_up<'js>(ctx: &Ctx<'js>, opening: &Opening, call: Option<CallTool>) -> rqu
         }
         Some(_) | None => Value::new_undefined(ctx.clone()),
     };
-    let made: Object<'_> = prelude.call((natives(ctx, &opening.path)?, params, call))?;
-    let module = Module::declare(ctx.clone(), opening.path.as_str(), opening.source.as_str())?;
-    let (module, promise) = module.eval()?;
+    let made: Object<'_> = prelude.call((natives(ctx, &opening.path, opening.limits.memory)?, params, call))?;
+    let Settled { source, function } = Settled::of(&opening.source);
+    ctx.globals().set(function.as_str(), made.get::<_, Function<'_>>("settle")?)?;
+    let (module, promise) = Module::declare(ctx.clone(), opening.path.as_str(), source)?.eval()?;
     // No jobs are run, so a top level that waits for something never ends.
     if let Some(result) = promise.result::<Value<'_>>() {
         result?;
     } else {
         return Err(Exception::throw_message(ctx, "the top level of a script does not wait for anything"));
     }
+    ctx.globals().remove(function)?;
     let exports = module.namespace()?;
     let (accept, api): (Function<'_>, Object<'_>) = (made.get("accept")?, made.get("api")?);
     Ok((Persistent::save(ctx, accept), Persistent::save(ctx, api), Persistent::save(ctx, exports)))
@@ -193,6 +191,8 @@ fn explained(path: &str, gauge: &Gauge, caught: &CaughtError<'_>) -> ScriptFault
         },
         CaughtError::Error(error) => (error.to_string(), String::new()),
     };
+    let is_frozen = ["is read-only", "is not extensible"].iter().any(|sign| text.contains(sign));
+    let text = if is_frozen { format!("{text} ({FROZEN})") } else { text };
     let (line, column) = place(path, &stack);
     let has_run_dry = ["out of memory", "stack overflow", "Maximum call stack"].iter().any(|sign| text.contains(sign));
     let (kind, message) = if was_stopped {

@@ -2,7 +2,7 @@
 //! when its worker is lost through another's fault.
 
 use super::action::{action, result};
-use super::pool::{Pool, ScriptError, Told, called, killed};
+use super::pool::{CALLED, Pool, ScriptError, Told, called, killed};
 use super::protocol::{FaultKind, Kind, Opening, Order, Report, ScriptFault};
 use super::view::Sent;
 use crate::domain::event::{Action, Event, Scene, ToolResult};
@@ -107,7 +107,8 @@ impl Instance {
     /// As `event`.
     pub async fn resume(&mut self, waiting: Waiting, outcome: ToolResult) -> Result<ToolStep, ScriptError> {
         let lost = || ScriptError::Host("its worker was lost while a tool waited".to_owned());
-        waiting.answer.send(called(outcome)).map_err(|_| lost())?;
+        // Nobody takes the outcome any more once the tool was given up: that is the tool's own use of time.
+        waiting.answer.send(called(outcome)).map_err(|_| self.fail(late(&self.opening.path)))?;
         let told = waiting.next.await.map_err(|_| lost())?;
         self.step(told)?.ok_or_else(lost)
     }
@@ -194,8 +195,29 @@ impl Instance {
     }
 }
 
+/// A composed tool that waited too long for a call of its own.
+fn late(path: &str) -> ScriptFault {
+    ScriptFault { message: format!("waited longer than {} s for a call", CALLED.as_secs()), ..killed(path, "") }
+}
+
 impl Drop for Instance {
     fn drop(&mut self) {
         self.pool.leave(self.lane, self.id, self.generation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+
+    #[test]
+    fn a_call_that_comes_back_too_late_is_the_tools_own_use_of_time() {
+        let mut tool = Instance::new(&Pool::shared(), "tools/x.js", "", Kind::Tool, "{}").unwrap();
+        let ((answer, taken), (told, next)) = (mpsc::channel(), futures::channel::oneshot::channel());
+        drop((taken, told));
+        let outcome = ToolResult { text: String::new(), is_error: false };
+        let resumed = block_on(tool.resume(Waiting { answer, next }, outcome)).map(|_| ());
+        assert!(matches!(resumed, Err(ScriptError::Fault(fault)) if fault.to_string().contains("waited longer than 600 s for a call")));
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `protocol`: what host and worker say. Host: `pool` (workers and their threads), `instance` (one script of one episode), `view` (what a
 //! script is shown), `action` (what it answered), `declarations` (types for authors). Worker: `worker` (the loop), `engine` (one runtime),
-//! `gauge` (fuel and time), `api` and `prelude.js` (the helpers), `check` and `globals` (static checks).
+//! `module` (its text as it is run), `gauge` (fuel and time), `api` and `prelude.js` (the helpers), `check`, `kept` and `globals` (static checks).
 
 mod action;
 mod api;
@@ -13,6 +13,8 @@ mod engine;
 mod gauge;
 mod globals;
 mod instance;
+mod kept;
+mod module;
 mod pool;
 mod protocol;
 #[cfg(test)]

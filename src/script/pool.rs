@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_millis(500);
 const START: Duration = Duration::from_secs(20);
 
 /// Longest wait for the host's own answer to a running tool.
-const CALLED: Duration = Duration::from_mins(10);
+pub(super) const CALLED: Duration = Duration::from_mins(10);
 
 /// The pool could not run a script, through no fault of the script.
 #[derive(Debug, thiserror::Error)]

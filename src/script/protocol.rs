@@ -32,7 +32,7 @@ pub struct ScriptLimits {
     pub fuel: u64,
     /// Milliseconds of one event; a backstop for what the engine does not interrupt.
     pub deadline_ms: u64,
-    /// Bytes of an answer as JSON.
+    /// Bytes of an answer as JSON, of the arguments of a call, and of what a script says of itself.
     pub answer: usize,
     /// Bytes of the state as JSON.
     pub state: usize,

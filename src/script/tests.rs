@@ -60,6 +60,13 @@ fn a_broken_script_is_told_what_to_do() {
         (&hooks("return Date.now();"), "3:12: `Date` is not there for scripts: a script has no clock"),
         (&hooks("return Math.random();"), "3:17: Math.random is not there"),
         ("let count = 0;\nexport const hooks = { step_end() { count += 1; } };", "2:37: `count` belongs to the module"),
+        ("const seen = { n: 0 };\nexport const hooks = { step_end() { seen.n += 1; } };", "2:37: `seen` belongs to the module"),
+        ("const all = [[]];\nexport const hooks = { step_end() { delete all[0].x; } };", "2:44: `all` belongs to the module"),
+        ("export const hooks = { step_end() { Math.seen = 1; } };", "1:37: `Math` belongs to the language"),
+        (
+            "const next = (() => { let n = 0; return () => { n += 1; return n; }; })();\nexport const hooks = { step_end() { next(); } };",
+            "1:49: `n` lives as long as the module",
+        ),
         ("export const hooks = { before_modle() {} };", "1:24: there is no hook \"before_modle\"; did you mean \"before_model\"?"),
         ("export const hooks = { async step_end() {} };", "nothing waits here"),
         ("import fs from 'fs';\nexport const hooks = { step_end() { fs; } };", "1:1: a script stands alone"),
@@ -70,6 +77,16 @@ fn a_broken_script_is_told_what_to_do() {
         let text = checked(source).unwrap_err();
         assert!(text.contains(expected), "{source}\n{text}\n{expected}");
     }
+}
+
+#[test]
+fn what_is_made_while_the_module_is_read_may_be_changed_meanwhile() {
+    let source = "const words = ['a'];\nconst index = {};\nfor (const word of words) index[word] = 1;\n\
+                  words.forEach((word) => { index[word] += 1; });\n\
+                  const table = (() => { let n = 0; words.forEach(() => { n += 1; }); return { n }; })();\n\
+                  function count(items) { let n = 0; items.forEach(() => { n += 1; }); const own = {}; own.n = n; return own; }\n\
+                  export const hooks = { step_end(event, state) { let n = index.a + table.n; n += 1; state.n = n + count(words).n; } };";
+    assert!(checked(source).is_ok(), "{}", checked(source).unwrap_err());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::check::check;
 use super::engine::{CallTool, Engine};
 use super::gauge::Gauge;
 use super::protocol::{FaultKind, Order, Report, ScriptFault, ScriptLimits, frame, length, message};
-use crate::domain::message::Arguments;
+use crate::domain::message::{Arguments, check_depth};
 use crate::sandbox::worker::{confine, parent};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -12,8 +12,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Bytes of address space of one worker.
-const ADDRESS_SPACE: u64 = 8 << 30;
+/// Bytes of address space of one worker: 70 MB before its first script, 170 KB an instance of the usual size, 16 MB one whose heap is full.
+/// That is ten thousand of the usual size, or more than a hundred full ones.
+const ADDRESS_SPACE: u64 = 2 << 30;
 
 /// The socket to the host.
 struct Wire(UnixStream);
@@ -103,7 +104,12 @@ fn caller(wire: Arc<Mutex<Wire>>, gauge: Arc<Gauge>, limits: ScriptLimits) -> Ca
         if gauge.count_call() >= limits.calls {
             return Err(format!("a composed tool makes at most {} calls in one run", limits.calls));
         }
-        let arguments = Arguments(serde_json::from_str(arguments).map_err(|error| error.to_string())?);
+        if arguments.len() > limits.answer {
+            return Err(format!("the arguments of a call are longer than {} bytes of JSON", limits.answer));
+        }
+        let arguments = serde_json::from_str(arguments).map_err(|error| error.to_string())?;
+        check_depth(&arguments).map_err(|problem| format!("the arguments of a call are {problem}"))?;
+        let arguments = Arguments(arguments);
         let began = Instant::now();
         let asked = with(&wire, |wire| {
             wire.report(&Report::Call { tool: tool.to_owned(), arguments })?;

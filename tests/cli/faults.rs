@@ -2,7 +2,7 @@
 
 use crate::loopback::{CALLS, Fault, Loopback, Weather};
 use crate::test_run::{Ran, TestRun, results};
-use harnessx::domain::outcome::{Boundary, Outcome};
+use harnessx::domain::outcome::{Boundary, Ending, Outcome};
 use harnessx::store::run_dir::EpisodeLine;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -119,4 +119,68 @@ fn many_live_episodes_do_not_run_out_of_open_files() {
     // A connection and a trace an episode are more than this, which is only where the limit starts.
     let ran = run.run_under("ulimit -S -n 48", &play);
     assert!(ran.exit == 0 && ran.out.contains("0 missing") && ran.out.contains("(0 retries)"), "{}{}", ran.out, ran.err);
+}
+
+const PLAIN: &str = "format = 1\nname = \"h\"\n";
+const ACTS: &str = "format = 1\nname = \"h\"\n[[processors]]\nscript = \"processors/x.js\"\n";
+const TOOL: &str =
+    "export const meta = { name: 't', description: 'd', schema: { type: 'exotic' } };\nexport function run() { return ''; }\n";
+
+/// Plays one echo task under the harness `h`, with a script of one hook beside it.
+fn play_under(run: &TestRun, server: &Loopback, harness: &str, hook: &str, name: &str) -> Ran {
+    run.write("h/harness.toml", harness);
+    run.write("h/processors/x.js", &format!("export const hooks = {{ step_end() {{}}, {hook} }};\n"));
+    run.write("settings.toml", &server.patient_settings());
+    run.run(&["run", "--bench", "echo", "--model", "mine", "--config", "settings.toml", "--limit", "1", "--harness", "h", "--run", name])
+}
+
+/// The part of the harness that the one episode of a run failed by.
+fn failed_by(run: &TestRun, name: &str) -> Option<String> {
+    let results = results(&run.path().join(name));
+    let [line] = results.as_slice() else { return None };
+    let Ending::HarnessFault { part, message } = &line.result.end else { return None };
+    assert!(line.result.outcome == Outcome::Failed && message.contains("rejected the request with status 400"), "{message}");
+    Some(part.clone())
+}
+
+#[test]
+fn a_request_that_a_server_rejects_is_the_failure_of_the_harness_that_shaped_it() {
+    let run = TestRun::new();
+    let server = Loopback::start(Weather::Fair, Duration::ZERO);
+    let stops = "before_model: () => ({ replace: { sampling: { stop: ['1', '2', '3', '4', '5'] } } })";
+    let ran = play_under(&run, &server, ACTS, stops, "stops");
+    assert_eq!((ran.exit, failed_by(&run, "stops").as_deref()), (0, Some("processors/x.js")), "{}", ran.err);
+    server.set(Weather::Always(Fault::Reject));
+    let decides = "before_model: () => ({ replace: { decision: { mode: 'schema', schema: { type: 'exotic' } } } })";
+    let asks = "task_start: () => ({ ask: { prompt: '?', max_tokens: 4000000000 } })";
+    let shows = "task_start: () => ({ replace: { demonstrations: [{ role: 'user', text: '' }, { role: 'assistant', text: '' }] } })";
+    for (name, hook) in [("decides", decides), ("asks", asks), ("shows", shows)] {
+        let ran = play_under(&run, &server, ACTS, hook, name);
+        assert_eq!((ran.exit, failed_by(&run, name).as_deref()), (0, Some("processors/x.js")), "{name}: {}", ran.err);
+    }
+    let blank = "task_start: () => ({ replace: { system: ' ' } })";
+    assert_eq!((play_under(&run, &server, ACTS, blank, "blank").exit, failed_by(&run, "blank").as_deref()), (0, Some("system prompt")));
+    let sampling = format!("{PLAIN}[slots.sampling]\nmax_tokens = 4000000000\n");
+    assert_eq!(
+        (play_under(&run, &server, &sampling, "", "sampling").exit, failed_by(&run, "sampling").as_deref()),
+        (0, Some("slots.sampling"))
+    );
+    run.write("h/tools/t.js", TOOL);
+    assert_eq!((play_under(&run, &server, PLAIN, "", "tool").exit, failed_by(&run, "tool").as_deref()), (0, Some("tools")));
+}
+
+#[test]
+fn a_plain_request_that_a_server_rejects_is_a_matter_of_the_settings() {
+    let run = TestRun::new();
+    let server = Loopback::start(Weather::Always(Fault::Reject), Duration::ZERO);
+    let system = "task_start: () => ({ replace: { system: 'Be brief.\\n' } })";
+    for (name, harness, hook) in [("plain", PLAIN, ""), ("system", ACTS, system)] {
+        let ran = play_under(&run, &server, harness, hook, name);
+        assert!(
+            ran.exit != 0 && ran.err.contains("the server rejected the request with status 400: no such thing"),
+            "{}{}",
+            ran.out,
+            ran.err
+        );
+    }
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Calls of one episode: tool calls, then the answer.
 pub const CALLS: usize = 5;
 
+/// Most texts that may end a reply; a request with more is rejected.
+const STOPS: usize = 4;
+
 /// A way to break an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -20,9 +23,12 @@ pub enum Fault {
     Malformed,
     Drip,
     Reset,
+    /// The request itself is refused: no retry mends it.
+    Reject,
 }
 
 impl Fault {
+    /// Those that may pass.
     pub const ALL: [Self; 7] = [Self::TooMany, Self::ServerError, Self::Hang, Self::Truncate, Self::Malformed, Self::Drip, Self::Reset];
 }
 
@@ -117,6 +123,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, latency: Duration) -> std::io
         match fault {
             None => respond(out, "200 OK", &text)?,
             Some(Fault::TooMany) => respond(out, "429 Too Many Requests\r\nretry-after: 0.05", "{}")?,
+            Some(Fault::Reject) => respond(out, "400 Bad Request", r#"{"error":{"message":"no such thing"}}"#)?,
             Some(Fault::ServerError) => respond(out, "500 Oops", "<html>")?,
             Some(Fault::Malformed) => respond(out, "200 OK", &text[..text.len() / 2])?,
             Some(Fault::Truncate) => {
@@ -172,7 +179,9 @@ fn decide(state: &Mutex<State>, body: &[u8]) -> (u64, Option<Fault>) {
     let count = state.tries.entry(mark).or_default();
     *count += 1;
     let draw = hash(&(mark, *count)) % 100;
+    let stops = text.split_once("\"stop\":[").and_then(|(_, after)| after.split_once(']')).map_or(0, |(list, _)| list.split(',').count());
     let fault = match state.weather {
+        _ if stops > STOPS => Some(Fault::Reject),
         Weather::Fair => None,
         Weather::Fifth(fault) => (draw < 20).then_some(fault),
         Weather::All => Fault::ALL.get(draw as usize / 5).copied(),

@@ -1,6 +1,6 @@
 //! Harnesses with scripts, from check to run.
 
-use crate::test_run::{TestRun, results};
+use crate::test_run::{TestRun, results, traces};
 use harnessx::bench::Benchmark;
 use harnessx::domain::harness::Limits;
 use harnessx::domain::outcome::Ending;
@@ -163,4 +163,50 @@ fn a_fault_of_the_harness_is_told_while_it_plays_and_in_the_end() {
     assert!(!ran.err.contains('\u{1b}') && !ran.out.contains('\u{1b}'), "{}{}", ran.err, ran.out);
     let told = ran.out.lines().find(|line| line.contains("2 episodes ended in a fault of the harness; the first, ")).unwrap();
     assert!(told.contains(words), "{told}");
+}
+
+/// JSON of so many levels.
+fn nested(levels: usize) -> String {
+    format!("{}1{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+#[test]
+fn what_a_script_nests_too_deep_is_its_fault_and_the_trace_stays_readable() {
+    let run = TestRun::new();
+    let deep = "const deep = (n) => { let v = 1; for (let i = 0; i < n; i += 1) v = [v]; return { text: v }; };\n";
+    let hooks = format!("{deep}export const hooks = {{ before_tool: () => ({{ replace: {{ arguments: deep(124) }} }}) }};\n");
+    run.write("h/harness.toml", &HARNESS.replace("params = { words = 3 }\n", ""));
+    run.write("h/processors/greet.js", &hooks);
+    for line in played(&run) {
+        let Ending::HarnessFault { part, message } = &line.result.end else { panic!("{:?}", line.result.end) };
+        assert!(part == "processors/greet.js" && message.contains("arguments are JSON nested deeper than 64 levels"), "{part}: {message}");
+    }
+    assert_eq!(traces(&run.path().join("r")).len(), 2);
+    run.write("h/processors/greet.js", "export const hooks = { step_end() {} };\n");
+    run.write(
+        "h/tools/twice.js",
+        &TWICE.replace("export function run(args", &format!("{deep}export function run(args")).replace(", args)", ", deep(123))"),
+    );
+    let ran = run.run(&[&run.echo()[..], &["--harness", "h", "--run", "calls"]].concat());
+    assert!(ran.exit == 0 && ran.out.contains("the arguments of a call are JSON nested deeper than 64 levels"), "{}{}", ran.out, ran.err);
+    run.write("h/tools/twice.js", &TWICE.replace("{ type: \"object\" }", &format!("{{ type: {} }}", nested(80))));
+    let ran = run.run(&["check", "h"]);
+    assert!(ran.exit == 3 && ran.err.contains("h/tools/twice.js:1:14: `meta` is JSON nested deeper than 64 levels"), "{}", ran.err);
+}
+
+#[test]
+fn what_a_model_nests_too_deep_is_text_to_the_tool_and_the_run_goes_on() {
+    let run = TestRun::new();
+    let call = format!(r#"{{"name": "echo", "arguments": {{"text": {}}}}}"#, nested(122));
+    let lines = format!("{{\"match\": {{\"turn\": 0}}, \"reply\": {{\"tool_calls\": [{call}]}}}}\n{{\"reply\": {{\"text\": \"done\"}}}}\n");
+    run.write("s.jsonl", &lines);
+    let play = || run.run(&["run", "--bench", "echo", "--model", "scripted:s.jsonl", "--limit", "2", "--run", "r"]);
+    assert_eq!(play().exit, 0);
+    for records in traces(&run.path().join("r")).values() {
+        let told = |record: &Record| matches!(record, Record::Tool { call, .. } if call.arguments.0.is_string());
+        assert!(records.iter().any(told), "{records:?}");
+    }
+    std::fs::remove_file(run.path().join("r/R0/episodes.jsonl")).unwrap();
+    let ran = play();
+    assert!(ran.exit == 0 && ran.out.contains("2 of 2 rollouts; 0 missing"), "{}{}", ran.out, ran.err);
 }
