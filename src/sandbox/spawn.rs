@@ -43,18 +43,22 @@ pub(super) fn spawn(
     stdin: Stdio,
 ) -> Result<Started, SandboxError> {
     let protection = sandbox.protection();
-    let (name, arguments) = command.argv.split_first().map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
+    let name = command.argv.first().map_or("", String::as_str);
     if command.argv.iter().any(|word| word.contains('\0')) {
         return Err(SandboxError::NoProgram { program: name.to_owned(), problem: "a zero byte in its command line".to_owned() });
     }
     let inside = [workspace.tools_inside(protection.root()), workspace.work_inside(protection.root())];
     let view = view(name, command.network, &sandbox.hidden, &inside.each_ref().map(AsRef::as_ref), protection)?;
     let filter = filter_pipe(protection, command.network)?;
-    let line = line(protection, &view, arguments, command, workspace, limits, filter.as_ref());
-    let mut process = Command::new(&line[0]);
-    process.args(&line[1..]).env_clear();
-    process.envs(command.environment.iter().cloned()).envs(environment(protection, &view, workspace));
-    process.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(workspace.work());
+    let environment = environment(command, protection, &view, workspace);
+    let mut process = Command::new(sandbox.launcher.as_ref().unwrap_or(&view.program));
+    process.env_clear().stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if sandbox.launcher.is_some() {
+        let filter = filter.as_ref().map(AsRawFd::as_raw_fd);
+        process.args(super::bubblewrap::command_line(&view, command, workspace, limits, &environment, filter)).current_dir("/");
+    } else {
+        process.args(command.argv.iter().skip(1)).envs(environment).current_dir(workspace.work());
+    }
     let cgroup = Cgroup::new(most_threads(limits));
     restrict(&mut process, protection, &view, command, workspace, limits, Handed { filter: filter.as_ref(), cgroup: cgroup.as_ref() })?;
     let mut child = process.spawn().map_err(|source| match (protection, source.kind()) {
@@ -71,41 +75,23 @@ fn take_pipes(child: &mut Child) -> (Option<ChildStdin>, Option<ChildStdout>, Op
     (child.stdin.take(), child.stdout.take(), child.stderr.take())
 }
 
-fn line(
-    protection: Protection,
-    view: &View,
-    arguments: &[String],
-    command: &ToolCommand,
-    workspace: &Workspace,
-    limits: &CommandLimits,
-    filter: Option<&OwnedFd>,
-) -> Vec<OsString> {
-    match protection {
-        Protection::Bubblewrap => {
-            let filter = filter.map(AsRawFd::as_raw_fd);
-            super::bubblewrap::command_line(view, arguments, workspace, limits, command.network, filter)
-        }
-        Protection::Landlock | Protection::Off => {
-            std::iter::once(view.program.clone().into_os_string()).chain(arguments.iter().map(OsString::from)).collect()
-        }
-    }
-}
-
-/// The sandbox's own part of an environment. Nothing is inherited, so no key can be.
-fn environment(protection: Protection, view: &View, workspace: &Workspace) -> Vec<(&'static str, OsString)> {
+/// What a command finds in its environment: its own variables, then the sandbox's, which win. Nothing is inherited, so no key can be.
+fn environment(command: &ToolCommand, protection: Protection, view: &View, workspace: &Workspace) -> Vec<(OsString, OsString)> {
     let tmp = match protection {
         Protection::Bubblewrap => "/tmp".into(),
         Protection::Landlock | Protection::Off => workspace.tmp().into_os_string(),
     };
     let home = workspace.work_inside(protection.root()).into_os_string();
-    vec![
+    let given = command.environment.iter().map(|(name, value)| (name.into(), value.into()));
+    let own = [
         ("PATH", view.path.clone().into()),
         ("HOME", home),
         ("TMPDIR", tmp),
         ("LANG", "C.UTF-8".into()),
         ("TZ", "UTC".into()),
         ("TERM", "dumb".into()),
-    ]
+    ];
+    given.chain(own.map(|(name, value)| (name.into(), value))).collect()
 }
 
 /// The seccomp program for bubblewrap, waiting in a pipe.

@@ -3,6 +3,7 @@
 
 use super::owner::{is_ownerless, owner};
 use super::protection::SandboxError;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -42,8 +43,7 @@ impl Workspace {
     /// # Errors
     /// What the operating system refused.
     pub fn new() -> Result<Self, SandboxError> {
-        let parent = std::env::temp_dir();
-        let parent = parent.canonicalize().unwrap_or(parent);
+        let parent = parent();
         sweep(&parent);
         let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         loop {
@@ -105,6 +105,17 @@ impl Workspace {
             Root::Machine => self.work(),
         }
     }
+}
+
+/// Where workspaces are made: the system's temporary folder.
+pub(super) fn parent() -> PathBuf {
+    let dir = std::env::temp_dir();
+    dir.canonicalize().unwrap_or(dir)
+}
+
+/// Whether a folder is a workspace, by its name.
+pub(super) fn is_workspace(dir: &Path) -> bool {
+    dir.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(PREFIX))
 }
 
 /// Removes what processes that were killed left, once in the life of this one. Another user's stays: nobody else can enter it.

@@ -234,7 +234,7 @@ impl CommandTool {
             return Ok(ToolResult { text, is_error: true });
         }
         let root = self.root()?;
-        let value_of = |name: &str| arguments.0.get(name).cloned().or_else(|| self.shop.standing(root, name));
+        let value_of = |name: &str| self.shop.standing(root, name).or_else(|| arguments.0.get(name).cloned());
         let stdin = match &self.file.stdin {
             Input::Nothing => Vec::new(),
             Input::Json => arguments.0.to_string().into_bytes(),
