@@ -148,6 +148,8 @@ impl Containers {
         workspace: &Workspace,
         limits: &CommandLimits,
     ) -> Result<Finished, SandboxError> {
+        command.check()?;
+        workspace.open_up()?;
         let body = self.body(image, command, workspace, limits);
         let created = self.docker.create_container(None, body).await.map_err(|error| refused(&error, image, "make a container"))?;
         let held = Held { docker: self.docker.clone(), id: created.id, is_removed: false };

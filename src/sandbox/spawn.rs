@@ -44,9 +44,8 @@ pub(super) fn spawn(
 ) -> Result<Started, SandboxError> {
     let protection = sandbox.protection();
     let name = command.argv.first().map_or("", String::as_str);
-    if command.argv.iter().any(|word| word.contains('\0')) {
-        return Err(SandboxError::NoProgram { program: name.to_owned(), problem: "a zero byte in its command line".to_owned() });
-    }
+    command.check()?;
+    workspace.open_up()?;
     let inside = [workspace.tools_inside(protection.root()), workspace.work_inside(protection.root())];
     let view = view(name, command.network, &sandbox.hidden, &inside.each_ref().map(AsRef::as_ref), protection)?;
     let filter = filter_pipe(protection, command.network)?;
@@ -61,14 +60,33 @@ pub(super) fn spawn(
     }
     let cgroup = Cgroup::new(most_threads(limits));
     restrict(&mut process, protection, &view, command, workspace, limits, Handed { filter: filter.as_ref(), cgroup: cgroup.as_ref() })?;
-    let mut child = process.spawn().map_err(|source| match (protection, source.kind()) {
-        (Protection::Landlock | Protection::Off, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+    let mut child = process.spawn().map_err(|source| {
+        // Where bubblewrap starts the program, it is bubblewrap that says what is wrong with it.
+        if sandbox.launcher.is_none() && is_of_the_program(&source) {
             SandboxError::NoProgram { program: name.to_owned(), problem: source.to_string() }
+        } else {
+            SandboxError::System { what: format!("start {name:?}"), source }
         }
-        _ => SandboxError::System { what: format!("start {name:?}"), source },
     })?;
     let (stdin, stdout, stderr) = take_pipes(&mut child);
     Ok(Started { group: Group::new(child, protection, cgroup), stdin, stdout, stderr })
+}
+
+/// Whether the kernel would start another program, just not this one: whoever named or brought it is at fault.
+fn is_of_the_program(error: &io::Error) -> bool {
+    let faults = [
+        libc::ENOENT,
+        libc::EACCES,
+        libc::ENOTDIR,
+        libc::EISDIR,
+        libc::ELOOP,
+        libc::ENAMETOOLONG,
+        libc::ENOEXEC,
+        libc::ELIBBAD,
+        libc::ETXTBSY,
+        libc::E2BIG,
+    ];
+    error.raw_os_error().is_some_and(|number| faults.contains(&number))
 }
 
 fn take_pipes(child: &mut Child) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {

@@ -77,6 +77,15 @@ impl Workspace {
         fs::set_permissions(&target, Permissions::from_mode(0o700)).map_err(SandboxError::system(format!("write {}", target.display())))
     }
 
+    /// Gives its user the rights to it back that a command may have taken.
+    pub(super) fn open_up(&self) -> Result<(), SandboxError> {
+        for path in [self.work(), self.tmp()] {
+            let what = || SandboxError::system(format!("open {}", path.display()));
+            fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(what())?;
+        }
+        Ok(())
+    }
+
     /// What the commands write to, as this process sees it.
     pub fn work(&self) -> PathBuf {
         self.base.join("work")

@@ -79,12 +79,20 @@ fn what_a_command_does_wrong_is_a_result() {
         return;
     }
     let tool = "name = \"fails\"\ndescription = \"Fails.\"\nargv = [\"sh\", \"{tools}/fails.sh\"]\n";
-    set_up(&run, tool, "{\"name\": \"fails\", \"arguments\": {}}, {\"name\": \"fails\", \"arguments\": {\"x\": 1}}");
+    let long = format!("{{\"name\": \"say\", \"arguments\": {{\"text\": \"{}\"}}}}", "x".repeat(200_000));
+    set_up(
+        &run,
+        tool,
+        &format!("{{\"name\": \"fails\", \"arguments\": {{}}}}, {{\"name\": \"fails\", \"arguments\": {{\"x\": 1}}}}, {long}"),
+    );
+    let say = "name = \"say\"\ndescription = \"Says.\"\nargv = [\"echo\", \"{text}\"]\n[schema.properties.text]\ntype = \"string\"\n";
+    run.write("h/tools/say.toml", say);
     run.write("h/tools/fails.sh", "echo so far; echo sorry >&2; exit 7\n");
     let ran = play(&run, &["--min-pass-rate", "1"]);
     assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
     let trace = trace(&run);
     assert!(trace.contains("sorry") && trace.contains("exit code 7") && trace.contains("There is no argument \"x\""), "{trace}");
+    assert!(trace.contains("its command line has 200006 bytes, more than 131072"), "a text too long for a command line");
 }
 
 #[test]

@@ -28,8 +28,26 @@ async fn input_is_given_and_a_missing_program_is_said() {
         command.argv = vec!["no-such-program".into()];
         let refused = bed.sandbox.run(&command, &bed.workspace, &bed.limits).await;
         assert!(matches!(refused, Err(SandboxError::NoProgram { .. })), "{refused:?}");
+        let long = vec!["echo".to_owned(), "x".repeat(200_000)];
+        for line in [long, vec!["echo".to_owned(); 5000], vec!["echo".to_owned(), "x\0".to_owned()]] {
+            command.argv = line;
+            let refused = bed.sandbox.run(&command, &bed.workspace, &bed.limits).await;
+            assert!(
+                matches!(refused, Err(SandboxError::NoProgram { .. })),
+                "a command line that is none is its maker's fault: {refused:?}"
+            );
+        }
         command.argv = vec![bed.answers().display().to_string()];
         assert!(bed.sandbox.run(&command, &bed.workspace, &bed.limits).await.is_err());
+    }
+}
+
+#[test]
+fn a_workspace_that_a_command_closed_is_open_for_the_next() {
+    for bed in beds() {
+        for _ in 0..2 {
+            assert_eq!(bed.shell("echo x > a && chmod 0 . ; true").0.end, End::Exit(0));
+        }
     }
 }
 
@@ -65,14 +83,26 @@ async fn a_program_of_a_harness_is_started_and_one_that_does_not_start_is_said()
         let workspace = Workspace::new().unwrap();
         workspace.add_tool("say", b"#!/bin/sh\necho said\n").unwrap();
         workspace.add_tool("broken", b"#!/no/such/shell\n").unwrap();
+        workspace.add_tool("loaderless", &with_bad_loader()).unwrap();
         let tool = |name: &str| {
             let path = workspace.tools_inside(bed.sandbox.protection().root()).join(name).display().to_string();
             ToolCommand { argv: vec![path], ..ToolCommand::default() }
         };
         assert_eq!(bed.sandbox.run(&tool("say"), &workspace, &bed.limits).await.unwrap().stdout, "said\n");
-        for absent in ["broken", "absent"] {
+        for absent in ["broken", "absent", "loaderless", &"long".repeat(100)] {
             let refused = bed.sandbox.run(&tool(absent), &workspace, &bed.limits).await;
             assert!(matches!(refused, Err(SandboxError::NoProgram { .. })), "{} {absent}: {refused:?}", bed.sandbox.protection());
         }
     }
+}
+
+/// A program of this machine that names a text as its loader.
+fn with_bad_loader() -> Vec<u8> {
+    let mut program = std::fs::read("/bin/true").unwrap();
+    let name = b"/lib64/ld-";
+    let at = program.windows(name.len()).position(|part| part == name);
+    if let Some(at) = at {
+        program[at..at + 12].copy_from_slice(b"/etc/passwd\0");
+    }
+    program
 }
