@@ -20,6 +20,11 @@ fn cases() -> Vec<(&'static str, String, Expected)> {
         ("memory of one process", memory.to_owned(), Expected::Any),
         ("memory of many processes", many.to_owned(), Expected::Limit(Stopped::Memory)),
         (
+            "memory that no process is seen to hold",
+            "python3 -c 'import os\nf = os.memfd_create(\"x\")\nfor i in range(90): os.write(f, bytes(10 << 20))\nprint(\"ESCAPED\")'; true".to_owned(),
+            Expected::Nothing,
+        ),
+        (
             "memory through files in memory",
             "dd if=/dev/zero of=/dev/shm/x bs=1M count=2000; dd if=/dev/zero of=/tmp/x bs=1M count=2000; true".to_owned(),
             Expected::Any,
