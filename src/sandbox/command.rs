@@ -1,5 +1,6 @@
 //! One command from start to end: input given, output kept up to its limit, stopped at the first limit that it passes.
 
+use super::disk::is_flooded;
 use super::limits::CommandLimits;
 use super::protection::{Protection, Sandbox, SandboxError};
 use super::spawn::{Started, spawn};
@@ -180,9 +181,11 @@ async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspac
     loop {
         if let Some(status) = group.ended() {
             let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
-            return End::Exit(code);
+            // Not every command lasts until the next count.
+            let is_flooded = is_flooded(workspace, Vec::new(), limits.disk_mb << 20).await;
+            return if is_flooded { End::Stopped(Stopped::Disk) } else { End::Exit(code) };
         }
-        if let Some(limit) = group.passed(limits, &workspace.work()).await {
+        if let Some(limit) = group.passed(limits, workspace).await {
             return End::Stopped(limit);
         }
         if Instant::now() >= late {

@@ -2,14 +2,15 @@
 
 use super::cgroup::Cgroup;
 use super::command::Stopped;
+use super::disk::is_flooded;
 use super::held::{Held, children_of, held_below};
 use super::limits::CommandLimits;
 use super::protection::Protection;
+use super::workspace::Workspace;
 use nix::libc;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -30,9 +31,6 @@ const PATIENCE: u32 = 300;
 
 /// Looks between two counts of the files in its workspace.
 pub(super) const LOOKS_A_COUNT: u32 = 20;
-
-/// Most files in a workspace.
-const FILES: u64 = 50_000;
 
 /// Looks for the end of the processes after they were killed, 5 ms apart.
 const LAST_LOOKS: u32 = 400;
@@ -70,7 +68,7 @@ impl Group {
     }
 
     /// The limit that is passed, if one is.
-    pub async fn passed(&mut self, limits: &CommandLimits, work: &Path) -> Option<Stopped> {
+    pub async fn passed(&mut self, limits: &CommandLimits, workspace: &Workspace) -> Option<Stopped> {
         self.looks += 1;
         let used = self.used(limits.processes);
         if used.processes > limits.processes {
@@ -82,8 +80,11 @@ impl Group {
         if used.cpu_ticks > limits.cpu_seconds * ticks_a_second() {
             return Some(Stopped::Cpu);
         }
-        let counts = self.looks.is_multiple_of(LOOKS_A_COUNT);
-        (counts && is_flooded(work.to_owned(), limits.disk_mb << 20).await).then_some(Stopped::Disk)
+        if !self.looks.is_multiple_of(LOOKS_A_COUNT) {
+            return None;
+        }
+        let found = descendants(self.child.id(), limits.processes as usize + OWN);
+        is_flooded(workspace, found, limits.disk_mb << 20).await.then_some(Stopped::Disk)
     }
 
     /// Counts no further than one process more than allowed: a fork bomb must not make its watcher slow.
@@ -187,31 +188,4 @@ fn ticks_a_second() -> u64 {
 fn page_bytes() -> u64 {
     // SAFETY: a plain number in, a plain number out.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
-}
-
-/// Whether a folder holds more than so many bytes, or too many files; counted beside the runtime, which other episodes share.
-pub(super) async fn is_flooded(dir: PathBuf, most: u64) -> bool {
-    // Only a walk that broke has no answer: what cannot be counted is too much.
-    tokio::task::spawn_blocking(move || holds_more(dir, most)).await.unwrap_or(true)
-}
-
-/// Links are not followed.
-fn holds_more(dir: PathBuf, most: u64) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let mut folders: Vec<PathBuf> = vec![dir];
-    let (mut bytes, mut files) = (0_u64, 0_u64);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
-            let Ok(data) = entry.metadata() else { continue };
-            files += 1;
-            bytes += data.blocks() * 512;
-            if bytes > most || files > FILES {
-                return true;
-            }
-            if data.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    false
 }

@@ -3,6 +3,7 @@
 
 use super::owner::{is_ownerless, owner};
 use super::protection::SandboxError;
+use super::removal::remove;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -79,7 +80,7 @@ impl Workspace {
 
     /// Gives its user the rights to it back that a command may have taken.
     pub(super) fn open_up(&self) -> Result<(), SandboxError> {
-        for path in [self.work(), self.tmp()] {
+        for path in self.written() {
             let what = || SandboxError::system(format!("open {}", path.display()));
             fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(what())?;
         }
@@ -97,6 +98,16 @@ impl Workspace {
 
     pub(super) fn tmp(&self) -> PathBuf {
         self.base.join("tmp")
+    }
+
+    /// The folders that commands may write to and that stay.
+    pub(super) fn written(&self) -> [PathBuf; 2] {
+        [self.work(), self.tmp()]
+    }
+
+    /// Under which names commands of either root may see them.
+    pub(super) fn written_inside(&self) -> [PathBuf; 3] {
+        [WORK_INSIDE.into(), self.work(), self.tmp()]
     }
 
     /// Where a command finds the files of the harness.
@@ -136,7 +147,7 @@ fn sweep(parent: &Path) {
             let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
             let is_own = entry.metadata().is_ok_and(|data| data.is_dir() && data.uid() == nix::unistd::geteuid().as_raw());
             if is_own && maker.is_some_and(is_ownerless) {
-                let _ = fs::remove_dir_all(entry.path());
+                let _ = remove(&entry.path());
             }
         }
     });
@@ -145,7 +156,7 @@ fn sweep(parent: &Path) {
 impl Drop for Workspace {
     fn drop(&mut self) {
         // What cannot be removed lies in the temporary folder: the system's to clean.
-        let _ = fs::remove_dir_all(&self.base);
+        let _ = remove(&self.base);
     }
 }
 

@@ -318,6 +318,50 @@ fn a_real_server_in_the_sandbox_answers_floods_and_dies() {
     }
 }
 
+/// A server without the package: it never stops writing files, answers twice, and then says only what nobody asked.
+const RUDE: &str = r#"
+import json, sys, threading
+
+def write():
+    for i in range(10**9):
+        open(f"f{i % 1000}", "w").write("x")
+
+threading.Thread(target=write, daemon=True).start()
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked:
+        continue
+    result = {"tools": [{"name": "x", "inputSchema": {"type": "object"}}]}
+    if asked["method"] == "initialize":
+        result = {"protocolVersion": "2025-03-26", "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}
+    while asked["method"] == "tools/call":
+        print(json.dumps({"jsonrpc": "2.0", "id": "p" * 1000000, "method": "ping"}))
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"#;
+
+#[test]
+fn a_server_that_floods_unasked_is_heard_no_further_and_leaves_no_workspace() {
+    let run = TestRun::new();
+    if !has_sandbox(&run) {
+        return;
+    }
+    let tool = "kind = \"mcp\"\nname = \"m\"\nargv = [\"python3\", \"{tools}/server.py\"]\n[limits]\nseconds = 20\n";
+    set_up(&run, tool, "{\"name\": \"m__x\", \"arguments\": {}}");
+    run.write("h/tools/server.py", RUDE);
+    let temporary = run.write("tmp/other", "").parent().unwrap().to_owned();
+    for kind in ["bubblewrap", "landlock"] {
+        let _ = std::fs::remove_dir_all(run.path().join("r"));
+        let ran = play_with(&run, &["--sandbox", kind], ("TMPDIR", &temporary.display().to_string()));
+        if ran.exit == 3 {
+            eprintln!("skipped: no {kind}: {}", ran.err);
+            continue;
+        }
+        assert!(trace(&run).contains("The tool's server failed"), "{kind}: {}", trace(&run));
+        let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["other"], "{kind}");
+    }
+}
+
 #[test]
 fn a_server_that_does_not_start_is_the_harness_s_failure() {
     let run = TestRun::new();

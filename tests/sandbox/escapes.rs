@@ -122,9 +122,12 @@ fn when_this_program_is_killed_its_commands_end() {
     for bed in beds() {
         let kind = bed.sandbox.protection().to_string();
         let word = format!("3.9{}{}", std::process::id(), u8::from(kind == "landlock"));
+        // Of what it leaves, nothing stays.
+        let place = tempfile::tempdir().unwrap();
         let mut program = Command::new(std::env::current_exe().unwrap())
             .args(["a_sleeper_for_the_next_test", "--exact", "escapes::a_sleeper_for_the_next_test"])
             .env("HOSTILE_SLEEPER", format!("{kind} {word}"))
+            .env("TMPDIR", place.path())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

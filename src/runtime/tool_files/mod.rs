@@ -18,6 +18,8 @@
 mod http;
 #[cfg(feature = "mcp")]
 pub mod mcp;
+#[cfg(feature = "mcp")]
+mod pipes;
 mod read;
 pub mod recorded;
 pub mod runner;

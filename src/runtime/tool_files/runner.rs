@@ -169,7 +169,7 @@ impl Programs {
         }
         let sandbox = if files.iter().any(ToolFile::needs_sandbox) { self.sandbox().ok().cloned() } else { None };
         let containers = if files.iter().any(|file| file.image().is_some()) { self.containers().ok().cloned() } else { None };
-        let shop = Arc::new(Shop { sandbox, containers, workspace });
+        let shop = Arc::new(Shop { sandbox, containers, workspace: Arc::new(workspace) });
         let mut all = Vec::new();
         for file in files {
             let tools = match file {
@@ -193,7 +193,7 @@ fn host(error: &SandboxError) -> ToolFault {
 pub(super) struct Shop {
     sandbox: Option<Sandbox>,
     containers: Option<Containers>,
-    pub workspace: Workspace,
+    pub workspace: Arc<Workspace>,
 }
 
 impl Shop {
