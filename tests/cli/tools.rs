@@ -29,14 +29,19 @@ pub fn set_up(run: &TestRun, tool: &str, call: &str) {
 }
 
 fn play(run: &TestRun, more: &[&str]) -> Ran {
-    play_with(run, more, ("HARNESSX_TOOL_KEY_NONE", ""))
+    play_with_all(run, more, &[])
 }
 
 /// The same with a variable of the environment.
-pub fn play_with(run: &TestRun, more: &[&str], (name, value): (&str, &str)) -> Ran {
+fn play_with(run: &TestRun, more: &[&str], variable: (&str, &str)) -> Ran {
+    play_with_all(run, more, &[variable])
+}
+
+/// The same with several.
+pub fn play_with_all(run: &TestRun, more: &[&str], variables: &[(&str, &str)]) -> Ran {
     let fixed = ["run", "--bench", "echo", "--harness", "h", "--model", "scripted:s.jsonl", "--limit", "1", "--run", "r"];
     let mut command = run.command(&[&fixed, more].concat());
-    command.env(name, value);
+    command.envs(variables.iter().copied());
     Ran::of(command)
 }
 
@@ -401,7 +406,9 @@ fn a_real_server_answers_over_http() {
         "kind = \"mcp\"\nname = \"far\"\nurl = \"http://127.0.0.1:{port}/mcp\"\nkey_env = \"HARNESSX_TOOL_KEY_X\"\ntools = [\"add\"]\n"
     );
     set_up(&run, &tool, "{\"name\": \"far__add\", \"arguments\": {\"a\": 20, \"b\": 22}}, {\"name\": \"far__flood\", \"arguments\": {}}");
-    let ran = play_with(&run, &["--set", "tool_network=true", "--min-pass-rate", "1"], ("HARNESSX_TOOL_KEY_X", "sesame"));
+    let origin = format!("http://127.0.0.1:{port}");
+    let key = [("HARNESSX_TOOL_KEY_X", "sesame"), ("HARNESSX_TOOL_KEY_X_ORIGIN", &origin)];
+    let ran = play_with_all(&run, &["--set", "tool_network=true", "--min-pass-rate", "1"], &key);
     assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
     let trace = trace(&run);
     assert!(trace.contains("sum is 42") && trace.contains("There is no tool \"far__flood\"") && !trace.contains("sesame"), "{trace}");

@@ -3,6 +3,7 @@
 //! `pipes`.
 
 use super::http::HttpDoor;
+use super::keys;
 use super::pipes::Pipes;
 use super::read::{Server, Transport};
 use super::runner::{Programs, Shop};
@@ -104,10 +105,7 @@ async fn start(server: &Server, bench: &Programs, shop: &Arc<Shop>) -> Result<(R
             (service.map_err(|error| fault(server, &said(&error.to_string(), Some(&session), None)))?, Some(session), None)
         }
         Transport::Http { url, key_env } => {
-            let key = |name: &String| {
-                let value = (bench.environment)(name).filter(|value| !value.trim().is_empty());
-                value.map(Secret::new).ok_or_else(|| ToolFault::Host(format!("find the key of {}: {name} is not set", server.file)))
-            };
+            let key = |name: &String| keys::find(bench.environment, &server.file, url, name).map_err(ToolFault::Host);
             let secret = key_env.as_ref().map(key).transpose()?;
             let door = HttpDoor::new(bench.client.clone(), secret.clone(), Duration::from_secs(server.limits.seconds));
             let config = StreamableHttpClientTransportConfig::with_uri(url.as_str());

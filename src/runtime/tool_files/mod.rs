@@ -16,6 +16,7 @@
 
 #[cfg(feature = "mcp")]
 mod http;
+mod keys;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 #[cfg(feature = "mcp")]
