@@ -181,6 +181,9 @@ async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspac
     loop {
         if let Some(status) = group.ended() {
             let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
+            if group.ran_out_of_memory() {
+                return End::Stopped(Stopped::Memory);
+            }
             // Not every command lasts until the next count.
             let is_flooded = is_flooded(workspace, Vec::new(), limits.disk_mb << 20).await;
             return if is_flooded { End::Stopped(Stopped::Disk) } else { End::Exit(code) };

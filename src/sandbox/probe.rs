@@ -63,7 +63,7 @@ pub fn fallback() -> Result<(), String> {
 /// # Errors
 /// A fragment that says why nothing does.
 pub fn process_bound() -> Result<&'static str, String> {
-    if Cgroup::new(1).is_some() {
+    if Cgroup::new(1, 1 << 20).is_some() {
         Ok("a control group for each command")
     } else if nix::unistd::geteuid().is_root() {
         Err("only a watcher: root has no limit of its own, and no control group can be made here".to_owned())

@@ -23,6 +23,9 @@ const OTHERS_MEANWHILE: u64 = 512;
 /// Threads of all processes together, for each process that a command may have.
 const THREADS_A_PROCESS: u64 = 8;
 
+/// Bytes of memory for what keeps a command in.
+const PROTECTION_MEMORY: u64 = 64 << 20;
+
 /// How much a command yields to this program.
 const NICE: i32 = 10;
 
@@ -58,7 +61,7 @@ pub(super) fn spawn(
     } else {
         process.args(command.argv.iter().skip(1)).envs(environment).current_dir(workspace.work());
     }
-    let cgroup = Cgroup::new(most_threads(limits));
+    let cgroup = Cgroup::new(most_threads(limits), most_memory(limits));
     restrict(&mut process, protection, &view, command, workspace, limits, Handed { filter: filter.as_ref(), cgroup: cgroup.as_ref() })?;
     let mut child = process.spawn().map_err(|source| {
         // Where bubblewrap starts the program, it is bubblewrap that says what is wrong with it.
@@ -168,11 +171,11 @@ fn restrict(
     let owner = i32::try_from(std::process::id()).unwrap_or(0);
     let filter = handed.filter.map(AsRawFd::as_raw_fd);
     let caps = resource_limits(limits);
-    let entrance = handed.cgroup.map(Cgroup::entrance);
+    let entrances = handed.cgroup.map(Cgroup::entrances).unwrap_or_default();
     let restrict = move || {
-        if let Some(entrance) = entrance {
+        for entrance in &entrances {
             // SAFETY: one byte of a constant. Where the group does not let it in, the watcher is left.
-            unsafe { libc::write(entrance, c"0".as_ptr().cast(), 1) };
+            unsafe { libc::write(*entrance, c"0".as_ptr().cast(), 1) };
         }
         match protection {
             // SAFETY: no arguments; a child just forked leads no group.
@@ -230,6 +233,11 @@ fn resource_limits(limits: &CommandLimits) -> [(u32, u64); 6] {
 /// What the kernel allows where the watcher counts processes: many programs have threads.
 fn most_threads(limits: &CommandLimits) -> u64 {
     u64::from(limits.processes) * THREADS_A_PROCESS
+}
+
+/// What the kernel allows where it counts memory in a group, in bytes: what the watcher allows, files in memory beside it, and the protection's own.
+fn most_memory(limits: &CommandLimits) -> u64 {
+    (limits.memory_mb << 20) + 2 * super::bubblewrap::SCRATCH + PROTECTION_MEMORY
 }
 
 /// By the links of each process's list of threads, which belongs to its user.

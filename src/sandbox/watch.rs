@@ -43,7 +43,7 @@ pub(super) struct Group {
     looks: u32,
     kills: u32,
     /// Removed once they have ended.
-    _cgroup: Option<Cgroup>,
+    cgroup: Option<Cgroup>,
 }
 
 /// What the processes use together.
@@ -56,7 +56,7 @@ struct Used {
 
 impl Group {
     pub fn new(child: Child, protection: Protection, cgroup: Option<Cgroup>) -> Self {
-        Self { child, protection, status: None, looks: 0, kills: 0, _cgroup: cgroup }
+        Self { child, protection, status: None, looks: 0, kills: 0, cgroup }
     }
 
     /// How it ended, if it has.
@@ -65,6 +65,11 @@ impl Group {
             self.status = self.child.try_wait().ok().flatten();
         }
         self.status
+    }
+
+    /// Whether the kernel ended one of its processes for want of memory.
+    pub fn ran_out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::has_killed)
     }
 
     /// The limit that is passed, if one is.
