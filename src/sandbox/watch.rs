@@ -10,6 +10,7 @@ use super::workspace::Workspace;
 use nix::libc;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub(super) struct Group {
     status: Option<ExitStatus>,
     looks: u32,
     kills: u32,
+    processor: Processor,
     /// Removed once they have ended.
     cgroup: Option<Cgroup>,
 }
@@ -54,9 +56,27 @@ struct Used {
     memory_bytes: u64,
 }
 
+/// Processor time by who was seen to use it: of a process whose parent does not wait for it the kernel tells nobody.
+#[derive(Debug, Default)]
+struct Processor {
+    /// Own ticks by number and time of start, as last seen.
+    seen: BTreeMap<(i32, u64), u64>,
+    /// Ticks of those that are gone.
+    gone: u64,
+}
+
+impl Processor {
+    /// Ticks so far, with those of all that are there now.
+    fn ticks(&mut self, now: BTreeMap<(i32, u64), u64>) -> u64 {
+        self.gone += self.seen.iter().filter(|(process, _)| !now.contains_key(process)).map(|(_, ticks)| ticks).sum::<u64>();
+        self.seen = now;
+        self.gone + self.seen.values().sum::<u64>()
+    }
+}
+
 impl Group {
     pub fn new(child: Child, protection: Protection, cgroup: Option<Cgroup>) -> Self {
-        Self { child, protection, status: None, looks: 0, kills: 0, cgroup }
+        Self { child, protection, status: None, looks: 0, kills: 0, processor: Processor::default(), cgroup }
     }
 
     /// How it ended, if it has.
@@ -93,8 +113,8 @@ impl Group {
     }
 
     /// Counts no further than one process more than allowed: a fork bomb must not make its watcher slow.
-    fn used(&self, most: u32) -> Used {
-        let mut used = Used::default();
+    fn used(&mut self, most: u32) -> Used {
+        let (mut used, mut now) = (Used::default(), BTreeMap::new());
         let found = descendants(self.child.id(), most as usize + OWN);
         if found.len() > most as usize + OWN {
             return Used { processes: found.len() as u32, ..used };
@@ -102,9 +122,12 @@ impl Group {
         for process in found {
             let Some(figures) = figures(process) else { continue };
             used.processes += 1;
-            used.cpu_ticks += figures.cpu_ticks;
+            used.cpu_ticks += figures.own_ticks + figures.waited_ticks;
             used.memory_bytes += figures.memory_bytes;
+            now.insert((process, figures.started), figures.own_ticks);
         }
+        // Neither counts what was not used, and neither counts all.
+        used.cpu_ticks = used.cpu_ticks.max(self.processor.ticks(now));
         used
     }
 
@@ -174,13 +197,27 @@ fn descendants(root: u32, most: usize) -> Vec<i32> {
     found
 }
 
-/// One process's share, from `/proc/<id>/stat` (proc(5)): times at fields 14 to 17, resident pages at 24. The pages of programs and libraries
+/// One process's share.
+struct Figures {
+    own_ticks: u64,
+    /// Of ended children that it waited for.
+    waited_ticks: u64,
+    started: u64,
+    memory_bytes: u64,
+}
+
+/// From `/proc/<id>/stat` (proc(5)): times at fields 14 to 17, the start at 22, resident pages at 24. The pages of programs and libraries
 /// are counted in each process that has them.
-fn figures(process: i32) -> Option<Used> {
+fn figures(process: i32) -> Option<Figures> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
     let number = |field: usize| fields.get(field - 3).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
-    Some(Used { processes: 1, cpu_ticks: (14..=17).map(number).sum(), memory_bytes: number(24).saturating_mul(page_bytes()) })
+    Some(Figures {
+        own_ticks: number(14) + number(15),
+        waited_ticks: number(16) + number(17),
+        started: number(22),
+        memory_bytes: number(24).saturating_mul(page_bytes()),
+    })
 }
 
 #[expect(unsafe_code, reason = "asks the C library for a constant of the machine")]

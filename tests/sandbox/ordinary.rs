@@ -1,7 +1,7 @@
 //! What an ordinary command must still be able to do.
 
 use crate::bed::beds;
-use harnessx::sandbox::{End, SandboxError, ToolCommand, Workspace};
+use harnessx::sandbox::{CommandLimits, End, SandboxError, ToolCommand, Workspace};
 use std::process::Command;
 
 #[test]
@@ -39,6 +39,16 @@ async fn input_is_given_and_a_missing_program_is_said() {
         }
         command.argv = vec![bed.answers().display().to_string()];
         assert!(bed.sandbox.run(&command, &bed.workspace, &bed.limits).await.is_err());
+    }
+}
+
+#[test]
+fn the_smallest_limits_are_the_command_s_own_trouble() {
+    for mut bed in beds() {
+        bed.limits = CommandLimits { seconds: 1, cpu_seconds: 1, memory_mb: 1, processes: 1, output_bytes: 1, disk_mb: 1 };
+        // Its end is its own: none is the machine's.
+        println!("{:10} {:?}", bed.sandbox.protection().to_string(), bed.run(&["true"]).0.end);
+        println!("{:10} {:?}", bed.sandbox.protection().to_string(), bed.run(&["python3", "-c", "1"]).0.end);
     }
 }
 
