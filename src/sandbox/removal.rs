@@ -14,24 +14,24 @@ use std::path::Path;
 pub(super) fn remove(base: &Path) -> io::Result<()> {
     let mut folders = vec![base.to_owned()];
     let mut number = 0_u64;
+    // What cannot be removed keeps the folder that it is in, and so in the end this one, which says so.
     while let Some(folder) = folders.pop() {
-        // What cannot be removed keeps the folder, which says so in the end.
-        let entries: Vec<fs::DirEntry> = fs::read_dir(&folder)?.filter_map(Result::ok).collect();
+        let entries: Vec<fs::DirEntry> = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok).collect();
         for entry in entries {
             let path = entry.path();
-            if !entry.file_type()?.is_dir() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 let _ = fs::remove_file(&path);
                 continue;
             }
-            open_up(&path)?;
             let mut place = base.join(number.to_string());
             // What an earlier attempt left.
             while fs::symlink_metadata(&place).is_ok() {
                 number += 1;
                 place = base.join(number.to_string());
             }
-            fs::rename(&path, &place)?;
-            folders.push(place);
+            if open_up(&path).and_then(|()| fs::rename(&path, &place)).is_ok() {
+                folders.push(place);
+            }
         }
         if folder != base {
             let _ = fs::remove_dir(&folder);
