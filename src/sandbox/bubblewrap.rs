@@ -1,5 +1,6 @@
 //! The command line of bubblewrap: new namespaces of every kind, a root of nothing but what the view shows, one writable workspace.
 
+use super::command::ToolCommand;
 use super::limits::CommandLimits;
 use super::view::View;
 use super::workspace::{TOOLS_INSIDE, WORK_INSIDE, Workspace};
@@ -10,22 +11,23 @@ use std::path::Path;
 /// Bytes of memory that /tmp and /dev/shm may hold, each.
 pub(super) const SCRATCH: u64 = 64 << 20;
 
-/// The whole command line, `bwrap` first. `filter` is the file descriptor of a seccomp program.
+/// What follows bubblewrap itself on the command line. `environment` is that of the command: bubblewrap has none, since it runs outside. `filter`
+/// is the file descriptor of a seccomp program.
 pub(super) fn command_line(
     view: &View,
-    arguments: &[String],
+    command: &ToolCommand,
     workspace: &Workspace,
     limits: &CommandLimits,
-    network: bool,
+    environment: &[(OsString, OsString)],
     filter: Option<i32>,
 ) -> Vec<OsString> {
     let mut line: Vec<OsString> = Vec::new();
     let scratch = SCRATCH.min(limits.memory_mb << 20).to_string();
     // Seen as nobody, so that nothing inside looks as if it were root.
     let namespaces =
-        "bwrap --unshare-user --unshare-all --uid 65534 --gid 65534 --hostname sandbox --die-with-parent --new-session --cap-drop ALL";
+        "--unshare-user --unshare-all --uid 65534 --gid 65534 --hostname sandbox --die-with-parent --new-session --cap-drop ALL";
     put(&mut line, namespaces.split(' '));
-    if network {
+    if command.network {
         put(&mut line, ["--share-net"]);
     }
     put(&mut line, ["--proc", "/proc", "--dev", "/dev", "--size", &scratch, "--tmpfs", "/dev/shm", "--size", &scratch, "--tmpfs", "/tmp"]);
@@ -42,12 +44,15 @@ pub(super) fn command_line(
     line.extend(["--bind".into(), workspace.work().into_os_string(), WORK_INSIDE.into()]);
     line.extend(["--ro-bind".into(), workspace.tools().into_os_string(), TOOLS_INSIDE.into()]);
     put(&mut line, ["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK_INSIDE]);
+    for (name, value) in environment {
+        line.extend(["--setenv".into(), name.clone(), value.clone()]);
+    }
     if let Some(filter) = filter {
         put(&mut line, ["--seccomp", &filter.to_string()]);
     }
     put(&mut line, ["--"]);
     line.push(view.program.clone().into_os_string());
-    line.extend(arguments.iter().map(OsString::from));
+    line.extend(command.argv.iter().skip(1).map(OsString::from));
     line
 }
 

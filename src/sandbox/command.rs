@@ -1,5 +1,6 @@
 //! One command from start to end: input given, output kept up to its limit, stopped at the first limit that it passes.
 
+use super::disk::is_flooded;
 use super::limits::CommandLimits;
 use super::protection::{Protection, Sandbox, SandboxError};
 use super::spawn::{Started, spawn};
@@ -21,6 +22,10 @@ const FLOOD: usize = 16 << 20;
 /// How long the pipes of a command that has ended are still read.
 pub(super) const REST: Duration = Duration::from_millis(200);
 
+/// Most bytes of a command line, and most words: far below what the kernel and bubblewrap take, so that none of them refuses it.
+const LINE: usize = 128 << 10;
+const WORDS: usize = 4096;
+
 /// What bubblewrap says where the program itself does not start.
 const NOT_STARTED: &str = "bwrap: execvp ";
 
@@ -35,6 +40,23 @@ pub struct ToolCommand {
     pub network: bool,
     /// Variables of its environment beside the sandbox's own, which stay as they are.
     pub environment: Vec<(String, String)>,
+}
+
+impl ToolCommand {
+    /// Whether its command line can be one: its length is that of the arguments that a call gave.
+    pub(super) fn check(&self) -> Result<(), SandboxError> {
+        let bytes: usize = self.argv.iter().map(|word| word.len() + 1).sum();
+        let problem = if self.argv.iter().any(|word| word.contains('\0')) {
+            "a zero byte in its command line".to_owned()
+        } else if bytes > LINE {
+            format!("its command line has {bytes} bytes, more than {LINE}: give a long text on stdin")
+        } else if self.argv.len() > WORDS {
+            format!("its command line has {} words, more than {WORDS}", self.argv.len())
+        } else {
+            return Ok(());
+        };
+        Err(SandboxError::NoProgram { program: self.argv.first().cloned().unwrap_or_default(), problem })
+    }
 }
 
 /// Why a command was stopped.
@@ -159,9 +181,14 @@ async fn watched(group: &mut Group, limits: &CommandLimits, workspace: &Workspac
     loop {
         if let Some(status) = group.ended() {
             let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
-            return End::Exit(code);
+            if group.ran_out_of_memory() {
+                return End::Stopped(Stopped::Memory);
+            }
+            // Not every command lasts until the next count.
+            let is_flooded = is_flooded(workspace, Vec::new(), limits.disk_mb << 20).await;
+            return if is_flooded { End::Stopped(Stopped::Disk) } else { End::Exit(code) };
         }
-        if let Some(limit) = group.passed(limits, &workspace.work()).await {
+        if let Some(limit) = group.passed(limits, workspace).await {
             return End::Stopped(limit);
         }
         if Instant::now() >= late {

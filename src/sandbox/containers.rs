@@ -5,11 +5,12 @@
 use super::apart::apart;
 use super::bubblewrap::SCRATCH;
 use super::command::{End, Finished, Flood, REST, Stopped, Stream, ToolCommand, plain};
+use super::disk::is_flooded;
 use super::limits::CommandLimits;
 use super::owner::{is_ownerless, owner};
 use super::protection::SandboxError;
 use super::spawn::OPEN_FILES;
-use super::watch::{LOOKS_A_COUNT, TICK, is_flooded};
+use super::watch::{LOOKS_A_COUNT, TICK};
 use super::workspace::{TOOLS_INSIDE, WORK_INSIDE, Workspace};
 use crate::clock::deadline;
 use bollard::container::{AttachContainerResults, LogOutput};
@@ -148,6 +149,8 @@ impl Containers {
         workspace: &Workspace,
         limits: &CommandLimits,
     ) -> Result<Finished, SandboxError> {
+        command.check()?;
+        workspace.open_up()?;
         let body = self.body(image, command, workspace, limits);
         let created = self.docker.create_container(None, body).await.map_err(|error| refused(&error, image, "make a container"))?;
         let held = Held { docker: self.docker.clone(), id: created.id, is_removed: false };
@@ -214,6 +217,7 @@ impl Containers {
                 return Ok(match state.oom_killed {
                     Some(true) => End::Stopped(Stopped::Memory),
                     Some(false) | None if is_spent => End::Stopped(Stopped::Cpu),
+                    Some(false) | None if is_flooded(workspace, Vec::new(), limits.disk_mb << 20).await => End::Stopped(Stopped::Disk),
                     Some(false) | None => End::Exit(code),
                 });
             }
@@ -222,7 +226,7 @@ impl Containers {
                 return Ok(End::Stopped(Stopped::Time));
             }
             if looks.is_multiple_of(LOOKS_A_COUNT) {
-                if is_flooded(workspace.work(), limits.disk_mb << 20).await {
+                if is_flooded(workspace, Vec::new(), limits.disk_mb << 20).await {
                     return Ok(End::Stopped(Stopped::Disk));
                 }
                 if self.processor_time(id).await.is_some_and(|used| used > Duration::from_secs(limits.cpu_seconds)) {

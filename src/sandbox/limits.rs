@@ -16,7 +16,7 @@ pub struct CommandLimits {
     pub processes: u32,
     /// Bytes of each of stdout and stderr that are kept.
     pub output_bytes: usize,
-    /// Megabytes in the workspace.
+    /// Megabytes in the workspace, with files that were removed and are still open; see `disk`.
     pub disk_mb: u64,
 }
 

@@ -4,7 +4,8 @@
 //! (`scripts.md`, tool sandbox).
 //!
 //! Reading order: [`protection`] (what keeps a command in), [`limits`], [`workspace`], `view` (what it sees), `bubblewrap` or `confine` (how it is
-//! kept in), `spawn` (how it starts), `cgroup` (how many processes it can have at all), `watch` (how it is stopped), [`command`] (one
+//! kept in), `spawn` (how it starts), `cgroup` (how many processes it can have at all), `watch` and
+//! `disk` (how it is stopped), [`command`] (one
 //! command from start to end), `containers` (the same by a daemon; sole user of bollard), `owner` (whose something that was left is).
 
 mod apart;
@@ -15,6 +16,7 @@ pub mod command;
 mod confine;
 #[cfg_attr(not(feature = "containers"), path = "no_containers.rs")]
 pub mod containers;
+mod disk;
 mod held;
 #[cfg(target_os = "linux")]
 mod lifeline;
@@ -23,6 +25,7 @@ mod owner;
 pub mod probe;
 pub mod program;
 pub mod protection;
+mod removal;
 #[cfg(target_os = "linux")]
 mod seccomp;
 pub mod session;

@@ -2,7 +2,8 @@
 
 use super::cgroup::Cgroup;
 use super::program::{ProcessError, run};
-use std::path::Path;
+use super::view::in_path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Longest wait for one probe.
@@ -13,8 +14,17 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// # Errors
 /// See [`ProcessError`].
 pub fn bubblewrap() -> Result<(), ProcessError> {
+    launcher().map(drop)
+}
+
+/// The same; where it lies, so that what is started later is what was tried.
+pub(super) fn launcher() -> Result<PathBuf, ProcessError> {
+    let name = "bwrap";
+    let absent = || ProcessError::Start { program: name.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+    let path = in_path(name).ok_or_else(absent)?;
     let arguments = "--unshare-user --unshare-all --uid 65534 --gid 65534 --cap-drop ALL --ro-bind / / --proc /proc true";
-    run("bwrap", &arguments.split(' ').collect::<Vec<_>>(), Path::new("/"), DEADLINE)
+    run(path.to_str().ok_or_else(absent)?, &arguments.split(' ').collect::<Vec<_>>(), Path::new("/"), DEADLINE)?;
+    Ok(path)
 }
 
 /// Whether this user may make user namespaces.
@@ -53,7 +63,7 @@ pub fn fallback() -> Result<(), String> {
 /// # Errors
 /// A fragment that says why nothing does.
 pub fn process_bound() -> Result<&'static str, String> {
-    if Cgroup::new(1).is_some() {
+    if Cgroup::new(1, 1 << 20).is_some() {
         Ok("a control group for each command")
     } else if nix::unistd::geteuid().is_root() {
         Err("only a watcher: root has no limit of its own, and no control group can be made here".to_owned())

@@ -91,6 +91,8 @@ pub const CURE: &str = "install the package `bubblewrap` (apt-get install -y bub
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     protection: Protection,
+    /// The program that protects, where it is bubblewrap: an absolute path, since what PATH means may change.
+    pub(super) launcher: Option<PathBuf>,
     /// Never shown to a command, wherever they lie.
     pub(super) hidden: Vec<PathBuf>,
 }
@@ -102,18 +104,18 @@ impl Sandbox {
     /// [`SandboxError::NoProtection`] with the cure.
     pub fn new(wanted: Wanted, hidden: Vec<PathBuf>) -> Result<Self, SandboxError> {
         let refuse = |why: String| SandboxError::NoProtection(format!("{why}; {CURE}"));
-        let protection = match wanted {
-            Wanted::Off => Protection::Off,
-            Wanted::Bubblewrap => probe::bubblewrap().map(|()| Protection::Bubblewrap).map_err(|error| refuse(error.to_string()))?,
-            Wanted::Landlock => probe::fallback().map(|()| Protection::Landlock).map_err(refuse)?,
-            Wanted::Auto => match (probe::bubblewrap(), probe::fallback()) {
-                (Ok(()), _) => Protection::Bubblewrap,
-                (Err(_), Ok(())) => Protection::Landlock,
+        let (protection, launcher) = match wanted {
+            Wanted::Off => (Protection::Off, None),
+            Wanted::Bubblewrap => (Protection::Bubblewrap, Some(probe::launcher().map_err(|error| refuse(error.to_string()))?)),
+            Wanted::Landlock => probe::fallback().map(|()| (Protection::Landlock, None)).map_err(refuse)?,
+            Wanted::Auto => match (probe::launcher(), probe::fallback()) {
+                (Ok(launcher), _) => (Protection::Bubblewrap, Some(launcher)),
+                (Err(_), Ok(())) => (Protection::Landlock, None),
                 (Err(bubblewrap), Err(fallback)) => return Err(refuse(format!("{bubblewrap}; {fallback}"))),
             },
         };
         let hidden = hidden.into_iter().map(|path| path.canonicalize().unwrap_or(path)).collect();
-        Ok(Self { protection, hidden })
+        Ok(Self { protection, launcher, hidden })
     }
 
     /// What keeps commands in their place.

@@ -17,8 +17,8 @@ pub(super) enum Beside {
     },
 }
 
-/// Changing the machine, looking into other processes, and corners of the kernel with a history of holes.
-const ALWAYS: [i64; 46] = [
+/// Changing the machine, looking into other processes, memory that no process is seen to hold, and corners of the kernel with a history of holes.
+const ALWAYS: [i64; 49] = [
     libc::SYS_acct,
     libc::SYS_add_key,
     libc::SYS_adjtimex,
@@ -41,6 +41,8 @@ const ALWAYS: [i64; 46] = [
     libc::SYS_kcmp,
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
+    libc::SYS_memfd_create,
+    libc::SYS_memfd_secret,
     libc::SYS_mount,
     libc::SYS_mount_setattr,
     libc::SYS_move_mount,
@@ -60,6 +62,7 @@ const ALWAYS: [i64; 46] = [
     libc::SYS_sethostname,
     libc::SYS_setns,
     libc::SYS_settimeofday,
+    libc::SYS_shmget,
     libc::SYS_swapoff,
     libc::SYS_swapon,
     libc::SYS_syslog,
@@ -69,7 +72,7 @@ const ALWAYS: [i64; 46] = [
 
 /// Landlock looks at opening files and at signals only: not at modes, owners and times of files, nor at who belongs to which process group, nor
 /// at memory and queues shared by name.
-const BESIDE_LANDLOCK: [i64; 30] = [
+const BESIDE_LANDLOCK: [i64; 29] = [
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
     FCHMODAT2,
@@ -97,7 +100,6 @@ const BESIDE_LANDLOCK: [i64; 30] = [
     libc::SYS_setpriority,
     libc::SYS_setsid,
     libc::SYS_setxattr,
-    libc::SYS_shmget,
     SETXATTRAT,
     REMOVEXATTRAT,
 ];

@@ -1,21 +1,24 @@
-//! A server that runs in the sandbox as long as an episode: its pipes go to whoever speaks its language, its limits are watched here.
+//! A server that runs in the sandbox as long as an episode: its pipes go to whoever speaks its language, its limits are watched here. Its workspace
+//! stays until it has ended.
 
 use super::command::{Stopped, ToolCommand};
 use super::limits::CommandLimits;
 use super::protection::{Sandbox, SandboxError};
 use super::spawn::{Started, spawn};
-use super::watch::TICK;
+use super::watch::{Group, TICK};
 use super::workspace::Workspace;
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::unix::pipe::{Receiver, Sender};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 /// A running server. Ended when dropped.
 #[derive(Debug)]
 pub struct Session {
-    watcher: JoinHandle<()>,
+    /// Nothing is sent: that it is gone is what the watcher waits for.
+    _held: oneshot::Sender<Infallible>,
     stopped: Arc<Mutex<Option<Stopped>>>,
 }
 
@@ -26,11 +29,10 @@ impl Session {
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        // The processes belong to the task, and end with it.
-        self.watcher.abort();
-    }
+/// A server and where it runs: dropped in this order, also where the runtime ends first.
+struct Running {
+    group: Group,
+    workspace: Arc<Workspace>,
 }
 
 impl Sandbox {
@@ -42,10 +44,10 @@ impl Sandbox {
     pub fn open(
         &self,
         command: &ToolCommand,
-        workspace: &Workspace,
+        workspace: &Arc<Workspace>,
         limits: &CommandLimits,
     ) -> Result<(Receiver, Sender, Session), SandboxError> {
-        let Started { mut group, stdin, stdout, stderr } = spawn(self, command, workspace, limits, Stdio::piped())?;
+        let Started { group, stdin, stdout, stderr } = spawn(self, command, workspace, limits, Stdio::piped())?;
         let broken = || SandboxError::System { what: "talk to a server".to_owned(), source: std::io::ErrorKind::BrokenPipe.into() };
         let input = stdin.map(OwnedFd::from).ok_or_else(broken)?;
         let output = stdout.map(OwnedFd::from).ok_or_else(broken)?;
@@ -53,8 +55,10 @@ impl Sandbox {
         let receiver = Receiver::from_owned_fd(output).map_err(SandboxError::system("talk to a server"))?;
         let errors = stderr.map(OwnedFd::from).and_then(|fd| Receiver::from_owned_fd(fd).ok());
         let stopped = Arc::new(Mutex::new(None));
-        let (limits, work, told) = (*limits, workspace.work(), stopped.clone());
-        let watcher = tokio::spawn(async move {
+        let (limits, told) = (*limits, stopped.clone());
+        let (held, let_go) = oneshot::channel();
+        let mut running = Running { group, workspace: workspace.clone() };
+        tokio::spawn(async move {
             let drain = async {
                 if let Some(mut errors) = errors {
                     let _ = tokio::io::copy(&mut errors, &mut tokio::io::sink()).await;
@@ -63,19 +67,19 @@ impl Sandbox {
             };
             let watch = async {
                 loop {
-                    if group.ended().is_some() {
+                    if running.group.ended().is_some() {
                         return None;
                     }
-                    if let Some(limit) = group.passed(&limits, &work).await {
+                    if let Some(limit) = running.group.passed(&limits, &running.workspace).await {
                         return Some(limit);
                     }
                     tokio::time::sleep(TICK).await;
                 }
             };
-            let limit = tokio::select! { () = drain => None, limit = watch => limit };
+            let limit = tokio::select! { () = drain => None, limit = watch => limit, _ = let_go => None };
             *told.lock().unwrap_or_else(PoisonError::into_inner) = limit;
-            group.end().await;
+            running.group.end().await;
         });
-        Ok((receiver, sender, Session { watcher, stopped }))
+        Ok((receiver, sender, Session { _held: held, stopped }))
     }
 }

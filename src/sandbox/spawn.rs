@@ -23,6 +23,9 @@ const OTHERS_MEANWHILE: u64 = 512;
 /// Threads of all processes together, for each process that a command may have.
 const THREADS_A_PROCESS: u64 = 8;
 
+/// Bytes of memory for what keeps a command in.
+const PROTECTION_MEMORY: u64 = 64 << 20;
+
 /// How much a command yields to this program.
 const NICE: i32 = 10;
 
@@ -43,69 +46,73 @@ pub(super) fn spawn(
     stdin: Stdio,
 ) -> Result<Started, SandboxError> {
     let protection = sandbox.protection();
-    let (name, arguments) = command.argv.split_first().map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
-    if command.argv.iter().any(|word| word.contains('\0')) {
-        return Err(SandboxError::NoProgram { program: name.to_owned(), problem: "a zero byte in its command line".to_owned() });
-    }
+    let name = command.argv.first().map_or("", String::as_str);
+    command.check()?;
+    workspace.open_up()?;
     let inside = [workspace.tools_inside(protection.root()), workspace.work_inside(protection.root())];
     let view = view(name, command.network, &sandbox.hidden, &inside.each_ref().map(AsRef::as_ref), protection)?;
     let filter = filter_pipe(protection, command.network)?;
-    let line = line(protection, &view, arguments, command, workspace, limits, filter.as_ref());
-    let mut process = Command::new(&line[0]);
-    process.args(&line[1..]).env_clear();
-    process.envs(command.environment.iter().cloned()).envs(environment(protection, &view, workspace));
-    process.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(workspace.work());
-    let cgroup = Cgroup::new(most_threads(limits));
+    let environment = environment(command, protection, &view, workspace);
+    let mut process = Command::new(sandbox.launcher.as_ref().unwrap_or(&view.program));
+    process.env_clear().stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if sandbox.launcher.is_some() {
+        let filter = filter.as_ref().map(AsRawFd::as_raw_fd);
+        process.args(super::bubblewrap::command_line(&view, command, workspace, limits, &environment, filter)).current_dir("/");
+    } else {
+        process.args(command.argv.iter().skip(1)).envs(environment).current_dir(workspace.work());
+    }
+    let cgroup = Cgroup::new(most_threads(limits), most_memory(limits));
     restrict(&mut process, protection, &view, command, workspace, limits, Handed { filter: filter.as_ref(), cgroup: cgroup.as_ref() })?;
-    let mut child = process.spawn().map_err(|source| match (protection, source.kind()) {
-        (Protection::Landlock | Protection::Off, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+    let mut child = process.spawn().map_err(|source| {
+        // Where bubblewrap starts the program, it is bubblewrap that says what is wrong with it.
+        if sandbox.launcher.is_none() && is_of_the_program(&source) {
             SandboxError::NoProgram { program: name.to_owned(), problem: source.to_string() }
+        } else {
+            SandboxError::System { what: format!("start {name:?}"), source }
         }
-        _ => SandboxError::System { what: format!("start {name:?}"), source },
     })?;
     let (stdin, stdout, stderr) = take_pipes(&mut child);
     Ok(Started { group: Group::new(child, protection, cgroup), stdin, stdout, stderr })
+}
+
+/// Whether the kernel would start another program, just not this one: whoever named or brought it is at fault.
+fn is_of_the_program(error: &io::Error) -> bool {
+    let faults = [
+        libc::ENOENT,
+        libc::EACCES,
+        libc::ENOTDIR,
+        libc::EISDIR,
+        libc::ELOOP,
+        libc::ENAMETOOLONG,
+        libc::ENOEXEC,
+        libc::ELIBBAD,
+        libc::ETXTBSY,
+        libc::E2BIG,
+    ];
+    error.raw_os_error().is_some_and(|number| faults.contains(&number))
 }
 
 fn take_pipes(child: &mut Child) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
     (child.stdin.take(), child.stdout.take(), child.stderr.take())
 }
 
-fn line(
-    protection: Protection,
-    view: &View,
-    arguments: &[String],
-    command: &ToolCommand,
-    workspace: &Workspace,
-    limits: &CommandLimits,
-    filter: Option<&OwnedFd>,
-) -> Vec<OsString> {
-    match protection {
-        Protection::Bubblewrap => {
-            let filter = filter.map(AsRawFd::as_raw_fd);
-            super::bubblewrap::command_line(view, arguments, workspace, limits, command.network, filter)
-        }
-        Protection::Landlock | Protection::Off => {
-            std::iter::once(view.program.clone().into_os_string()).chain(arguments.iter().map(OsString::from)).collect()
-        }
-    }
-}
-
-/// The sandbox's own part of an environment. Nothing is inherited, so no key can be.
-fn environment(protection: Protection, view: &View, workspace: &Workspace) -> Vec<(&'static str, OsString)> {
+/// What a command finds in its environment: its own variables, then the sandbox's, which win. Nothing is inherited, so no key can be.
+fn environment(command: &ToolCommand, protection: Protection, view: &View, workspace: &Workspace) -> Vec<(OsString, OsString)> {
     let tmp = match protection {
         Protection::Bubblewrap => "/tmp".into(),
         Protection::Landlock | Protection::Off => workspace.tmp().into_os_string(),
     };
     let home = workspace.work_inside(protection.root()).into_os_string();
-    vec![
+    let given = command.environment.iter().map(|(name, value)| (name.into(), value.into()));
+    let own = [
         ("PATH", view.path.clone().into()),
         ("HOME", home),
         ("TMPDIR", tmp),
         ("LANG", "C.UTF-8".into()),
         ("TZ", "UTC".into()),
         ("TERM", "dumb".into()),
-    ]
+    ];
+    given.chain(own.map(|(name, value)| (name.into(), value))).collect()
 }
 
 /// The seccomp program for bubblewrap, waiting in a pipe.
@@ -164,11 +171,11 @@ fn restrict(
     let owner = i32::try_from(std::process::id()).unwrap_or(0);
     let filter = handed.filter.map(AsRawFd::as_raw_fd);
     let caps = resource_limits(limits);
-    let entrance = handed.cgroup.map(Cgroup::entrance);
+    let entrances = handed.cgroup.map(Cgroup::entrances).unwrap_or_default();
     let restrict = move || {
-        if let Some(entrance) = entrance {
+        for entrance in &entrances {
             // SAFETY: one byte of a constant. Where the group does not let it in, the watcher is left.
-            unsafe { libc::write(entrance, c"0".as_ptr().cast(), 1) };
+            unsafe { libc::write(*entrance, c"0".as_ptr().cast(), 1) };
         }
         match protection {
             // SAFETY: no arguments; a child just forked leads no group.
@@ -226,6 +233,11 @@ fn resource_limits(limits: &CommandLimits) -> [(u32, u64); 6] {
 /// What the kernel allows where the watcher counts processes: many programs have threads.
 fn most_threads(limits: &CommandLimits) -> u64 {
     u64::from(limits.processes) * THREADS_A_PROCESS
+}
+
+/// What the kernel allows where it counts memory in a group, in bytes: what the watcher allows, files in memory beside it, and the protection's own.
+fn most_memory(limits: &CommandLimits) -> u64 {
+    (limits.memory_mb << 20) + 2 * super::bubblewrap::SCRATCH + PROTECTION_MEMORY
 }
 
 /// By the links of each process's list of threads, which belongs to its user.

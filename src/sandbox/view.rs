@@ -1,8 +1,9 @@
 //! What a command may see of the machine: system folders, the folders that its program is installed in, nothing else. Folders that are hidden
-//! are cut out wherever they lie: what the caller names, this program itself (benchmarks and their held-out tasks are in it), and run
-//! directories.
+//! are cut out wherever they lie: what the caller names, this program itself (benchmarks and their held-out tasks are in it), run
+//! directories, and workspaces: what a command wrote there is no program of this machine.
 
 use super::protection::{Protection, SandboxError};
+use super::workspace::{is_workspace, parent};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -80,10 +81,14 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| is_program(path));
     }
-    let path = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
-    let found = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).find(|path| is_program(path));
     // Standing folders are always looked in, so that an empty PATH hides nothing.
-    found.or_else(|| std::env::split_paths(PATH).map(|dir| dir.join(name)).find(|path| is_program(path)))
+    in_path(name).or_else(|| std::env::split_paths(PATH).map(|dir| dir.join(name)).find(|path| is_program(path)))
+}
+
+/// Finds a program by its name in PATH: an absolute path.
+pub(super) fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
+    std::env::split_paths(&path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).find(|path| is_program(path))
 }
 
 fn is_program(path: &Path) -> bool {
@@ -111,7 +116,8 @@ pub(super) fn view(name: &str, network: bool, hidden: &[PathBuf], own: &[&Path],
             return Err(missing("name a program in PATH, or give its absolute path"));
         }
         let places = installed_in(&program);
-        let is_hidden = |path: &Path| hidden.iter().any(|hide| path.starts_with(hide)) || path.ancestors().any(is_run);
+        let is_inside = |dir: &Path| is_run(dir) || is_workspace(dir);
+        let is_hidden = |path: &Path| hidden.iter().any(|hide| path.starts_with(hide)) || path.ancestors().any(is_inside);
         let real = program.canonicalize().unwrap_or_else(|_| program.clone());
         if protection != Protection::Off && (is_hidden(&real) || places.iter().any(|place| is_hidden(place))) {
             return Err(missing("it lies in a folder that commands may not see"));
@@ -208,14 +214,14 @@ fn prefix(program: &Path) -> Option<PathBuf> {
     Some(if is_broad(place) { program } else { place }.to_owned())
 }
 
-/// Whether showing the folder would show someone's home, where this process runs, or every temporary file.
+/// Whether showing the folder would show someone's home, where this process runs, or every temporary file, workspaces among them.
 fn is_broad(dir: &Path) -> bool {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let here = std::env::current_dir().ok();
     let standing = ["/", "/home", "/root", "/tmp", "/var", "/proc", "/sys", "/dev", "/run", "/mnt", "/srv"];
     standing.iter().any(|known| dir == Path::new(known))
         || dir.parent() == Some(Path::new("/home"))
-        || home.into_iter().chain(here).any(|inner| inner.starts_with(dir))
+        || home.into_iter().chain(here).chain(std::iter::once(parent())).any(|inner| inner.starts_with(dir))
 }
 
 /// Adds a root; where something hidden lies below it, its entries around that.

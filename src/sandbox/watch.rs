@@ -2,14 +2,16 @@
 
 use super::cgroup::Cgroup;
 use super::command::Stopped;
+use super::disk::is_flooded;
 use super::held::{Held, children_of, held_below};
 use super::limits::CommandLimits;
 use super::protection::Protection;
+use super::workspace::Workspace;
 use nix::libc;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -31,9 +33,6 @@ const PATIENCE: u32 = 300;
 /// Looks between two counts of the files in its workspace.
 pub(super) const LOOKS_A_COUNT: u32 = 20;
 
-/// Most files in a workspace.
-const FILES: u64 = 50_000;
-
 /// Looks for the end of the processes after they were killed, 5 ms apart.
 const LAST_LOOKS: u32 = 400;
 
@@ -44,8 +43,9 @@ pub(super) struct Group {
     status: Option<ExitStatus>,
     looks: u32,
     kills: u32,
+    processor: Processor,
     /// Removed once they have ended.
-    _cgroup: Option<Cgroup>,
+    cgroup: Option<Cgroup>,
 }
 
 /// What the processes use together.
@@ -56,9 +56,27 @@ struct Used {
     memory_bytes: u64,
 }
 
+/// Processor time by who was seen to use it: of a process whose parent does not wait for it the kernel tells nobody.
+#[derive(Debug, Default)]
+struct Processor {
+    /// Own ticks by number and time of start, as last seen.
+    seen: BTreeMap<(i32, u64), u64>,
+    /// Ticks of those that are gone.
+    gone: u64,
+}
+
+impl Processor {
+    /// Ticks so far, with those of all that are there now.
+    fn ticks(&mut self, now: BTreeMap<(i32, u64), u64>) -> u64 {
+        self.gone += self.seen.iter().filter(|(process, _)| !now.contains_key(process)).map(|(_, ticks)| ticks).sum::<u64>();
+        self.seen = now;
+        self.gone + self.seen.values().sum::<u64>()
+    }
+}
+
 impl Group {
     pub fn new(child: Child, protection: Protection, cgroup: Option<Cgroup>) -> Self {
-        Self { child, protection, status: None, looks: 0, kills: 0, _cgroup: cgroup }
+        Self { child, protection, status: None, looks: 0, kills: 0, processor: Processor::default(), cgroup }
     }
 
     /// How it ended, if it has.
@@ -69,8 +87,13 @@ impl Group {
         self.status
     }
 
+    /// Whether the kernel ended one of its processes for want of memory.
+    pub fn ran_out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::has_killed)
+    }
+
     /// The limit that is passed, if one is.
-    pub async fn passed(&mut self, limits: &CommandLimits, work: &Path) -> Option<Stopped> {
+    pub async fn passed(&mut self, limits: &CommandLimits, workspace: &Workspace) -> Option<Stopped> {
         self.looks += 1;
         let used = self.used(limits.processes);
         if used.processes > limits.processes {
@@ -82,13 +105,16 @@ impl Group {
         if used.cpu_ticks > limits.cpu_seconds * ticks_a_second() {
             return Some(Stopped::Cpu);
         }
-        let counts = self.looks.is_multiple_of(LOOKS_A_COUNT);
-        (counts && is_flooded(work.to_owned(), limits.disk_mb << 20).await).then_some(Stopped::Disk)
+        if !self.looks.is_multiple_of(LOOKS_A_COUNT) {
+            return None;
+        }
+        let found = descendants(self.child.id(), limits.processes as usize + OWN);
+        is_flooded(workspace, found, limits.disk_mb << 20).await.then_some(Stopped::Disk)
     }
 
     /// Counts no further than one process more than allowed: a fork bomb must not make its watcher slow.
-    fn used(&self, most: u32) -> Used {
-        let mut used = Used::default();
+    fn used(&mut self, most: u32) -> Used {
+        let (mut used, mut now) = (Used::default(), BTreeMap::new());
         let found = descendants(self.child.id(), most as usize + OWN);
         if found.len() > most as usize + OWN {
             return Used { processes: found.len() as u32, ..used };
@@ -96,9 +122,12 @@ impl Group {
         for process in found {
             let Some(figures) = figures(process) else { continue };
             used.processes += 1;
-            used.cpu_ticks += figures.cpu_ticks;
+            used.cpu_ticks += figures.own_ticks + figures.waited_ticks;
             used.memory_bytes += figures.memory_bytes;
+            now.insert((process, figures.started), figures.own_ticks);
         }
+        // Neither counts what was not used, and neither counts all.
+        used.cpu_ticks = used.cpu_ticks.max(self.processor.ticks(now));
         used
     }
 
@@ -168,13 +197,27 @@ fn descendants(root: u32, most: usize) -> Vec<i32> {
     found
 }
 
-/// One process's share, from `/proc/<id>/stat` (proc(5)): times at fields 14 to 17, resident pages at 24. The pages of programs and libraries
+/// One process's share.
+struct Figures {
+    own_ticks: u64,
+    /// Of ended children that it waited for.
+    waited_ticks: u64,
+    started: u64,
+    memory_bytes: u64,
+}
+
+/// From `/proc/<id>/stat` (proc(5)): times at fields 14 to 17, the start at 22, resident pages at 24. The pages of programs and libraries
 /// are counted in each process that has them.
-fn figures(process: i32) -> Option<Used> {
+fn figures(process: i32) -> Option<Figures> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
     let number = |field: usize| fields.get(field - 3).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
-    Some(Used { processes: 1, cpu_ticks: (14..=17).map(number).sum(), memory_bytes: number(24).saturating_mul(page_bytes()) })
+    Some(Figures {
+        own_ticks: number(14) + number(15),
+        waited_ticks: number(16) + number(17),
+        started: number(22),
+        memory_bytes: number(24).saturating_mul(page_bytes()),
+    })
 }
 
 #[expect(unsafe_code, reason = "asks the C library for a constant of the machine")]
@@ -187,31 +230,4 @@ fn ticks_a_second() -> u64 {
 fn page_bytes() -> u64 {
     // SAFETY: a plain number in, a plain number out.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
-}
-
-/// Whether a folder holds more than so many bytes, or too many files; counted beside the runtime, which other episodes share.
-pub(super) async fn is_flooded(dir: PathBuf, most: u64) -> bool {
-    // Only a walk that broke has no answer: what cannot be counted is too much.
-    tokio::task::spawn_blocking(move || holds_more(dir, most)).await.unwrap_or(true)
-}
-
-/// Links are not followed.
-fn holds_more(dir: PathBuf, most: u64) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let mut folders: Vec<PathBuf> = vec![dir];
-    let (mut bytes, mut files) = (0_u64, 0_u64);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
-            let Ok(data) = entry.metadata() else { continue };
-            files += 1;
-            bytes += data.blocks() * 512;
-            if bytes > most || files > FILES {
-                return true;
-            }
-            if data.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    false
 }

@@ -3,6 +3,8 @@
 
 use super::owner::{is_ownerless, owner};
 use super::protection::SandboxError;
+use super::removal::remove;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -42,8 +44,7 @@ impl Workspace {
     /// # Errors
     /// What the operating system refused.
     pub fn new() -> Result<Self, SandboxError> {
-        let parent = std::env::temp_dir();
-        let parent = parent.canonicalize().unwrap_or(parent);
+        let parent = parent();
         sweep(&parent);
         let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         loop {
@@ -77,6 +78,15 @@ impl Workspace {
         fs::set_permissions(&target, Permissions::from_mode(0o700)).map_err(SandboxError::system(format!("write {}", target.display())))
     }
 
+    /// Gives its user the rights to it back that a command may have taken.
+    pub(super) fn open_up(&self) -> Result<(), SandboxError> {
+        for path in self.written() {
+            let what = || SandboxError::system(format!("open {}", path.display()));
+            fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(what())?;
+        }
+        Ok(())
+    }
+
     /// What the commands write to, as this process sees it.
     pub fn work(&self) -> PathBuf {
         self.base.join("work")
@@ -88,6 +98,16 @@ impl Workspace {
 
     pub(super) fn tmp(&self) -> PathBuf {
         self.base.join("tmp")
+    }
+
+    /// The folders that commands may write to and that stay.
+    pub(super) fn written(&self) -> [PathBuf; 2] {
+        [self.work(), self.tmp()]
+    }
+
+    /// Under which names commands of either root may see them.
+    pub(super) fn written_inside(&self) -> [PathBuf; 3] {
+        [WORK_INSIDE.into(), self.work(), self.tmp()]
     }
 
     /// Where a command finds the files of the harness.
@@ -107,6 +127,17 @@ impl Workspace {
     }
 }
 
+/// Where workspaces are made: the system's temporary folder.
+pub(super) fn parent() -> PathBuf {
+    let dir = std::env::temp_dir();
+    dir.canonicalize().unwrap_or(dir)
+}
+
+/// Whether a folder is a workspace, by its name.
+pub(super) fn is_workspace(dir: &Path) -> bool {
+    dir.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(PREFIX))
+}
+
 /// Removes what processes that were killed left, once in the life of this one. Another user's stays: nobody else can enter it.
 fn sweep(parent: &Path) {
     static SWEPT: Once = Once::new();
@@ -116,7 +147,7 @@ fn sweep(parent: &Path) {
             let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
             let is_own = entry.metadata().is_ok_and(|data| data.is_dir() && data.uid() == nix::unistd::geteuid().as_raw());
             if is_own && maker.is_some_and(is_ownerless) {
-                let _ = fs::remove_dir_all(entry.path());
+                let _ = remove(&entry.path());
             }
         }
     });
@@ -125,7 +156,7 @@ fn sweep(parent: &Path) {
 impl Drop for Workspace {
     fn drop(&mut self) {
         // What cannot be removed lies in the temporary folder: the system's to clean.
-        let _ = fs::remove_dir_all(&self.base);
+        let _ = remove(&self.base);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::loopback::{read_head, respond};
 use crate::test_run::TestRun;
-use crate::tools::{play_with, set_up, trace};
+use crate::tools::{play_with_all, set_up, trace};
 use serde_json::{Value, json};
 use std::io::{BufReader, Read};
 use std::net::{TcpListener, TcpStream};
@@ -53,8 +53,28 @@ fn a_key_that_a_server_repeats_is_in_no_trace() {
         let url = server(method);
         let tool = format!("kind = \"mcp\"\nname = \"far\"\nurl = \"{url}\"\nkey_env = \"HARNESSX_TOOL_KEY_X\"\n");
         set_up(&run, &tool, "{\"name\": \"far__x\", \"arguments\": {}}");
-        let ran = play_with(&run, &["--set", "tool_network=true"], ("HARNESSX_TOOL_KEY_X", KEY));
+        let origin = url.trim_end_matches("/mcp");
+        let key = [("HARNESSX_TOOL_KEY_X", KEY), ("HARNESSX_TOOL_KEY_X_ORIGIN", origin)];
+        let ran = play_with_all(&run, &["--set", "tool_network=true"], &key);
         let said = format!("{}{}{}", ran.out, ran.err, trace(&run));
         assert!(said.contains("[key] [key]") && !said.contains("zq"), "{method}: {said}");
     }
+}
+
+#[test]
+fn a_key_goes_to_no_address_that_the_user_has_not_named() {
+    let run = TestRun::new();
+    let url = server("none");
+    let tool = format!("kind = \"mcp\"\nname = \"far\"\nurl = \"{url}\"\nkey_env = \"HARNESSX_TOOL_KEY_X\"\n");
+    set_up(&run, &tool, "{\"name\": \"far__x\", \"arguments\": {}}");
+    let with = |origin: &str| {
+        let key = [("HARNESSX_TOOL_KEY_X", KEY), ("HARNESSX_TOOL_KEY_X_ORIGIN", origin)];
+        play_with_all(&run, &["--set", "tool_network=true"], &key)
+    };
+    let unsaid = with("");
+    assert!(unsaid.exit == 3 && unsaid.err.contains("HARNESSX_TOOL_KEY_X_ORIGIN is not set"), "{}", unsaid.err);
+    let other = with("https://api.example.com");
+    let said = format!("HARNESSX_TOOL_KEY_X_ORIGIN allows https://api.example.com, not {url}");
+    assert!(other.exit == 3 && other.err.contains(&said), "{}", other.err);
+    assert_eq!(with(url.trim_end_matches("/mcp")).exit, 0);
 }

@@ -29,14 +29,19 @@ pub fn set_up(run: &TestRun, tool: &str, call: &str) {
 }
 
 fn play(run: &TestRun, more: &[&str]) -> Ran {
-    play_with(run, more, ("HARNESSX_TOOL_KEY_NONE", ""))
+    play_with_all(run, more, &[])
 }
 
 /// The same with a variable of the environment.
-pub fn play_with(run: &TestRun, more: &[&str], (name, value): (&str, &str)) -> Ran {
+fn play_with(run: &TestRun, more: &[&str], variable: (&str, &str)) -> Ran {
+    play_with_all(run, more, &[variable])
+}
+
+/// The same with several.
+pub fn play_with_all(run: &TestRun, more: &[&str], variables: &[(&str, &str)]) -> Ran {
     let fixed = ["run", "--bench", "echo", "--harness", "h", "--model", "scripted:s.jsonl", "--limit", "1", "--run", "r"];
     let mut command = run.command(&[&fixed, more].concat());
-    command.env(name, value);
+    command.envs(variables.iter().copied());
     Ran::of(command)
 }
 
@@ -79,12 +84,20 @@ fn what_a_command_does_wrong_is_a_result() {
         return;
     }
     let tool = "name = \"fails\"\ndescription = \"Fails.\"\nargv = [\"sh\", \"{tools}/fails.sh\"]\n";
-    set_up(&run, tool, "{\"name\": \"fails\", \"arguments\": {}}, {\"name\": \"fails\", \"arguments\": {\"x\": 1}}");
+    let long = format!("{{\"name\": \"say\", \"arguments\": {{\"text\": \"{}\"}}}}", "x".repeat(200_000));
+    set_up(
+        &run,
+        tool,
+        &format!("{{\"name\": \"fails\", \"arguments\": {{}}}}, {{\"name\": \"fails\", \"arguments\": {{\"x\": 1}}}}, {long}"),
+    );
+    let say = "name = \"say\"\ndescription = \"Says.\"\nargv = [\"echo\", \"{text}\"]\n[schema.properties.text]\ntype = \"string\"\n";
+    run.write("h/tools/say.toml", say);
     run.write("h/tools/fails.sh", "echo so far; echo sorry >&2; exit 7\n");
     let ran = play(&run, &["--min-pass-rate", "1"]);
     assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
     let trace = trace(&run);
     assert!(trace.contains("sorry") && trace.contains("exit code 7") && trace.contains("There is no argument \"x\""), "{trace}");
+    assert!(trace.contains("its command line has 200006 bytes, more than 131072"), "a text too long for a command line");
 }
 
 #[test]
@@ -310,6 +323,50 @@ fn a_real_server_in_the_sandbox_answers_floods_and_dies() {
     }
 }
 
+/// A server without the package: it never stops writing files, answers twice, and then says only what nobody asked.
+const RUDE: &str = r#"
+import json, sys, threading
+
+def write():
+    for i in range(10**9):
+        open(f"f{i % 1000}", "w").write("x")
+
+threading.Thread(target=write, daemon=True).start()
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked:
+        continue
+    result = {"tools": [{"name": "x", "inputSchema": {"type": "object"}}]}
+    if asked["method"] == "initialize":
+        result = {"protocolVersion": "2025-03-26", "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}
+    while asked["method"] == "tools/call":
+        print(json.dumps({"jsonrpc": "2.0", "id": "p" * 1000000, "method": "ping"}))
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"#;
+
+#[test]
+fn a_server_that_floods_unasked_is_heard_no_further_and_leaves_no_workspace() {
+    let run = TestRun::new();
+    if !has_sandbox(&run) {
+        return;
+    }
+    let tool = "kind = \"mcp\"\nname = \"m\"\nargv = [\"python3\", \"{tools}/server.py\"]\n[limits]\nseconds = 20\n";
+    set_up(&run, tool, "{\"name\": \"m__x\", \"arguments\": {}}");
+    run.write("h/tools/server.py", RUDE);
+    let temporary = run.write("tmp/other", "").parent().unwrap().to_owned();
+    for kind in ["bubblewrap", "landlock"] {
+        let _ = std::fs::remove_dir_all(run.path().join("r"));
+        let ran = play_with(&run, &["--sandbox", kind], ("TMPDIR", &temporary.display().to_string()));
+        if ran.exit == 3 {
+            eprintln!("skipped: no {kind}: {}", ran.err);
+            continue;
+        }
+        assert!(trace(&run).contains("The tool's server failed"), "{kind}: {}", trace(&run));
+        let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["other"], "{kind}");
+    }
+}
+
 #[test]
 fn a_server_that_does_not_start_is_the_harness_s_failure() {
     let run = TestRun::new();
@@ -349,7 +406,9 @@ fn a_real_server_answers_over_http() {
         "kind = \"mcp\"\nname = \"far\"\nurl = \"http://127.0.0.1:{port}/mcp\"\nkey_env = \"HARNESSX_TOOL_KEY_X\"\ntools = [\"add\"]\n"
     );
     set_up(&run, &tool, "{\"name\": \"far__add\", \"arguments\": {\"a\": 20, \"b\": 22}}, {\"name\": \"far__flood\", \"arguments\": {}}");
-    let ran = play_with(&run, &["--set", "tool_network=true", "--min-pass-rate", "1"], ("HARNESSX_TOOL_KEY_X", "sesame"));
+    let origin = format!("http://127.0.0.1:{port}");
+    let key = [("HARNESSX_TOOL_KEY_X", "sesame"), ("HARNESSX_TOOL_KEY_X_ORIGIN", &origin)];
+    let ran = play_with_all(&run, &["--set", "tool_network=true", "--min-pass-rate", "1"], &key);
     assert_eq!(ran.exit, 0, "{}{}", ran.out, ran.err);
     let trace = trace(&run);
     assert!(trace.contains("sum is 42") && trace.contains("There is no tool \"far__flood\"") && !trace.contains("sesame"), "{trace}");

@@ -186,6 +186,11 @@ fn tricks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
             with_file(bed, "tools/peek.toml", "argv = [\"/srv/runs/look\"]\ndescription = \"Looks.\"\n"),
             Rule::SealedRead,
         ),
+        (
+            "a tool whose program a call chooses",
+            with_file(bed, "tools/peek.toml", "argv = [\"{where}/look\"]\ndescription = \"Looks.\"\n"),
+            Rule::SealedRead,
+        ),
         ("a script that reads files", with_file(bed, "processors/a.js", "const d = require('fs')"), Rule::SealedRead),
         ("a file where no bucket is", bed.honest(vec![write("misc/a.md", "Work.")]), Rule::Path),
         ("a file's name in look-alike letters", bed.honest(vec![write("prompts/sуstem.md", "Work.")]), Rule::Path),

@@ -1,7 +1,8 @@
 //! Reading what must stay hidden, writing outside, reaching others.
 
 use crate::bed::{Bed, Expected, SECRET, bed, beds};
-use harnessx::sandbox::Wanted;
+use harnessx::sandbox::{ToolCommand, Wanted, Workspace};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,41 @@ fn nothing_gets_out() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for bed in beds() {
         bed.table(&cases(&bed, listener.local_addr().unwrap().port()));
+    }
+}
+
+#[tokio::test]
+async fn what_a_command_wrote_is_no_program_of_this_machine() {
+    for bed in beds() {
+        let other = Workspace::new().unwrap();
+        // Inside a root of its own, the machine's path of a workspace means nothing either.
+        let folders = if bed.sandbox.protection().to_string() == "bubblewrap" { vec![&other, &bed.workspace] } else { vec![&other] };
+        for place in folders {
+            for name in ["run", "bwrap"] {
+                let path = place.work().join(name);
+                std::fs::write(&path, "#!/bin/sh\necho ESCAPED\n").unwrap();
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            let command = ToolCommand { argv: vec![place.work().join("run").display().to_string()], ..ToolCommand::default() };
+            let refused = bed.sandbox.run(&command, &bed.workspace, &bed.limits).await;
+            let problem = refused.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            assert!(problem.contains("may not see"), "{} {refused:?}", bed.sandbox.protection());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_s_environment_is_its_own_and_not_that_of_what_keeps_it_in() {
+    for bed in beds() {
+        // The loader of a program writes such a file before anything else of it runs.
+        let file = bed.run_dir.path().join("loaded").display().to_string();
+        let environment = [("LD_DEBUG", "files"), ("LD_DEBUG_OUTPUT", file.as_str()), ("OWN", "mine"), ("HOME", "/")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let argv = ["sh", "-c", "echo $OWN $HOME"].map(String::from).to_vec();
+        let finished =
+            bed.sandbox.run(&ToolCommand { argv, environment, ..ToolCommand::default() }, &bed.workspace, &bed.limits).await.unwrap();
+        assert!(finished.stdout.contains("mine ") && !finished.stdout.contains("mine /\n"), "{finished:?}");
+        assert_eq!(std::fs::read_dir(bed.run_dir.path()).unwrap().count(), 1, "{}: written outside", bed.sandbox.protection());
     }
 }
 
@@ -86,9 +122,12 @@ fn when_this_program_is_killed_its_commands_end() {
     for bed in beds() {
         let kind = bed.sandbox.protection().to_string();
         let word = format!("3.9{}{}", std::process::id(), u8::from(kind == "landlock"));
+        // Of what it leaves, nothing stays.
+        let place = tempfile::tempdir().unwrap();
         let mut program = Command::new(std::env::current_exe().unwrap())
             .args(["a_sleeper_for_the_next_test", "--exact", "escapes::a_sleeper_for_the_next_test"])
             .env("HOSTILE_SLEEPER", format!("{kind} {word}"))
+            .env("TMPDIR", place.path())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

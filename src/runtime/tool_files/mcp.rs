@@ -1,7 +1,10 @@
 //! MCP servers: started with the episode, their tools listed once, each offered under the server's name. What a server says is untrusted: names
-//! are made plain, texts cut and cleaned, every wait has an end. Sole user of rmcp, with `http`.
+//! are made plain, texts cut and cleaned, every wait has an end. Sole user of rmcp, with `http` and
+//! `pipes`.
 
 use super::http::HttpDoor;
+use super::keys;
+use super::pipes::Pipes;
 use super::read::{Server, Transport};
 use super::runner::{Programs, Shop};
 use super::schema::fill;
@@ -14,7 +17,6 @@ use crate::sandbox::command::plain;
 use crate::sandbox::{SandboxError, Session, ToolCommand};
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, PaginatedRequestParams, Tool};
 use rmcp::service::{RoleClient, RunningService, ServiceError};
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,9 +35,6 @@ const DESCRIPTION: usize = 1000;
 /// Largest schema that is offered, in bytes of JSON.
 const SCHEMA: usize = 16 << 10;
 
-/// Most bytes of one message of a server.
-const MESSAGE: usize = 4 << 20;
-
 /// How long a server may take to start and to list its tools, at least.
 const START: Duration = Duration::from_secs(30);
 
@@ -46,8 +45,6 @@ struct Running {
     secret: Option<Secret>,
     seconds: u64,
     output_bytes: usize,
-    /// The workspace that it runs in.
-    _shop: Arc<Shop>,
 }
 
 /// One tool of a server.
@@ -104,15 +101,11 @@ async fn start(server: &Server, bench: &Programs, shop: &Arc<Shop>) -> Result<(R
                 SandboxError::NoProgram { .. } => fault(server, &error.to_string()),
                 SandboxError::NoProtection(_) | SandboxError::System { .. } => ToolFault::Host(error.to_string()),
             })?;
-            let transport = AsyncRwTransport::new_client(receiver, sender).with_max_line_length(MESSAGE);
-            let service = rmcp::serve_client((), transport).await;
+            let service = rmcp::serve_client((), Pipes::new(receiver, sender)).await;
             (service.map_err(|error| fault(server, &said(&error.to_string(), Some(&session), None)))?, Some(session), None)
         }
         Transport::Http { url, key_env } => {
-            let key = |name: &String| {
-                let value = (bench.environment)(name).filter(|value| !value.trim().is_empty());
-                value.map(Secret::new).ok_or_else(|| ToolFault::Host(format!("find the key of {}: {name} is not set", server.file)))
-            };
+            let key = |name: &String| keys::find(bench.environment, &server.file, url, name).map_err(ToolFault::Host);
             let secret = key_env.as_ref().map(key).transpose()?;
             let door = HttpDoor::new(bench.client.clone(), secret.clone(), Duration::from_secs(server.limits.seconds));
             let config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
@@ -124,7 +117,7 @@ async fn start(server: &Server, bench: &Programs, shop: &Arc<Shop>) -> Result<(R
     let listed = list(&service).await;
     let tools = listed.map_err(|error| fault(server, &said(&error.to_string(), session.as_ref(), secret.as_ref())))?;
     let (seconds, output_bytes) = (server.limits.seconds, server.limits.output_bytes);
-    Ok((Running { service, session, secret, seconds, output_bytes, _shop: shop.clone() }, tools))
+    Ok((Running { service, session, secret, seconds, output_bytes }, tools))
 }
 
 /// All pages of the list of tools.

@@ -16,8 +16,11 @@
 
 #[cfg(feature = "mcp")]
 mod http;
+mod keys;
 #[cfg(feature = "mcp")]
 pub mod mcp;
+#[cfg(feature = "mcp")]
+mod pipes;
 mod read;
 pub mod recorded;
 pub mod runner;

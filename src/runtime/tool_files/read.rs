@@ -1,6 +1,6 @@
 //! Reads `tools/*.toml`: every problem with its file and line.
 
-use super::schema::{check_schema, places};
+use super::schema::{STANDING, check_schema, places};
 use super::{CommandFile, Input};
 use crate::domain::harness::{Harness, Problem, line_of};
 use crate::domain::id::is_plain;
@@ -10,9 +10,6 @@ use crate::sandbox::CommandLimits;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use toml::Spanned;
-
-/// Names that argv and stdin may always have places for.
-const STANDING: [&str; 2] = ["tools", "workspace"];
 
 /// Keys of servers are read from variables that begin so, and from no others: a harness may be written by a model.
 const KEY_PREFIX: &str = "HARNESSX_TOOL_KEY_";
@@ -375,6 +372,11 @@ mod tests {
         );
         let schema = "argv = [\"wc\"]\n[schema]\nrequired = [\"b\"]\n[schema.properties.a]\ntype = \"strin\"\n";
         assert!(problem(&format!("{head}{schema}")).contains("tools/t.toml:6: schema: "), "{}", problem(&format!("{head}{schema}")));
+        for standing in STANDING {
+            let chosen = format!("{head}argv = [\"{{tools}}/run\"]\n[schema.properties.{standing}]\ntype = \"string\"\n");
+            let said = problem(&chosen);
+            assert!(said.starts_with("tools/t.toml:4: schema: ") && said.contains("give the argument another name"), "{said}");
+        }
         let limits = "argv = [\"wc\"]\n[limits]\nseconds = 0\n";
         assert!(problem(&format!("{head}{limits}")).contains("seconds is 0; it must be from 1"));
         assert!(problem("name = \"a b\"\n").starts_with("tools/t.toml:1: name"));

@@ -1,7 +1,8 @@
 //! Runs the tools of `tools/*.toml`: one private workspace an episode, servers started when it starts, all of it gone when it ends. What such a
 //! tool does wrong is a result that says so; a server that does not start is the harness's failure; a machine without a sandbox is nobody's.
 
-use super::read::ToolFile;
+use super::keys;
+use super::read::{Server, ToolFile, Transport};
 use super::schema::{check_arguments, fill, fill_text};
 use super::{CommandFile, Input, RecordedTools, shown};
 use crate::domain::event::ToolResult;
@@ -33,7 +34,6 @@ pub struct Programs {
     network: bool,
     #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only servers are spoken to over HTTP"))]
     pub(super) client: Client,
-    #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only servers take keys"))]
     pub(super) environment: fn(&str) -> Option<String>,
     sandbox: OnceLock<Result<Sandbox, String>>,
     containers: OnceLock<Result<Containers, String>>,
@@ -64,7 +64,8 @@ impl Workbench {
         Arc::new(Self::Recorded(tools))
     }
 
-    /// Whether these tools can run here as the user has it: a sandbox, a daemon for images, the network if they ask for it.
+    /// Whether these tools can run here as the user has it: a sandbox, a daemon for images, the network if they ask for it,
+    /// keys for the addresses that they name.
     ///
     /// # Errors
     /// A fragment with the cure.
@@ -114,6 +115,11 @@ impl Programs {
     fn check(&self, files: &[ToolFile]) -> Result<(), String> {
         if let Some(file) = files.iter().find(|file| file.wants_network() && !self.network) {
             return Err(format!("give {} the network that it asks for: not granted; grant it with --set tool_network=true", file.file()));
+        }
+        for file in files {
+            if let ToolFile::Server(Server { file, transport: Transport::Http { url, key_env: Some(name) }, .. }) = file {
+                keys::find(self.environment, file, url, name)?;
+            }
         }
         if files.iter().any(ToolFile::needs_sandbox) {
             self.sandbox()?;
@@ -169,7 +175,7 @@ impl Programs {
         }
         let sandbox = if files.iter().any(ToolFile::needs_sandbox) { self.sandbox().ok().cloned() } else { None };
         let containers = if files.iter().any(|file| file.image().is_some()) { self.containers().ok().cloned() } else { None };
-        let shop = Arc::new(Shop { sandbox, containers, workspace });
+        let shop = Arc::new(Shop { sandbox, containers, workspace: Arc::new(workspace) });
         let mut all = Vec::new();
         for file in files {
             let tools = match file {
@@ -193,7 +199,7 @@ fn host(error: &SandboxError) -> ToolFault {
 pub(super) struct Shop {
     sandbox: Option<Sandbox>,
     containers: Option<Containers>,
-    pub workspace: Workspace,
+    pub workspace: Arc<Workspace>,
 }
 
 impl Shop {
@@ -234,7 +240,7 @@ impl CommandTool {
             return Ok(ToolResult { text, is_error: true });
         }
         let root = self.root()?;
-        let value_of = |name: &str| arguments.0.get(name).cloned().or_else(|| self.shop.standing(root, name));
+        let value_of = |name: &str| self.shop.standing(root, name).or_else(|| arguments.0.get(name).cloned());
         let stdin = match &self.file.stdin {
             Input::Nothing => Vec::new(),
             Input::Json => arguments.0.to_string().into_bytes(),

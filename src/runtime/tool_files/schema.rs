@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 /// Types of JSON Schema.
 const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "array", "object", "null"];
 
+/// Names that argv and stdin may always have places for: what they stand for is no call's to choose, so no argument bears them.
+pub(super) const STANDING: [&str; 2] = ["tools", "workspace"];
+
 /// Whether a schema describes an object of named arguments.
 ///
 /// # Errors
@@ -22,6 +25,9 @@ pub(super) fn check_schema(schema: &Value) -> Result<(), (Option<String>, String
     for (name, property) in properties {
         if !is_name(name) {
             return fault(name, format!("{name:?}: names of arguments are letters, digits and `_`"));
+        }
+        if STANDING.contains(&name.as_str()) {
+            return fault(name, format!("{name:?} stands for a folder in every command line: give the argument another name"));
         }
         let Some(property) = property.as_object() else { return fault(name, format!("{name}: it must be a table")) };
         match property.get("type") {

@@ -14,6 +14,9 @@ use std::sync::LazyLock;
 /// Folders in which a candidate may write: each says to which bucket its files belong.
 const FOLDERS: [&str; 4] = ["processors", "prompts", "skills", "tools"];
 
+/// How the command line of a program begins that the harness brings itself.
+const OWN_PROGRAMS: &str = "{tools}/";
+
 static SEALED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?i)\b(?:sealed|heldout|held-out|bank|trajectories)[/\\]|gate_state|decision\.full|\bepisodes\.jsonl|\baudit\.jsonl|/proc/|/etc/|\bharnessx\b['\x22\s,]+(?:run|loop|show|report|export|gate|check)\b|--split\b",
@@ -98,7 +101,7 @@ fn programs_by_path<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (Place, &'st
     changed.filter_map(|(path, bytes)| {
         let table: toml::Table = std::str::from_utf8(bytes).ok()?.parse().ok()?;
         let program = table.get("argv")?.get(0)?.as_str()?;
-        let is_foreign = program.contains('/') && !program.starts_with('{') && !is_of_the_system(Path::new(program));
+        let is_foreign = program.contains('/') && !program.starts_with(OWN_PROGRAMS) && !is_of_the_system(Path::new(program));
         is_foreign.then(|| (Place::File(path.clone(), 0), "a program that is named by its place on this machine"))
     })
 }
