@@ -10,7 +10,7 @@ use super::runner::{Programs, Shop};
 use super::schema::fill;
 use crate::domain::event::ToolResult;
 use crate::domain::id::ToolName;
-use crate::domain::message::{Arguments, ToolSpec};
+use crate::domain::message::{Arguments, ToolSpec, check_depth};
 use crate::net::Secret;
 use crate::runtime::tools::ToolFault;
 use crate::sandbox::command::plain;
@@ -73,7 +73,7 @@ pub(super) async fn open(server: &Server, bench: &Programs, shop: &Arc<Shop>) ->
         let schema = serde_json::Value::Object(tool.input_schema.as_ref().clone());
         let name = ToolName::mended(&format!("{}__{}", server.name, tool.name));
         // What cannot be offered to a model is left out; a name can stand for one tool only.
-        if schema.to_string().len() <= SCHEMA && taken.insert(name.clone()) {
+        if schema.to_string().len() <= SCHEMA && check_depth(&schema).is_ok() && taken.insert(name.clone()) {
             let description = cut(&plain(tool.description.as_deref().unwrap_or_default().as_bytes()), DESCRIPTION).0;
             let spec = ToolSpec { name, description, schema: Arguments(schema) };
             offered.push(ServerTool { spec, name: tool.name.to_string(), server: running.clone() });

@@ -1,6 +1,7 @@
 //! Arguments of command tools: a small part of JSON Schema, checked before a harness may run and before each call, and the places in a command
 //! line that they fill. An argument never becomes more than one word, unless it is a list that stands alone.
 
+use crate::domain::message::check_depth;
 use serde_json::{Map, Value};
 
 /// Types of JSON Schema.
@@ -16,6 +17,7 @@ pub(super) const STANDING: [&str; 2] = ["tools", "workspace"];
 pub(super) fn check_schema(schema: &Value) -> Result<(), (Option<String>, String)> {
     let fault = |key: &str, message: String| Err((Some(key.to_owned()), message));
     let Some(object) = schema.as_object() else { return Err((None, "it must be a table".to_owned())) };
+    check_depth(schema).map_err(|problem| (None, problem))?;
     if object.get("type").and_then(Value::as_str) != Some("object") {
         return fault("type", "type must be \"object\"".to_owned());
     }
