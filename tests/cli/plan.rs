@@ -1,6 +1,7 @@
 //! `digest` and `plan` over several rounds: files made by hand stand for what a loop leaves.
 
-use crate::test_run::TestRun;
+use crate::looped::{SETTINGS, different, outcome, short};
+use crate::test_run::{Ran, TestRun};
 use std::path::Path;
 
 /// A decision that shipped one candidate.
@@ -71,4 +72,35 @@ fn rounds_are_digested_and_planned_and_the_same_input_gives_the_same_bytes() {
     assert!(idle.exit == 0 && idle.out.contains("\"no_op\""), "{}", idle.out);
     let missing = run.run(&["plan", "--run", "a", "--round", "7"]);
     assert!(missing.exit == 3 && missing.err.contains("R7"), "{}", missing.err);
+}
+
+#[test]
+fn a_digest_of_traces_that_are_still_published_is_not_taken_for_its_last() {
+    let run = short();
+    let looped = |dir: &str, more: &[(&str, String)]| {
+        let mut command = run.command(&["loop", "--run", dir, "--rounds", "2"]);
+        command.args(SETTINGS).envs(more.iter().cloned());
+        Ran::of(command)
+    };
+    let whole = looped("whole", &[]);
+    assert_eq!(whole.exit, 0, "{}", whole.err);
+    let dir = run.path().join("cut");
+    let killed = |writes: usize| assert_ne!(looped("cut", &[("HARNESSX_FAIL_AFTER", writes.to_string())]).exit, 0);
+    killed(20);
+    let ran = run.run(&["gate", "--run", "cut"]);
+    assert!(ran.out.contains("shipped C-R1-0"), "{}{}", ran.out, ran.err);
+    let lines = |dir: &Path| std::fs::read_to_string(dir.join("R2/episodes.jsonl")).unwrap_or_default().lines().count();
+    let mut writes = 1;
+    while lines(&dir) == 0 {
+        killed(writes);
+        writes += 1;
+    }
+    assert!(lines(&dir) < lines(&run.path().join("whole")));
+    for stage in ["digest", "plan"] {
+        assert_eq!(run.run(&[stage, "--run", "cut"]).exit, 0);
+    }
+    let ran = looped("cut", &[]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let (cut, whole) = (outcome(&dir), outcome(&run.path().join("whole")));
+    assert_eq!(different(&cut, &whole), Vec::<&String>::new());
 }
