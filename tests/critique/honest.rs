@@ -7,7 +7,8 @@ use harnessx::runtime::native;
 use std::collections::BTreeSet;
 
 /// Natives with their parameters; those of a group that the base harness fills come by a change of parameters instead.
-const INSERTS: [(&str, &str); 41] = [
+const INSERTS: [(&str, &str); 42] = [
+    ("budget", "limits = { steps = 20, tokens = 9000 }"),
     ("budget", "limits = { steps = 30 }\nremind_at = [0.6]"),
     ("budget", "interrupt = false\nlimits = { tokens = 20000 }\nreminder = \"{left} of {limit} {what} left, hurry.\""),
     ("checkpoint", ""),

@@ -27,6 +27,7 @@ mod secrets;
 mod squeezed;
 mod views;
 
+pub use declared::limits_in_force;
 pub use markdown::{markdown, terminal};
 pub use model_share::{Contribution, Tally, model_share};
 pub use page::page;
