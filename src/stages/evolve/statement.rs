@@ -111,7 +111,7 @@ fn evidence(touched: &[&TaskDigest], mends: &[crate::domain::digest::Pathology])
     let tells = |snippet: &str| snippet.chars().filter(|letter| letter.is_alphanumeric()).count() >= SNIPPET;
     let found = |only_mended: bool| {
         let of = move |digest: &&TaskDigest| {
-            let signal = digest.signals.iter().find(|signal| tells(&signal.snippet) && (!only_mended || mends.contains(&signal.kind)))?;
+            let signal = digest.causes().find(|signal| tells(&signal.snippet) && (!only_mended || mends.contains(&signal.kind)))?;
             Some(FailureEvidence { kind: signal.kind.clone(), anchor: signal.anchor.clone(), snippet: signal.snippet.clone() })
         };
         failing().filter_map(of).take(EVIDENCE).collect::<Vec<_>>()
