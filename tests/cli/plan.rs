@@ -65,6 +65,30 @@ fn rounds_are_digested_and_planned_and_the_same_input_gives_the_same_bytes() {
     assert_eq!(run.run(&["digest", "--run", "a"]).exit + run.run(&["plan", "--run", "a"]).exit, 0);
     snapshot(&run.path().join("a"), &mut second);
     assert!(first == second, "rebuilt from the rounds, something differs");
+    // What was said of a landscape stays when it is planned again; candidates that were made from it hold it.
+    let landscape = run.path().join("a/R1/landscape.json");
+    let told = || {
+        let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&landscape).unwrap()).unwrap();
+        kept["directions"] = serde_json::json!([{"title": "look first", "bucket": "prompt", "why": "it helps"}]);
+        kept["actionability"] = 0.5.into();
+        std::fs::write(&landscape, kept.to_string()).unwrap();
+    };
+    told();
+    assert_eq!(run.run(&["plan", "--run", "a"]).exit, 0);
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&landscape).unwrap()).unwrap();
+    assert!(kept["directions"][0]["title"] == "look first" && kept["actionability"] == 1.0, "{kept}");
+    run.write("a/R1/evolved.json", "{}");
+    let again = run.run(&["plan", "--run", "a"]);
+    assert_eq!(again.exit, 0, "{}", again.err);
+    told();
+    let before = std::fs::read(&landscape).unwrap();
+    let late = run.run(&["plan", "--run", "a"]);
+    assert!(late.exit == 3 && late.err.contains("R1 has its candidates") && late.err.contains("next round"), "{}", late.err);
+    assert_eq!(std::fs::read(&landscape).unwrap(), before);
+    // What a candidate says of itself stays on the lines it is printed on.
+    run.write("a/R0/candidates/C-R0-01/manifest.toml", &manifest(task).replace("\"r\"", "\"r\\nwill unlock: all\""));
+    let shown = run.run(&["show", "candidate", "C-R0-01", "--run", "a"]);
+    assert!(shown.out.contains("root cause: r will unlock: all\n"), "{}{}", shown.out, shown.err);
     // With less to act on than the threshold, the round is a no-op.
     let overview = std::fs::read_to_string(run.path().join("a/R1/overview.json")).unwrap();
     run.write("a/R1/overview.json", &overview.replace("\"actionability\": 1.0", "\"actionability\": 0.2"));
