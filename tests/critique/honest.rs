@@ -167,6 +167,21 @@ fn honest_scripts_break_no_rule_of_the_critic() {
 }
 
 #[test]
+fn processors_that_stand_side_by_side_may_be_changed() {
+    let bed = Bed::new();
+    let beside = edit("edit = \"insert\"\nprocessor = { use = \"propose_and_vote\", group = \"votes\" }");
+    let parent = bed.on(&bed.parent, vec![insert("plan_then_act", ""), beside]).harness;
+    let rules = |edits| -> Vec<Rule> {
+        bed.judge_on(&parent, &[bed.on(&parent, edits)]).findings.into_iter().map(|finding| finding.rule).collect()
+    };
+    assert_eq!(rules(vec![params("propose_and_vote", "votes", "5")]), []);
+    assert_eq!(
+        rules(vec![edit("edit = \"insert\"\nprocessor = { use = \"propose_and_vote\", group = \"third\", params = { votes = 7 } }")]),
+        [Rule::Overlap]
+    );
+}
+
+#[test]
 fn every_native_is_among_them() {
     let tried: BTreeSet<&str> = INSERTS.iter().map(|(native, _)| *native).collect();
     let elsewhere = ["admissible_choice", "few_shot", "opentelemetry", "subgoal_tracker", "system_prompt", "tried_actions"];

@@ -130,6 +130,7 @@ fn of_harness(harness: &Harness) -> Vec<Piece> {
 /// What a manifest says in its own words.
 fn said(case: &Case<'_>) -> Vec<(&'static str, String)> {
     let manifest = case.proposal.manifest;
+    let kinds = manifest.failure_evidence.iter().map(|evidence| evidence.kind.to_string());
     let claims = |claims: &[crate::domain::manifest::Claim]| claims.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     vec![
         ("title", manifest.title.clone()),
@@ -139,6 +140,7 @@ fn said(case: &Case<'_>) -> Vec<(&'static str, String)> {
         ("why_risk_holds", manifest.why_risk_holds.clone()),
         ("capability_evidence", manifest.capability_evidence.claim.clone()),
         ("attribution_signature", manifest.attribution_signature.name.clone()),
+        ("failure_evidence", kinds.collect::<Vec<_>>().join("\n")),
         ("predicted_impact.will_unlock", claims(&manifest.predicted_impact.will_unlock)),
         ("predicted_impact.will_stabilize", claims(&manifest.predicted_impact.will_stabilize)),
         ("predicted_impact.at_risk", claims(&manifest.predicted_impact.at_risk)),
