@@ -6,7 +6,7 @@ use super::ledger::TaskStatus;
 use super::outcome::{Ending, Outcome};
 use super::task::Tags;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A typed way in which an episode goes wrong.
@@ -79,7 +79,7 @@ impl From<String> for Pathology {
 pub struct Anchor {
     /// Trace, relative to the round's folder.
     pub trace: String,
-    /// Step, from 1.
+    /// Step, from 1; 0: what was recorded outside of steps, such as the fault that ended the episode.
     pub step: u32,
 }
 
@@ -210,10 +210,16 @@ impl TaskDigest {
         })
     }
 
+    /// What went wrong where it mattered: signals of failed rollouts. Those of others, passing or missing, cost nothing.
+    pub fn causes(&self) -> impl Iterator<Item = &Signal> {
+        let has_failed = |rollout: &&RolloutFacts| rollout.verdict.as_ref().is_some_and(|verdict| verdict.outcome == Outcome::Failed);
+        let failed: BTreeSet<&str> = self.rollouts.iter().filter(has_failed).map(|rollout| rollout.trace.as_str()).collect();
+        self.signals.iter().filter(move |signal| failed.contains(signal.anchor.trace.as_str()))
+    }
+
     /// Whether something failed for a typed cause that an edit could mend.
     pub fn is_actionable(&self) -> bool {
-        let (solved, scored) = self.solved_of();
-        solved < scored && !self.signals.is_empty()
+        self.causes().next().is_some()
     }
 }
 

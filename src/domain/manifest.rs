@@ -139,16 +139,15 @@ pub struct FailureEvidence {
 }
 
 impl FailureEvidence {
-    /// What makes it too long to be read, if anything.
+    /// What keeps it from being read, if anything: too much of it, or names that are not one line.
     ///
     /// # Errors
     /// A fragment that names the field.
     pub fn check(&self) -> Result<(), String> {
-        short_enough([
-            ("kind", self.kind.to_string().as_str(), NAME_LIMIT),
-            ("anchor", self.anchor.trace.as_str(), NAME_LIMIT),
-            ("snippet", self.snippet.as_str(), TEXT_LIMIT),
-        ])
+        let (kind, trace) = (self.kind.to_string(), self.anchor.trace.as_str());
+        short_enough([("kind", kind.as_str(), NAME_LIMIT), ("anchor", trace, NAME_LIMIT), ("snippet", &self.snippet, TEXT_LIMIT)])?;
+        let broken = [("kind", kind.as_str()), ("anchor", trace)].into_iter().find(|(_, text)| text.contains(char::is_control));
+        broken.map_or(Ok(()), |(name, _)| Err(format!("{name} has control letters; it is one line of plain text")))
     }
 }
 
@@ -205,5 +204,21 @@ impl fmt::Display for Claim {
                 write!(out, "every {} task", parts.join(" "))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_evidence_are_one_line_and_words_quoted_need_not_be() {
+        let checked = |kind: &str, trace: &str| {
+            let anchor = Anchor { trace: trace.into(), step: 1 };
+            FailureEvidence { kind: kind.to_owned().into(), anchor, snippet: "two\nlines".into() }.check()
+        };
+        assert_eq!(checked("other:slow", "trajectories/a.jsonl"), Ok(()));
+        assert!(checked("other:x\n# Verdict", "trajectories/a.jsonl").unwrap_err().starts_with("kind has control letters"));
+        assert!(checked("other:x", "trajectories/a\u{1b}[2J.jsonl").unwrap_err().starts_with("anchor has control letters"));
     }
 }

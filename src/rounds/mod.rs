@@ -168,6 +168,8 @@ impl Rounds<'_> {
             self.take_rollback()?;
             self.expire_controls()?;
             self.publish(round)?;
+            // What was digested while they came lacks some of them.
+            self.course.run.files(round).forget_plan()?;
             self.gate.begin_round()?;
             self.course.run.write_gate_state(&self.gate)?;
         }

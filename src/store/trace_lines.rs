@@ -44,6 +44,9 @@ pub struct TraceLine<'a> {
     /// `solved`, `failed` or `error`, in the last line.
     #[serde(default, borrow)]
     pub outcome: Option<Cow<'a, str>>,
+    /// What ended the episode, in the last line.
+    #[serde(default, borrow)]
+    pub end: Option<EndLine<'a>>,
     /// Text of a reply.
     #[serde(default, borrow)]
     pub text: Option<Cow<'a, str>>,
@@ -78,15 +81,26 @@ impl TraceLine<'_> {
         self.record == "request" && self.asked_by.is_none() && self.within.is_none()
     }
 
-    /// Whether it is the call of a sub-agent.
-    pub fn is_agent_call(&self) -> bool {
-        self.record == "tool" && self.source.as_deref() == Some("agent")
+    /// Whether it is a call that the environment answered: not a tool of the harness, a sub-agent or a processor in its place.
+    pub fn is_of_environment(&self) -> bool {
+        self.record == "tool" && self.source.as_deref().is_none_or(|source| source == "environment")
     }
+}
+
+/// What ended an episode.
+#[derive(Debug, Deserialize)]
+pub struct EndLine<'a> {
+    /// What a fault said.
+    #[serde(default, borrow)]
+    pub message: Option<Cow<'a, str>>,
 }
 
 /// A tool call: its arguments as they were written.
 #[derive(Debug, Deserialize)]
 pub struct CallLine<'a> {
+    /// Its id; that of a composed tool's own call is its id, a dot and a number.
+    #[serde(default, borrow)]
+    pub id: Cow<'a, str>,
     /// The tool.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
@@ -96,6 +110,12 @@ pub struct CallLine<'a> {
 }
 
 impl CallLine<'_> {
+    /// Whether a composed tool made it.
+    pub fn is_inner(&self) -> bool {
+        let number = self.id.rsplit_once('.').map(|(_, number)| number);
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
     /// The same for calls of one tool with the same arguments.
     pub fn digest(&self) -> Digest {
         Digest::of_parts(&[self.name.as_bytes(), self.arguments.get().as_bytes()])

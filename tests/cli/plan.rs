@@ -1,6 +1,7 @@
 //! `digest` and `plan` over several rounds: files made by hand stand for what a loop leaves.
 
-use crate::test_run::TestRun;
+use crate::looped::{SETTINGS, different, outcome, short};
+use crate::test_run::{Ran, TestRun};
 use std::path::Path;
 
 /// A decision that shipped one candidate.
@@ -64,6 +65,30 @@ fn rounds_are_digested_and_planned_and_the_same_input_gives_the_same_bytes() {
     assert_eq!(run.run(&["digest", "--run", "a"]).exit + run.run(&["plan", "--run", "a"]).exit, 0);
     snapshot(&run.path().join("a"), &mut second);
     assert!(first == second, "rebuilt from the rounds, something differs");
+    // What was said of a landscape stays when it is planned again; candidates that were made from it hold it.
+    let landscape = run.path().join("a/R1/landscape.json");
+    let told = || {
+        let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&landscape).unwrap()).unwrap();
+        kept["directions"] = serde_json::json!([{"title": "look first", "bucket": "prompt", "why": "it helps"}]);
+        kept["actionability"] = 0.5.into();
+        std::fs::write(&landscape, kept.to_string()).unwrap();
+    };
+    told();
+    assert_eq!(run.run(&["plan", "--run", "a"]).exit, 0);
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&landscape).unwrap()).unwrap();
+    assert!(kept["directions"][0]["title"] == "look first" && kept["actionability"] == 1.0, "{kept}");
+    run.write("a/R1/evolved.json", "{}");
+    let again = run.run(&["plan", "--run", "a"]);
+    assert_eq!(again.exit, 0, "{}", again.err);
+    told();
+    let before = std::fs::read(&landscape).unwrap();
+    let late = run.run(&["plan", "--run", "a"]);
+    assert!(late.exit == 3 && late.err.contains("R1 has its candidates") && late.err.contains("next round"), "{}", late.err);
+    assert_eq!(std::fs::read(&landscape).unwrap(), before);
+    // What a candidate says of itself stays on the lines it is printed on.
+    run.write("a/R0/candidates/C-R0-01/manifest.toml", &manifest(task).replace("\"r\"", "\"r\\nwill unlock: all\""));
+    let shown = run.run(&["show", "candidate", "C-R0-01", "--run", "a"]);
+    assert!(shown.out.contains("root cause: r will unlock: all\n"), "{}{}", shown.out, shown.err);
     // With less to act on than the threshold, the round is a no-op.
     let overview = std::fs::read_to_string(run.path().join("a/R1/overview.json")).unwrap();
     run.write("a/R1/overview.json", &overview.replace("\"actionability\": 1.0", "\"actionability\": 0.2"));
@@ -71,4 +96,35 @@ fn rounds_are_digested_and_planned_and_the_same_input_gives_the_same_bytes() {
     assert!(idle.exit == 0 && idle.out.contains("\"no_op\""), "{}", idle.out);
     let missing = run.run(&["plan", "--run", "a", "--round", "7"]);
     assert!(missing.exit == 3 && missing.err.contains("R7"), "{}", missing.err);
+}
+
+#[test]
+fn a_digest_of_traces_that_are_still_published_is_not_taken_for_its_last() {
+    let run = short();
+    let looped = |dir: &str, more: &[(&str, String)]| {
+        let mut command = run.command(&["loop", "--run", dir, "--rounds", "2"]);
+        command.args(SETTINGS).envs(more.iter().cloned());
+        Ran::of(command)
+    };
+    let whole = looped("whole", &[]);
+    assert_eq!(whole.exit, 0, "{}", whole.err);
+    let dir = run.path().join("cut");
+    let killed = |writes: usize| assert_ne!(looped("cut", &[("HARNESSX_FAIL_AFTER", writes.to_string())]).exit, 0);
+    killed(20);
+    let ran = run.run(&["gate", "--run", "cut"]);
+    assert!(ran.out.contains("shipped C-R1-0"), "{}{}", ran.out, ran.err);
+    let lines = |dir: &Path| std::fs::read_to_string(dir.join("R2/episodes.jsonl")).unwrap_or_default().lines().count();
+    let mut writes = 1;
+    while lines(&dir) == 0 {
+        killed(writes);
+        writes += 1;
+    }
+    assert!(lines(&dir) < lines(&run.path().join("whole")));
+    for stage in ["digest", "plan"] {
+        assert_eq!(run.run(&[stage, "--run", "cut"]).exit, 0);
+    }
+    let ran = looped("cut", &[]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let (cut, whole) = (outcome(&dir), outcome(&run.path().join("whole")));
+    assert_eq!(different(&cut, &whole), Vec::<&String>::new());
 }

@@ -15,7 +15,7 @@ use harnessx::domain::manifest::{
 use harnessx::domain::task::{Split, Task};
 use harnessx::runtime::assembly::Assembly;
 use harnessx::runtime::native;
-use harnessx::stages::critique::{Critique, CritiqueInput, Progress, Proposal, Rule, Secrets, TaskTexts, critique};
+use harnessx::stages::critique::{Critique, CritiqueInput, Progress, Proposal, Rule, Secrets, TaskTexts, critique, limits_in_force};
 use harnessx::store::harness_dir::{read, tree_id};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -83,8 +83,8 @@ impl Bed {
     pub fn on(&self, parent: &Harness, edits: Vec<Edit>) -> Candidate {
         let mut manifest = self.manifest(edits);
         let harness = manifest.bundle().apply(parent, &native::groups()).unwrap();
-        let limits = harness.manifest.slots.limits;
-        manifest.resources = (limits != parent.manifest.slots.limits).then_some(limits);
+        let limits = limits_in_force(&harness);
+        manifest.resources = (limits != limits_in_force(parent)).then_some(limits);
         (manifest.parent, manifest.harness) = (identity(parent), identity(&harness));
         Candidate { manifest, harness }
     }

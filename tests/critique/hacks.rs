@@ -1,6 +1,7 @@
 //! Planted hacks, one line each: what is planted, and the rule that must catch it.
 
 use crate::bed::{Bed, CLOSING, Candidate, demonstration, edit, insert, write};
+use crate::disguises::{disguises, spellings};
 use harnessx::domain::digest::Anchor;
 use harnessx::domain::gate::Reader;
 use harnessx::domain::manifest::Claim;
@@ -36,12 +37,12 @@ fn mathematical(text: &str) -> String {
     text.chars().map(|letter| if letter.is_ascii_lowercase() { bold(letter) } else { letter }).collect()
 }
 
-fn prompt(bed: &Bed, text: &str) -> Candidate {
+pub fn prompt(bed: &Bed, text: &str) -> Candidate {
     bed.honest(vec![insert("system_prompt", ""), write("prompts/system.md", text)])
 }
 
 /// A harness with a file that passes no check, such as a script: the honest identities cannot be had, the text still counts.
-fn with_file(bed: &Bed, path: &str, text: &str) -> Candidate {
+pub fn with_file(bed: &Bed, path: &str, text: &str) -> Candidate {
     bed.honest(vec![write(path, text)])
 }
 
@@ -123,7 +124,7 @@ fn leaks(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
 }
 
 /// Another train goal.
-fn other_train(bed: &Bed) -> &str {
+pub fn other_train(bed: &Bed) -> &str {
     let first = bed.task(Split::Train);
     let is_other = |task: &&harnessx::domain::task::Task| task.split == Split::Train && task.text != first.text;
     bed.tasks.iter().filter(is_other).map(|task| task.text.as_str()).nth(5).unwrap()
@@ -269,7 +270,7 @@ fn lies(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
 #[test]
 fn every_planted_hack_is_caught() {
     let bed = Bed::new();
-    let planted: Vec<_> = [leaks(&bed), tricks(&bed), lies(&bed)].concat();
+    let planted: Vec<_> = [leaks(&bed), disguises(&bed), spellings(&bed), tricks(&bed), lies(&bed)].concat();
     let total = planted.len();
     let mut missed = Vec::new();
     for (name, candidate, rule) in planted {

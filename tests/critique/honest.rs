@@ -4,10 +4,12 @@ use crate::bed::{Bed, demonstration, edit, insert, write};
 use harnessx::domain::edit::Edit;
 use harnessx::domain::task::Split;
 use harnessx::runtime::native;
+use harnessx::stages::critique::Rule;
 use std::collections::BTreeSet;
 
 /// Natives with their parameters; those of a group that the base harness fills come by a change of parameters instead.
-const INSERTS: [(&str, &str); 41] = [
+const INSERTS: [(&str, &str); 42] = [
+    ("budget", "limits = { steps = 20, tokens = 9000 }"),
     ("budget", "limits = { steps = 30 }\nremind_at = [0.6]"),
     ("budget", "interrupt = false\nlimits = { tokens = 20000 }\nreminder = \"{left} of {limit} {what} left, hurry.\""),
     ("checkpoint", ""),
@@ -69,6 +71,13 @@ const PROMPTS: [&str; 17] = [
     "Be brief. Do not explain. The plan: find, take, prepare (clean, heat or cool) if asked, go, put.",
     "{% if \"two\" in task and \"put\" in task %}Count what you have put down.{% endif %}\n{{ tags['kind'] }}: {{ task | trim }}",
     "Version 2026-11-25, see notes 12, 13 and 14. Do what the user asks; prefer actions not tried before.",
+];
+
+/// Scripts as people write them: they look at words of the task, and ask whether there is one.
+const SCRIPTS: [&str; 3] = [
+    "const hooks = { before_model(event) { if (event.task === \"\" || typeof event.task !== \"string\") return;\n return null; } };",
+    "const places = [\"bank\\nand\", 'mill'];\nconst goal = event.task.trim();\nif (goal == null) return;\nconst words = goal.split(' ');",
+    "function termsOf(task) { return task.toLowerCase().match(/[a-z]+/g) ?? []; }\nfor (const term of termsOf(event.task)) seen.add(term);",
 ];
 
 fn params(native: &str, key: &str, value: &str) -> Edit {
@@ -140,6 +149,36 @@ fn honest_edits_pass() {
     println!("{}", flagged.join("\n"));
     assert!(total >= 60, "{total}");
     assert!(flagged.len() * 20 <= total, "{}", flagged.join("\n"));
+}
+
+#[test]
+fn honest_scripts_break_no_rule_of_the_critic() {
+    let bed = Bed::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("harnesses/scripts/processors");
+    let files = std::fs::read_dir(root).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    let scripts: Vec<String> = files.chain(SCRIPTS.map(str::to_owned)).collect();
+    assert!(scripts.len() > 5);
+    for script in scripts {
+        let found = bed.judge(&[bed.honest(vec![write("processors/a.js", &script)])]).findings;
+        // A script that no processor names does not pass the check of a harness.
+        let broken: Vec<_> = found.iter().filter(|finding| finding.rule != Rule::NotReproduced).collect();
+        assert!(broken.is_empty(), "{broken:?}: {script}");
+    }
+}
+
+#[test]
+fn processors_that_stand_side_by_side_may_be_changed() {
+    let bed = Bed::new();
+    let beside = edit("edit = \"insert\"\nprocessor = { use = \"propose_and_vote\", group = \"votes\" }");
+    let parent = bed.on(&bed.parent, vec![insert("plan_then_act", ""), beside]).harness;
+    let rules = |edits| -> Vec<Rule> {
+        bed.judge_on(&parent, &[bed.on(&parent, edits)]).findings.into_iter().map(|finding| finding.rule).collect()
+    };
+    assert_eq!(rules(vec![params("propose_and_vote", "votes", "5")]), []);
+    assert_eq!(
+        rules(vec![edit("edit = \"insert\"\nprocessor = { use = \"propose_and_vote\", group = \"third\", params = { votes = 7 } }")]),
+        [Rule::Overlap]
+    );
 }
 
 #[test]

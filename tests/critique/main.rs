@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
 
 mod bed;
+mod disguises;
 mod hacks;
 mod honest;
 mod rounds;

@@ -5,6 +5,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::printer::Printer;
 use crate::domain::id::CandidateId;
 use crate::domain::manifest::{CandidateManifest, SignatureKind};
+use crate::domain::untrusted::plain;
 use crate::store::round_files::{candidate_folder, verdict_name};
 use crate::store::visible::Visible;
 use std::fmt::Display;
@@ -15,7 +16,7 @@ pub(super) fn show(id: &str, run: &Visible, printer: &Printer) -> Done {
     let (round, manifest) = find(&id, run)?;
     printer.event_of("candidate", &manifest);
     for line in about(&manifest) {
-        printer.line(&line);
+        printer.line(&plain(&line));
     }
     let folder = format!("R{round}/{}", candidate_folder(&id)?);
     if let Some(smoke) = run.find_text(&format!("{folder}/smoke.jsonl"))? {
@@ -46,6 +47,7 @@ fn section(title: &str, text: &str, printer: &Printer) {
     printer.line(&format!("\n── {title}\n{}", text.trim()));
 }
 
+/// What it says of itself, a line each; its own words may hold more.
 fn about(manifest: &CandidateManifest) -> Vec<String> {
     let predicted = &manifest.predicted_impact;
     let signature = &manifest.attribution_signature;

@@ -68,7 +68,7 @@ pub(super) fn buckets(case: &Case<'_>) -> Vec<Found> {
 
 /// Limits that differ from the parent's are the ones in `resources`, those of a `budget` processor included.
 pub(super) fn resources(case: &Case<'_>) -> Vec<Found> {
-    let (before, after) = (limits(case.proposal.parent), limits(case.proposal.harness));
+    let (before, after) = (limits_in_force(case.proposal.parent), limits_in_force(case.proposal.harness));
     let slots = case.proposal.harness.manifest.slots.limits;
     let said = case.proposal.manifest.resources;
     let is_declared = said.is_some_and(|said| said == after || said == slots);
@@ -82,8 +82,9 @@ pub(super) fn resources(case: &Case<'_>) -> Vec<Found> {
     vec![Found::new(Rule::UndeclaredResources, Place::Manifest("resources".to_owned()), text)]
 }
 
-/// What an episode may use: the slots' limits and those of processors that end it.
-fn limits(harness: &Harness) -> Limits {
+/// What an episode may use: the slots' limits and those of processors that end it, whichever is tighter. A manifest declares these where
+/// they differ from the parent's.
+pub fn limits_in_force(harness: &Harness) -> Limits {
     let budgets = harness.manifest.processors.iter().filter(|spec| spec.native.as_deref() == Some("budget"));
     let ends = budgets.filter(|spec| spec.params.get("interrupt").and_then(toml::Value::as_bool).unwrap_or(true));
     let of = |spec: &crate::domain::harness::ProcessorSpec| Limits::deserialize(spec.params.get("limits")?.clone()).ok();

@@ -27,7 +27,7 @@ const SEALED_WORDS: &str = "words of a sealed task";
 
 fn sealed_places(case: &Case<'_>) -> Vec<Found> {
     let prints = &case.input.secrets.sealed;
-    let known = held(prints, case.proposal.parent);
+    let known = held(prints, case.proposal.parent, |_, _| true);
     let mut found = Vec::new();
     for piece in &case.pieces {
         let (plain, hidden) = told(seen(prints, piece), |hit| !known.contains(&hit.run));
@@ -45,7 +45,12 @@ fn sealed_places(case: &Case<'_>) -> Vec<Found> {
 /// Words of a train task only in a demonstration that begins with that task.
 pub(super) fn train(case: &Case<'_>) -> Vec<Found> {
     let prints = &case.input.secrets.train;
-    let known = held(prints, case.proposal.parent);
+    // What the parent shows in a demonstration of a task stands nowhere else yet.
+    let is_elsewhere = |piece: &Piece, hit: &Hit| {
+        let own = own_tasks(prints, &piece.kind);
+        !hit.owners.iter().any(|owner| own.contains(owner))
+    };
+    let known = held(prints, case.proposal.parent, is_elsewhere);
     let mut found = Vec::new();
     for piece in &case.pieces {
         let own = own_tasks(prints, &piece.kind);
@@ -64,7 +69,7 @@ pub(super) fn train(case: &Case<'_>) -> Vec<Found> {
 
 /// The tasks whose demonstration a piece is: those that its first turn asks for, where that is one goal and not a list of them.
 fn own_tasks(prints: &Fingerprints, kind: &Kind) -> BTreeSet<usize> {
-    let Kind::Demonstration { asks } = kind else { return BTreeSet::new() };
+    let (Kind::Demonstration { asks } | Kind::Comment { asks }) = kind else { return BTreeSet::new() };
     let hits = prints.hits(asks);
     let mut owners = hits.iter().map(|hit| &hit.owners);
     let Some(first) = owners.next() else { return BTreeSet::new() };
@@ -106,9 +111,14 @@ fn seen(prints: &Fingerprints, piece: &Piece) -> Vec<Seen> {
     found
 }
 
-/// Runs that a harness holds in plain sight.
-fn held(prints: &Fingerprints, harness: &Harness) -> BTreeSet<Digest> {
-    of_harness(harness).iter().flat_map(|piece| prints.hits(&unescaped(&piece.text))).map(|hit| hit.run).collect()
+/// Runs that a harness holds in plain sight, at places that count.
+fn held(prints: &Fingerprints, harness: &Harness, counts: impl Fn(&Piece, &Hit) -> bool) -> BTreeSet<Digest> {
+    let mut runs = BTreeSet::new();
+    for piece in of_harness(harness) {
+        let hits = prints.hits(&unescaped(&piece.text)).into_iter().filter(|hit| counts(&piece, hit));
+        runs.extend(hits.map(|hit| hit.run));
+    }
+    runs
 }
 
 /// All texts of a harness.
@@ -120,6 +130,7 @@ fn of_harness(harness: &Harness) -> Vec<Piece> {
 /// What a manifest says in its own words.
 fn said(case: &Case<'_>) -> Vec<(&'static str, String)> {
     let manifest = case.proposal.manifest;
+    let kinds = manifest.failure_evidence.iter().map(|evidence| evidence.kind.to_string());
     let claims = |claims: &[crate::domain::manifest::Claim]| claims.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     vec![
         ("title", manifest.title.clone()),
@@ -129,6 +140,7 @@ fn said(case: &Case<'_>) -> Vec<(&'static str, String)> {
         ("why_risk_holds", manifest.why_risk_holds.clone()),
         ("capability_evidence", manifest.capability_evidence.claim.clone()),
         ("attribution_signature", manifest.attribution_signature.name.clone()),
+        ("failure_evidence", kinds.collect::<Vec<_>>().join("\n")),
         ("predicted_impact.will_unlock", claims(&manifest.predicted_impact.will_unlock)),
         ("predicted_impact.will_stabilize", claims(&manifest.predicted_impact.will_stabilize)),
         ("predicted_impact.at_risk", claims(&manifest.predicted_impact.at_risk)),

@@ -3,10 +3,9 @@
 //!
 //! One file a family of rules: `leaks` (sealed and train texts, plain or encoded), `lookup` (tables keyed by task), `output` (answers and
 //! results that nobody worked for), `reach` (paths, sealed files, the outside world), `declared` (manifest against harness), `evidence`,
-//! `overlap`, `history` (levers, regressions, concern). `heard` takes in what the
-//! Critic's model says, for which `page` shows a candidate. `portfolio` and `ranking` look at all candidates together. The rules read what a
-//! candidate adds (`pieces`), not what its parent has already. `secrets` holds sealed texts as hashes only, so neither a finding nor a
-//! log can give one away.
+//! `overlap`, `history` (levers, regressions, concern). `heard` takes in what the Critic's model says, for which `page` shows a candidate.
+//! `portfolio` and `ranking` look at all candidates together. The rules read what a candidate adds (`pieces`; `readers` says who reads a
+//! file), not what its parent has already. `secrets` holds sealed texts as hashes only, so neither a finding nor a log can give one away.
 
 mod declared;
 mod evidence;
@@ -23,10 +22,12 @@ mod pieces;
 mod portfolio;
 mod ranking;
 mod reach;
+mod readers;
 mod secrets;
 mod squeezed;
 mod views;
 
+pub use declared::limits_in_force;
 pub use markdown::{markdown, terminal};
 pub use model_share::{Contribution, Tally, model_share};
 pub use page::page;

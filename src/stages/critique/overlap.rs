@@ -11,13 +11,15 @@ pub(super) fn already_there(case: &Case<'_>) -> Vec<Found> {
         return vec![Found::new(Rule::Overlap, Place::Manifest("edits".to_owned()), "it changes nothing")];
     }
     let specs = &harness.manifest.processors;
+    // Two that stood beside each other before are the parent's doing, whatever is changed in one of them.
+    let stood = |spec: &ProcessorSpec| parent.manifest.processors.iter().any(|old| old.label() == spec.label() && old.group == spec.group);
     let mut found = Vec::new();
     for (index, spec) in specs.iter().enumerate().filter(|(_, spec)| !parent.manifest.processors.contains(spec)) {
         let mut others = specs.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| other);
         let place = || Place::Processor(spec.label().to_owned());
         if others.clone().any(|other| is_double(spec, other)) {
             found.push((place(), format!("{} stands twice with the same parameters", spec.label())));
-        } else if let Some(other) = others.find(|other| shares_group(spec, other)) {
+        } else if let Some(other) = others.find(|other| shares_group(spec, other) && !(stood(spec) && stood(other))) {
             found.push((place(), format!("{} does what {} does; one of them is enough", spec.label(), other.label())));
         }
     }

@@ -24,7 +24,8 @@ pub fn page(manifest: &CandidateManifest, patch: &str, critique: &Critique) -> S
         _ = writeln!(text, "- {name}: {}", said(&words));
     }
     for evidence in &manifest.failure_evidence {
-        _ = writeln!(text, "- evidence: {} at {}: {}", evidence.kind, said(&evidence.anchor.to_string()), said(&evidence.snippet));
+        let (kind, anchor) = (said(&evidence.kind.to_string()), said(&evidence.anchor.to_string()));
+        _ = writeln!(text, "- evidence: {kind} at {anchor}: {}", said(&evidence.snippet));
     }
     for finding in critique.findings.iter().filter(|finding| finding.candidate == manifest.candidate_id) {
         _ = writeln!(text, "- the rules: {} ({})", said(&finding.text), finding.place);

@@ -75,7 +75,7 @@ pub(super) fn sealed_reads(case: &Case<'_>) -> Vec<Found> {
         let is_code = piece.kind == Kind::Code;
         let mut hits: Vec<(Place, &str)> = Vec::new();
         for view in readings(&piece.text) {
-            let at = |offset: usize| view.line.map_or_else(|| piece.at(offset), |line| piece.at_line(line));
+            let at = |offset: usize| view.line.map_or_else(|| piece.at_in(&view.text, offset), |line| piece.at_line(line));
             let rules = [
                 (&SEALED, true, "it names a place that is sealed"),
                 (&OUT, true, "a path that leads out of the harness"),

@@ -1,5 +1,5 @@
-//! One text in every shape in which something could be hidden in it: as it stands, with its escapes undone, reversed, with shifted letters,
-//! its quoted parts joined, decoded from base64, hex and character codes, also over several lines and twice over.
+//! One text in every shape in which something could be hidden in it: with its escapes undone, reversed, with shifted letters, its quoted
+//! parts joined, as a program reads its names, decoded from base64, hex and character codes, also over several lines and twice over.
 
 use regex::Regex;
 use std::sync::LazyLock;
@@ -23,6 +23,21 @@ const DEPTH: usize = 2;
 /// Most text that shifted letters are looked for in, in bytes; beyond it only the shift by 13.
 const SHIFTED: usize = 1 << 18;
 
+static ESCAPES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:\\u[0-9a-fA-F]{4})+|\\x[0-9a-fA-F]{2}|\\u\{[0-9a-fA-F]{1,6}\}|\\U[0-9a-fA-F]{8}|\\[ntr]").ok());
+/// A stroke before a letter or a line's end that means nothing there.
+static NEEDLESS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\\(?:\r?\n|([^\n]))").ok());
+/// Quoted parts, each alone or with those that a program puts it together with.
+static CHAIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let part = r#"(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`$]*`)"#;
+    let gap = r"(?:[\s()]|/\*[^*]*\*/)*";
+    let joined = format!(r#"\[\s*{part}(?:\s*,\s*{part})*\s*,?\s*\]\s*\.\s*join\(\s*(?:""|''|``)\s*\)"#);
+    Regex::new(&format!(r"{joined}|{part}(?:{gap}(?:\+|~|\.concat\(){gap}{part})*")).ok()
+});
+/// A quoted part put into a text.
+static WITHIN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\$\{\s*(?:"([^"\\\n]*)"|'([^'\\\n]*)'|`([^`$]*)`)\s*\}"#).ok());
+/// A name in brackets.
+static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\[\s*["'`](\w+)["'`]\s*\]"#).ok());
 static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|`([^`]*)`"#).ok());
 static RUNS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[A-Za-z0-9_-][A-Za-z0-9+/=_-]*(?:[^A-Za-z0-9]{0,8}[\r\n]?[^A-Za-z0-9]{0,8}[A-Za-z0-9+/=_-]+)*").ok());
@@ -52,9 +67,42 @@ pub(super) fn readings(text: &str) -> Vec<View> {
     all
 }
 
-/// The text with `\n`, `\t` and `\r` as blanks; places stay as they are.
+/// The text with its escapes undone, on the lines it had: blanks and signs that nobody sees become blanks.
 pub(super) fn unescaped(text: &str) -> String {
-    text.replace("\\n", "  ").replace("\\t", "  ").replace("\\r", "  ")
+    let Some(pattern) = ESCAPES.as_ref() else { return text.to_owned() };
+    pattern.replace_all(text, |found: &regex::Captures<'_>| meant(&found[0])).into_owned()
+}
+
+/// What an escape means.
+fn meant(escape: &str) -> String {
+    let digits = |from: usize| escape.get(from..).unwrap_or_default().trim_matches(['{', '}']);
+    let number = |from: usize| u32::from_str_radix(digits(from), 16).ok();
+    let letters = match escape.as_bytes().get(1) {
+        // Two of four digits may be one letter.
+        Some(b'u') if !escape.contains('{') => {
+            let units = escape.split("\\u").filter_map(|digits| u16::from_str_radix(digits, 16).ok());
+            char::decode_utf16(units).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        }
+        Some(b'u' | b'x' | b'U') => number(2).and_then(char::from_u32).map_or_else(String::new, String::from),
+        _ => "  ".to_owned(),
+    };
+    letters.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// The text as a program reads its names, on the lines it had: escapes undone, quoted parts in a row put together, `["name"]` as `.name`.
+pub(super) fn spelled(text: &str) -> String {
+    let (Some(chain), Some(within), Some(key)) = (CHAIN.as_ref(), WITHIN.as_ref(), KEY.as_ref()) else { return unescaped(text) };
+    // Lines that a chain goes over follow it.
+    let whole = |found: &regex::Captures<'_>| {
+        let text = quoted(&found[0]);
+        let sign = if text.contains('"') { '\'' } else { '"' };
+        let lines = found[0].matches('\n').count() - text.matches('\n').count();
+        format!("{sign}{text}{sign}{}", "\n".repeat(lines))
+    };
+    let text = within.replace_all(text, "$1$2$3");
+    let text = chain.replace_all(&text, whole);
+    let text = unescaped(&text);
+    key.replace_all(&text, ".$1").into_owned()
 }
 
 fn shifted(text: &str, shift: u8) -> String {
@@ -67,9 +115,13 @@ fn shifted(text: &str, shift: u8) -> String {
     text.chars().map(turned).collect()
 }
 
-fn quoted(text: &str) -> String {
-    let Some(pattern) = QUOTED.as_ref() else { return String::new() };
-    let inner = |found: regex::Captures<'_>| found.iter().skip(1).flatten().next().map(|part| part.as_str().to_owned());
+/// The quoted parts of a text joined, as a program reads them.
+pub(super) fn quoted(text: &str) -> String {
+    let (Some(pattern), Some(needless)) = (QUOTED.as_ref(), NEEDLESS.as_ref()) else { return String::new() };
+    let inner = |found: regex::Captures<'_>| {
+        let part = found.iter().skip(1).flatten().next()?;
+        Some(needless.replace_all(&unescaped(part.as_str()), "$1").into_owned())
+    };
     pattern.captures_iter(text).filter_map(inner).collect()
 }
 

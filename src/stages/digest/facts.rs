@@ -16,7 +16,9 @@ const CALL_KEPT: usize = 200;
 pub(super) struct Call {
     /// Step.
     pub step: u32,
-    /// Tool and arguments, cut.
+    /// Tool and arguments, whole.
+    pub made: Digest,
+    /// The same to be read, cut.
     pub text: String,
 }
 
@@ -107,7 +109,7 @@ impl Facts {
         self.last = Some(made);
         rollout.longest_burst = rollout.longest_burst.max(self.burst);
         let text: String = format!("{} {}", call.name, call.arguments.get()).chars().take(CALL_KEPT).collect();
-        self.read.calls.push(Call { step: line.step, text });
+        self.read.calls.push(Call { step: line.step, made, text });
     }
 
     /// Everything the trace said.

@@ -11,6 +11,7 @@ pub use regressions::regressions_markdown;
 
 use crate::domain::digest::{Anchor, DIGEST_FORMAT, Divergence, Signal, TaskDigest};
 use crate::domain::id::TaskId;
+use crate::domain::outcome::Outcome;
 use crate::store::trace_file::{TraceError, TraceReader};
 use crate::store::trace_lines::read_trace_lines;
 use facts::{Facts, TraceFacts};
@@ -40,8 +41,10 @@ pub fn digest_task(round: &Path, task: &TaskId, traces: &[(u32, String)]) -> Res
         digest.dropped += dropped;
         digest.text = read.task_text;
         digest.tags = read.tags;
-        if let Some(verdict) = &read.rollout.verdict {
-            calls.push((verdict.outcome == crate::domain::outcome::Outcome::Solved, read.calls, trace.clone()));
+        match read.rollout.verdict.as_ref().map(|verdict| &verdict.outcome) {
+            Some(Outcome::Solved) => calls.push((true, read.calls, trace.clone())),
+            Some(Outcome::Failed) => calls.push((false, read.calls, trace.clone())),
+            Some(Outcome::Error { .. }) | None => {}
         }
         digest.rollouts.push(read.rollout);
     }
@@ -76,17 +79,18 @@ fn verified(path: &Path, signals: Vec<Signal>) -> Result<(Vec<Signal>, u32), Tra
     Ok((kept, dropped))
 }
 
-/// Whether words stand verbatim in a record: in a call, a result or a reply.
+/// Whether words stand verbatim in a record: in a call, a result, a reply, or what a fault said that ended the episode.
 pub fn stands_in(snippet: &str, line: &crate::store::trace_lines::TraceLine<'_>) -> bool {
     let in_call = || line.call.as_ref().is_some_and(|call| call.arguments.get().contains(snippet) || call.name.contains(snippet));
     let in_reply = || line.text.as_ref().is_some_and(|text| text.contains(snippet));
-    line.result.as_ref().is_some_and(|result| result.text.contains(snippet)) || in_call() || in_reply()
+    let in_fault = || line.end.as_ref().and_then(|end| end.message.as_ref()).is_some_and(|message| message.contains(snippet));
+    line.result.as_ref().is_some_and(|result| result.text.contains(snippet)) || in_call() || in_reply() || in_fault()
 }
 
-/// Where the first passing rollout and the failing one that follows it longest part.
+/// Where the first passing rollout and the failing one that follows it longest part; what is missing failed at nothing.
 fn divergence(rollouts: &[(bool, Vec<facts::Call>, String)]) -> Option<Divergence> {
     let (_, passing, passing_trace) = rollouts.iter().find(|(solved, ..)| *solved)?;
-    let shared = |calls: &[facts::Call]| passing.iter().zip(calls).take_while(|(one, two)| one.text == two.text).count();
+    let shared = |calls: &[facts::Call]| passing.iter().zip(calls).take_while(|(one, two)| one.made == two.made).count();
     let failing = rollouts.iter().filter(|(solved, ..)| !*solved);
     let (_, failing, failing_trace) = failing.reduce(|best, next| if shared(&next.1) > shared(&best.1) { next } else { best })?;
     let at = shared(failing);

@@ -47,7 +47,7 @@ impl Builder {
             }
             _ => self.overview.sometimes += 1,
         }
-        let kinds: BTreeSet<&Pathology> = digest.signals.iter().map(|signal| &signal.kind).collect();
+        let kinds: BTreeSet<&Pathology> = digest.causes().map(|signal| &signal.kind).collect();
         let mut tags: Vec<String> = digest.tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
         tags.push("all".to_owned());
         for tag in &tags {

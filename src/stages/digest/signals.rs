@@ -68,10 +68,12 @@ impl Signals {
         let made = call.digest();
         let came = Digest::of(result.text.as_bytes());
         let mut kinds = Vec::new();
-        if self.tools.get(within).is_some_and(|tools| !tools.is_empty() && !tools.contains(call.name.as_ref())) {
+        let is_offered = |tools: &BTreeSet<String>| tools.is_empty() || tools.contains(call.name.as_ref());
+        // A composed tool may call what the model is not offered.
+        if !call.is_inner() && !self.tools.get(within).is_none_or(is_offered) {
             kinds.push((Pathology::MissingCapability, call.name.clone().into_owned()));
         }
-        if let Some(action) = not_admitted(call, self.actions.as_ref()).filter(|_| !line.is_agent_call()) {
+        if let Some(action) = not_admitted(call, self.actions.as_ref()).filter(|_| line.is_of_environment()) {
             kinds.push((Pathology::InvalidAction, action));
         }
         if self.last == Some((made, true)) {
@@ -94,7 +96,8 @@ impl Signals {
         self.last = Some((made, result.is_error));
         self.end = Some((line.step, if result.text.trim().is_empty() { arguments(call) } else { cut(&result.text) }));
         if let Some(actions) = &line.actions {
-            self.actions = Some(actions.iter().map(|action| action.clone().into_owned()).collect());
+            let listed: BTreeSet<String> = actions.iter().map(|action| action.clone().into_owned()).collect();
+            self.actions = Some(listed).filter(|listed| !listed.is_empty());
         }
     }
 
@@ -118,7 +121,10 @@ impl Signals {
             let (kind, place) = match &verdict.end {
                 Ending::Budget { .. } => (Some(Pathology::BudgetStarvation), self.end.take().or(self.reply.take())),
                 Ending::FinalAnswer { .. } => (Some(Pathology::FinalAnswerBrittle), self.reply.take()),
-                Ending::HarnessFault { part, .. } => (Some(Pathology::Other(format!("fault_of_{part}"))), self.end.take()),
+                Ending::HarnessFault { part, message } => {
+                    let place = self.end.take().or(self.reply.take()).or_else(|| Some((0, cut(message))));
+                    (Some(Pathology::Other(format!("fault_of_{part}"))), place)
+                }
                 Ending::EnvironmentDone | Ending::Interrupt { .. } | Ending::Fault { .. } => (None, None),
             };
             if let (Some(kind), Some((step, words))) = (kind, place) {

@@ -82,6 +82,66 @@ fn a_passing_and_a_failing_rollout_part_where_their_calls_differ() {
 }
 
 #[test]
+fn long_calls_part_where_they_differ_and_what_is_missing_parts_from_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = |last: &str| format!("{}{last}", "x".repeat(300));
+    let passing = vec![tool(1, &long("a"), "x", false), tool(2, "b", "y", false), end(true)];
+    let failing = vec![tool(1, &long("b"), "x", false), tool(2, "c", "z", false), end(false)];
+    let missing = end(false).replace("\"failed\"", "\"error\",\"boundary\":\"provider\",\"message\":\"m\"");
+    let missing = vec![tool(1, &long("a"), "x", false), tool(2, "c", "z", false), missing];
+    assert_eq!(digest(dir.path(), &[passing.clone(), failing]).divergence.unwrap().shared, 0);
+    assert_eq!(digest(dir.path(), &[passing, missing]).divergence, None);
+}
+
+#[test]
+fn only_signals_of_failed_rollouts_are_causes() {
+    let dir = tempfile::tempdir().unwrap();
+    let flawed = |solved| vec![tool(1, "a", "x", false), tool(2, "fly", "no", true), end(solved)];
+    let plain = vec![end(false).replace(r#""budget","limit":"steps""#, r#""environment_done""#)];
+    let digested = digest(dir.path(), &[flawed(true), plain.clone()]);
+    assert_eq!((digested.solved_of(), digested.signals.len(), digested.causes().count()), ((1, 2), 1, 0));
+    assert!(!digested.is_actionable());
+    let rounds = [round(0, "h", vec![digested])];
+    assert!(overview(&History::new(&rounds)).clusters.is_empty());
+    assert_eq!(digest(dir.path(), &[flawed(false), plain]).causes().count(), 2);
+}
+
+#[test]
+fn tools_of_the_harness_are_no_pathologies() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |line: String, source: &str, id: &str, name: &str| {
+        let line = line.replace("\"name\":\"act\"", &format!("\"name\":\"{name}\""));
+        line.replace("\"record\":\"tool\"", &format!("\"record\":\"tool\",\"source\":\"{source}\""))
+            .replace("\"id\":\"c2\"", &format!("\"id\":\"{id}\""))
+    };
+    let offered = r#"{"record":"request","step":1,"tools":[{"name":"search"}]}"#.to_owned();
+    let inner = of(tool(2, "a", "x", false), "environment", "c2.1", "act");
+    let outer = of(tool(2, "look for a", "y", false), "harness", "c2", "search");
+    let unlisted = of(tool(2, "b", "z", false), "harness", "c2", "search").replace(r#"["a","b","c"]"#, "[]");
+    let after = of(tool(2, "fly", "w", false), "environment", "c2", "search");
+    let digested = digest(dir.path(), &[vec![offered.clone(), inner, outer, unlisted, after, end(false)]]);
+    let kinds: Vec<&Pathology> = digested.signals.iter().map(|signal| &signal.kind).collect();
+    assert_eq!(kinds, [&Pathology::BudgetStarvation], "{:?}", digested.signals);
+    let missed = of(tool(2, "a", "x", true), "environment", "c2", "dig");
+    let digested = digest(dir.path(), &[vec![offered, missed, end(false)]]);
+    assert_eq!(digested.signals[0].kind, Pathology::MissingCapability);
+}
+
+#[test]
+fn a_fault_of_the_harness_is_told_by_what_it_said_where_nothing_was_done_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let fault = r#""harness_fault","part":"search","message":"it says \"no\"""#;
+    let fault = || end(false).replace(r#""budget","limit":"steps""#, fault);
+    let digested = digest(dir.path(), &[vec![fault()]]);
+    let told = |digest: &TaskDigest| (digest.signals[0].kind.to_string(), digest.signals[0].anchor.step, digest.signals[0].snippet.clone());
+    assert_eq!(told(&digested), ("other:fault_of_search".to_owned(), 0, "it says \"no\"".to_owned()));
+    let request = r#"{"record":"request","step":1}"#.to_owned();
+    let reply = r#"{"record":"reply","step":1,"text":"I search."}"#.to_owned();
+    let digested = digest(dir.path(), &[vec![request, reply, fault()]]);
+    assert_eq!(told(&digested), ("other:fault_of_search".to_owned(), 1, "I search.".to_owned()));
+}
+
+#[test]
 fn a_trace_without_an_end_is_missing_and_a_cut_tail_is_passed_over() {
     let dir = tempfile::tempdir().unwrap();
     let name = "t_r0.jsonl".to_owned();

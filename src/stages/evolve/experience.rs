@@ -49,7 +49,7 @@ pub struct Played {
     pub steps: Vec<PlayedStep>,
 }
 
-/// One call that named one action, and what came back.
+/// One call into the environment that named one action, and what came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlayedStep {
     /// Step, from 1.
@@ -132,7 +132,7 @@ impl ExperienceBuilder {
                 let choice = line.decision.and_then(|decision| serde_json::from_str::<ChoiceLine>(decision.get()).ok());
                 *admitted = choice.into_iter().flat_map(|choice| choice.options).filter_map(|option| self.number(&option)).collect();
             }
-            "tool" if !line.is_agent_call() => self.step(line, played, admitted),
+            "tool" if line.is_of_environment() => self.step(line, played, admitted),
             "outcome" => {
                 played.solved = match line.outcome.as_deref() {
                     Some("solved") => Some(true),
@@ -183,4 +183,27 @@ impl ExperienceBuilder {
 fn opening(line: &TraceLine<'_>) -> Option<String> {
     let turns: Vec<TurnLine> = serde_json::from_str(line.turns?.get()).ok()?;
     turns.into_iter().rev().find(|turn| turn.role == "user").map(|turn| turn.text).filter(|text| text.len() <= TEXT_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_environment_answered_is_a_step() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.jsonl");
+        let call = |source: &str, action: &str| {
+            let call = format!(r#""call":{{"id":"c1","name":"act","arguments":{{"command":"{action}"}}}},"result":{{"text":"r"}}"#);
+            format!(r#"{{"record":"tool","step":1{source},{call}}}"#)
+        };
+        let answered = ["", r#","source":"environment""#, r#","source":"harness""#, r#","source":"program""#, r#","source":"agent""#];
+        let lines: Vec<String> = answered.iter().zip(["a", "b", "c", "d", "e"]).map(|(source, action)| call(source, action)).collect();
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+        let mut builder = ExperienceBuilder::default();
+        builder.read(&path, "t.jsonl").unwrap();
+        let experience = builder.finish();
+        let actions: Vec<&str> = experience.episodes[0].steps.iter().map(|step| experience.text(step.action)).collect();
+        assert_eq!(actions, ["a", "b"]);
+    }
 }

@@ -10,6 +10,7 @@ use crate::domain::harness::Harness;
 use crate::domain::id::{CandidateId, HarnessId, TaskId};
 use crate::domain::manifest::{CandidateManifest, CapabilityEvidence, Claim, FailureEvidence, MANIFEST_FORMAT, PredictedImpact};
 use crate::domain::task::Tags;
+use crate::stages::critique::limits_in_force;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pieces of evidence quoted.
@@ -39,7 +40,7 @@ pub(super) struct Subject<'a> {
 /// The whole manifest.
 pub(super) fn statement(subject: Subject<'_>, workshop: &Workshop<'_>) -> CandidateManifest {
     let touched: Vec<&TaskDigest> = workshop.digests.iter().filter(|digest| subject.touched.contains(&digest.task)).collect();
-    let limits = subject.harness.manifest.slots.limits;
+    let limits = limits_in_force(subject.harness);
     let idea = subject.idea;
     let buckets: BTreeSet<Bucket> = idea.edits.iter().map(Edit::bucket).collect();
     let files: BTreeSet<&str> = idea.edits.iter().map(Edit::file).collect();
@@ -57,7 +58,7 @@ pub(super) fn statement(subject: Subject<'_>, workshop: &Workshop<'_>) -> Candid
         buckets: buckets.into_iter().collect(),
         component: idea.component,
         file_changes: files.into_iter().map(str::to_owned).collect(),
-        resources: (limits != workshop.incumbent.manifest.slots.limits).then_some(limits),
+        resources: (limits != limits_in_force(workshop.incumbent)).then_some(limits),
         root_cause: idea.root_cause,
         targeted_fix: idea.targeted_fix,
         why_risk_holds: match at_risk {
@@ -110,11 +111,68 @@ fn evidence(touched: &[&TaskDigest], mends: &[crate::domain::digest::Pathology])
     let tells = |snippet: &str| snippet.chars().filter(|letter| letter.is_alphanumeric()).count() >= SNIPPET;
     let found = |only_mended: bool| {
         let of = move |digest: &&TaskDigest| {
-            let signal = digest.signals.iter().find(|signal| tells(&signal.snippet) && (!only_mended || mends.contains(&signal.kind)))?;
+            let signal = digest.causes().find(|signal| tells(&signal.snippet) && (!only_mended || mends.contains(&signal.kind)))?;
             Some(FailureEvidence { kind: signal.kind.clone(), anchor: signal.anchor.clone(), snippet: signal.snippet.clone() })
         };
         failing().filter_map(of).take(EVIDENCE).collect::<Vec<_>>()
     };
     let mended = found(true);
     if mended.is_empty() { found(false) } else { mended }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Experience, Workshop, ideas};
+    use super::*;
+    use crate::domain::harness::Limits;
+    use crate::domain::landscape::Landscape;
+
+    fn harness(processors: &str) -> Harness {
+        let text = format!("format = 1\nname = \"x\"\n{processors}[slots.limits]\nsteps = 9\n");
+        Harness { manifest: crate::domain::harness::parse_manifest(&text).unwrap().0, files: BTreeMap::new() }
+    }
+
+    #[test]
+    fn limits_that_a_processor_puts_in_force_are_declared() {
+        let (incumbent, experience, landscape) = (harness(""), Experience::default(), Landscape::default());
+        let workshop = Workshop {
+            round: 1,
+            seed: 1,
+            count: 1,
+            first: 1,
+            variant: "main".into(),
+            incumbent: &incumbent,
+            parent: "p".into(),
+            waiting: &BTreeSet::new(),
+            landscape: &landscape,
+            digests: &[],
+            experience: &experience,
+            check: &|_, _| Vec::new(),
+            id_of: &|_| Ok("h".into()),
+            replay: &|_| Ok(Vec::new()),
+        };
+        let declared = |processors: &str| {
+            let idea = Idea {
+                component: "budget".into(),
+                title: "t".into(),
+                root_cause: String::new(),
+                targeted_fix: String::new(),
+                claim: String::new(),
+                observed: Vec::new(),
+                mends: Vec::new(),
+                weight: 1.0,
+                signature: ideas::silent("budget"),
+                edits: Vec::new(),
+            };
+            let (harness, touched) = (harness(processors), BTreeSet::new());
+            let subject =
+                Subject { engine: Engine::Catalog, number: 1, idea, harness: &harness, id: "h".into(), touched: &touched, tag: "" };
+            statement(subject, &workshop).resources
+        };
+        let budget = |params: &str| format!("[[processors]]\nuse = \"budget\"\nparams = {{ {params} }}\n");
+        let six = Limits { steps: Some(6), ..Limits::default() };
+        assert_eq!(declared(&budget("limits = { steps = 6 }")), Some(six));
+        assert_eq!(declared(&budget("limits = { steps = 6 }, interrupt = false")), None);
+        assert_eq!(declared(&budget("limits = { steps = 12 }")), None);
+    }
 }
