@@ -97,6 +97,7 @@ pub fn spellings(bed: &Bed) -> Vec<(&'static str, Candidate, Rule)> {
         ),
         ("a task put into a name", hooks("let goal; goal = event.task.trim(); if (goal.startsWith(\"p\")) {}"), Rule::Lookup),
         ("a task as letters", hooks("const sum = [...event.task].length"), Rule::Lookup),
+        ("another name as letters", hooks("const goal = event.task;\nconst sum = [...goal].length"), Rule::Lookup),
         ("a task split into letters", hooks("const goal = event.task; const sum = goal.split(\"\").length"), Rule::Lookup),
         ("a task compared after an empty one", hooks("if (event.task === \"\") return; if (event.task === \"x\") {}"), Rule::Lookup),
     ]

@@ -49,8 +49,11 @@ static ALIAS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
 });
 
+/// A word, with the dots before it and the colon after it.
+static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(\.+\s*)?\b(\w+)\b(\s*:)?").ok());
+
 /// Names after names that are followed.
-const NAMES: usize = 4;
+const NAMES: usize = 16;
 
 static BRANCH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\bin\s+task\b[^%}]*\band\b[^%}]*\bin\s+task\b").ok());
 
@@ -121,25 +124,24 @@ fn is_with_nothing(text: &str, hit: std::ops::Range<usize>) -> bool {
     is_compared && (follows || leads)
 }
 
-/// The text with the task under its own name, wherever it was given another.
+/// The text with the task under its own name, on the lines it had, wherever it was given another.
 fn with_one_name(text: String, kind: &Kind) -> String {
-    let mut text = PROPERTY.iter().fold(text, |text, pattern| pattern.replace_all(&text, "task").into_owned());
+    let plain = |found: &Captures<'_>| format!("{}task", "\n".repeat(found[0].matches('\n').count()));
+    let mut text = PROPERTY.iter().fold(text, |text, pattern| pattern.replace_all(&text, plain).into_owned());
     for _ in 0..NAMES {
         let parts = code_parts(kind, &text);
-        let named = |part| ALIAS.iter().flat_map(move |pattern| pattern.captures_iter(part)).map(|found| found[1].to_owned());
-        let names: BTreeSet<String> = parts.into_iter().flat_map(|(_, part)| named(part)).filter(|name| name != "task").collect();
-        let Ok(pattern) =
-            Regex::new(&format!(r"(\.\s*)?\b(?:{})\b(\s*:)?", names.iter().map(String::as_str).collect::<Vec<_>>().join("|")))
-        else {
-            return text;
-        };
+        let given = |part| ALIAS.iter().flat_map(move |pattern| pattern.captures_iter(part)).map(|found| found[1].to_owned());
+        let names: BTreeSet<String> = parts.into_iter().flat_map(|(_, part)| given(part)).filter(|name| name != "task").collect();
         if names.is_empty() {
-            return text;
+            break;
         }
-        // The name of a property is another thing.
-        let renamed =
-            |found: &Captures<'_>| if found.iter().skip(1).any(|side| side.is_some()) { found[0].to_owned() } else { "task".to_owned() };
-        text = pattern.replace_all(&text, renamed).into_owned();
+        let renamed = |found: &Captures<'_>| {
+            let before = found.get(1).map_or("", |dots| dots.as_str());
+            // The name of a property is another thing.
+            let is_property = before.trim() == "." || found.get(3).is_some();
+            if is_property || !names.contains(&found[2]) { found[0].to_owned() } else { format!("{before}task") }
+        };
+        text = WORD.iter().fold(text, |text, pattern| pattern.replace_all(&text, renamed).into_owned());
     }
     text
 }
