@@ -146,6 +146,7 @@ impl From<RoundsError> for Failure {
             | RoundsError::NoTasks(_)
             | RoundsError::Command(_)
             | RoundsError::Hand(_)
+            | RoundsError::Planned(_)
             | RoundsError::Lost(_) => Self::settings(message),
             RoundsError::Sandbox(_) => Self::new(Exit::Outside, message).hint("the same command continues where it stopped"),
             RoundsError::Gone(_) => {

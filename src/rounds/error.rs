@@ -74,6 +74,9 @@ pub enum RoundsError {
     /// It could not be run now.
     #[error("run the program of the engine `command`: {0}")]
     Sandbox(#[from] SandboxError),
+    /// Candidates of a round were made from another landscape.
+    #[error("plan a round once more: {0}")]
+    Planned(String),
     /// A round cannot be played by hand as it stands.
     #[error("play a round by hand: {0}")]
     Hand(String),

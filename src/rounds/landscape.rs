@@ -36,7 +36,7 @@ pub fn plan_round<E: From<RoundsError>>(
             (landscape.diagnoses, landscape.directions) = (before.diagnoses.clone(), before.directions.clone());
         }
         if before.is_some_and(|before| before != **landscape) && has_candidates(visible, round)? {
-            return Err(RoundsError::Hand(format!(
+            return Err(RoundsError::Planned(format!(
                 "R{round} has its candidates, and they were made from another landscape than this: R{round}/landscape.md stays. What was \
                  learned since is in the landscape of the next round, which `harnessx plan` or `harnessx loop` writes once it is open"
             ))
