@@ -31,6 +31,22 @@ fn pool_until(deadline_ms: u64, workers: usize) -> Pool {
     Pool::new(&PoolSettings { program, workers, limits: ScriptLimits { deadline_ms, ..ScriptLimits::default() } })
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_has_one_socket_and_nothing_that_its_parent_left_open() {
+    use nix::fcntl::{FcntlArg, fcntl};
+    let open = tempfile::tempfile().unwrap();
+    // A duplicate is closed by no exec.
+    let inherited = fcntl(&open, FcntlArg::F_DUPFD(200)).unwrap();
+    let program = WorkerProgram { path: env!("CARGO_BIN_EXE_harnessx").into(), arguments: vec!["script-worker".into()] };
+    let mut worker = harnessx::sandbox::worker::Worker::start(&program).unwrap();
+    // It reports once it has given up its rights.
+    worker.receive(&mut [0], Instant::now() + std::time::Duration::from_secs(10)).unwrap();
+    let files = std::fs::read_dir(format!("/proc/{}/fd", worker.id())).unwrap();
+    let named: Vec<String> = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert!(!named.contains(&inherited.to_string()) && named.len() <= 4, "{named:?}");
+}
+
 fn script(body: &str) -> String {
     format!("export const hooks = {{\n  step_start(event, state, api) {{\n    {body}\n  }}\n}};\n")
 }

@@ -116,11 +116,13 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// The worker's end of its socket.
+/// The worker's end of its socket. What was inherited beside it is closed: to be called before anything else is opened.
 ///
 /// # Errors
 /// What the operating system says.
 pub fn parent() -> io::Result<UnixStream> {
+    #[cfg(target_os = "linux")]
+    linux::close_inherited();
     Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
@@ -153,6 +155,12 @@ mod linux {
         // Landlock opens a descriptor for its rules, so files are limited after it; the filter lets no limit be changed.
         let files = setrlimit(Resource::RLIMIT_NOFILE, 0, 0).is_ok();
         Protections { limits: memory_and_more && files, landlock, system_calls: filter() }
+    }
+
+    #[expect(unsafe_code, reason = "a system call that takes three numbers; no memory is passed")]
+    pub(super) fn close_inherited() {
+        // SAFETY: nothing of this process's own is open yet behind the standard streams.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
     }
 
     #[expect(unsafe_code, reason = "a system call that takes two numbers; no memory is passed")]
