@@ -4,9 +4,8 @@
 //! (`scripts.md`, tool sandbox).
 //!
 //! Reading order: [`protection`] (what keeps a command in), [`limits`], [`workspace`], `view` (what it sees), `bubblewrap` or `confine` (how it is
-//! kept in), `spawn` (how it starts), `cgroup` (how many processes it can have at all), `watch` and
-//! `disk` (how it is stopped), [`command`] (one
-//! command from start to end), `containers` (the same by a daemon; sole user of bollard), `owner` (whose something that was left is).
+//! kept in), `spawn` (how it starts), `cgroup` (how many processes it can have at all), `watch` and `disk` (how it is stopped), [`command`]
+//! (one command from start to end), `containers` (the same by a daemon; sole user of bollard), `owner` (whose something that was left is).
 
 mod apart;
 mod bubblewrap;

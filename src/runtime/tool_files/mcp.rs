@@ -1,6 +1,5 @@
 //! MCP servers: started with the episode, their tools listed once, each offered under the server's name. What a server says is untrusted: names
-//! are made plain, texts cut and cleaned, every wait has an end. Sole user of rmcp, with `http` and
-//! `pipes`.
+//! are made plain, texts cut and cleaned, every wait has an end. Sole user of rmcp, with `http` and `pipes`.
 
 use super::http::HttpDoor;
 use super::keys;
