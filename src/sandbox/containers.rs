@@ -46,6 +46,9 @@ const HELLO: Duration = Duration::from_secs(10);
 /// On every container: the process that made it.
 const OWNER: &str = "harnessx.owner";
 
+/// Looks at one container that the daemon may fail to take.
+const MISSED: u32 = 50;
+
 /// Processes of one user on the machine; those of a container are bounded on their own.
 const USER_PROCESSES: i64 = 4096;
 
@@ -203,12 +206,17 @@ impl Containers {
 
     /// Looks at a container until its command ends or passes a limit. Memory and processes are the kernel's to keep.
     async fn watched(&self, id: &str, workspace: &Workspace, limits: &CommandLimits, late: Instant) -> Result<End, Error> {
-        let mut looks = 0_u32;
+        let (mut looks, mut missed) = (0_u32, 0_u32);
         loop {
             let state = match self.docker.inspect_container(id, None).await {
                 Ok(seen) => seen.state.unwrap_or_default(),
                 // Podman names a state for a moment that Docker does not have.
                 Err(Error::JsonDataError { .. }) => ContainerState::default(),
+                // It looks at a process that has just ended.
+                Err(Error::DockerResponseServerError { status_code: 500, .. }) if missed < MISSED => {
+                    missed += 1;
+                    ContainerState::default()
+                }
                 Err(error) => return Err(error),
             };
             if matches!(state.status, Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD)) {
